@@ -1,0 +1,39 @@
+// What the engine asks the store to remember, in the order in which it happened.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "collector/detect/model.h"
+
+namespace parallax::collector {
+
+// Records of one sensor, numbered first_sequence, first_sequence + 1, ... within `epoch`. Stored
+// together with the sensor's high-water mark, in one transaction, so that a re-send is harmless:
+// whatever is at or below the mark is skipped.
+struct IngestedBatch {
+  SensorName sensor;
+  uint64_t epoch = 0;
+  uint64_t first_sequence = 0;
+  WallTime received;
+  std::vector<Record> records;
+};
+
+struct TargetForgotten {
+  IpAddress address;
+};
+
+using StoreOp = std::variant<IngestedBatch, SensorRecord, TargetRecord, TargetForgotten, CellRecord,
+                             IncidentChange>;
+
+// Everything that must survive a restart of the collector.
+struct SavedState {
+  std::vector<SensorRecord> sensors;
+  std::vector<TargetRecord> targets;
+  std::vector<CellRecord> cells;
+  std::vector<IncidentRecord> live_incidents;  // all but closed
+  uint64_t last_incident = 0;                  // highest number ever given
+};
+
+}  // namespace parallax::collector

@@ -1,0 +1,102 @@
+#include "common/fd.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace parallax {
+namespace {
+
+constexpr size_t kSmallFileLimit = 1 << 20;
+
+Result<void> WriteAll(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t n = write(fd, content.data(), content.size());
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n < 0) {
+      return tl::make_unexpected(ErrnoError(path, errno));
+    }
+    content.remove_prefix(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+}  // namespace
+
+void UniqueFd::Reset(int fd) {
+  if (fd_ >= 0) {
+    close(fd_);
+  }
+  fd_ = fd;
+}
+
+Error ErrnoError(std::string_view what, int error_number) {
+  ErrorCode code = ErrorCode::kFailure;
+  if (error_number == EACCES || error_number == EPERM) {
+    code = ErrorCode::kPermission;
+  } else if (error_number == ENOENT) {
+    code = ErrorCode::kNotFound;
+  }
+  return {code, fmt::format("{}: {}", what, std::strerror(error_number))};
+}
+
+Result<void> WriteFileAtomically(const std::string& path, std::string_view content, unsigned mode,
+                                 bool replace) {
+  std::string temporary = path + ".XXXXXX";
+  UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) {
+    return tl::make_unexpected(ErrnoError(path, errno));
+  }
+  Result<void> done = WriteAll(fd.get(), content, path);
+  if (done && (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0)) {
+    done = tl::make_unexpected(ErrnoError(path, errno));
+  }
+  if (done && (replace ? rename(temporary.c_str(), path.c_str())
+                       : link(temporary.c_str(), path.c_str())) != 0) {
+    done = tl::make_unexpected(ErrnoError(path, errno));
+  }
+  if (!done || !replace) {
+    unlink(temporary.c_str());
+  }
+  if (done) {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    const UniqueFd dir(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (dir) {
+      fsync(dir.get());
+    }
+  }
+  return done;
+}
+
+Result<std::string> ReadSmallFile(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    return tl::make_unexpected(ErrnoError(path, errno));
+  }
+  std::string content;
+  char buffer[16384];
+  while (true) {
+    const ssize_t n = read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n < 0) {
+      return tl::make_unexpected(ErrnoError(path, errno));
+    }
+    if (n == 0) {
+      return content;
+    }
+    content.append(buffer, static_cast<size_t>(n));
+    if (content.size() > kSmallFileLimit) {
+      return Fail(ErrorCode::kFailure, fmt::format("{}: larger than 1 MiB", path));
+    }
+  }
+}
+
+}  // namespace parallax

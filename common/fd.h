@@ -1,0 +1,43 @@
+// A file descriptor that closes itself, and errno as an Error.
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+#include "common/result.h"
+
+namespace parallax {
+
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    if (this != &other) {
+      Reset(std::exchange(other.fd_, -1));
+    }
+    return *this;
+  }
+  ~UniqueFd() { Reset(); }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  void Reset(int fd = -1);
+
+ private:
+  int fd_ = -1;
+};
+
+// "WHAT: strerror(error_number)"; EACCES and EPERM become kPermission, ENOENT kNotFound.
+Error ErrnoError(std::string_view what, int error_number);
+
+// Writes `content` to `path` whole or not at all: temporary file, fsync, rename, fsync of the
+// folder. `mode` as for open(2). Fails with kFailure if the file exists and `replace` is false.
+Result<void> WriteFileAtomically(const std::string& path, std::string_view content, unsigned mode,
+                                 bool replace);
+
+// The whole file, 1 MiB at the most; errors name the path.
+Result<std::string> ReadSmallFile(const std::string& path);
+
+}  // namespace parallax

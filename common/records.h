@@ -1,0 +1,148 @@
+// What sensors tell and what they are told, as plain values. Both daemons speak in these; protobuf
+// stays in one conversion file per side (sensor/link/convert, collector/ingest/convert).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/ip.h"
+#include "common/time.h"
+
+namespace parallax {
+
+// What became of a TCP connection attempt, as far as SYN, SYN-ACK and RST segments tell.
+enum class AttemptOutcome : uint8_t {
+  kPending,     // just seen; the outcome follows in a second record
+  kCompleted,   // SYN-ACK seen and not repeated
+  kHalfOpen,    // SYN-ACK repeated, or SYN repeated after a SYN-ACK: the reply got lost beyond us
+  kUnanswered,  // SYN repeated and no SYN-ACK seen
+  kRefused,     // RST answered the SYN
+  kUnknown,     // not enough seen to say
+};
+std::string_view ToString(AttemptOutcome outcome);
+
+// One TCP connection attempt (4-tuple + client ISN) as one sensor saw it. Reported twice: at once
+// with outcome kPending, and when its outcome is known. (client, server, isn, first_seen) is the
+// same in both.
+struct Attempt {
+  Endpoint client;
+  Endpoint server;
+  uint32_t isn = 0;
+  WallTime first_seen;        // of the first segment, sensor's clock
+  Duration age{};             // from the first segment to this report
+  AttemptOutcome outcome = AttemptOutcome::kPending;
+  std::string rule;           // what decided the outcome, e.g. "syn_ack_repeated"; empty if pending
+  uint32_t syns = 0;          // SYN segments, copies within 5 ms not counted
+  uint32_t syn_acks = 0;
+  uint8_t ttl = 0;            // IPv4 TTL or IPv6 hop limit of the first SYN; 0 if no SYN was seen
+  std::string interface;
+  bool operator==(const Attempt&) const = default;
+};
+
+enum class ProbeMethod : uint8_t { kIcmpEcho, kTcpSyn };
+std::string_view ToString(ProbeMethod method);  // "icmp", "tcp"
+
+// What one probe brought back.
+enum class ProbeState : uint8_t {
+  kAnswered,     // the target itself answered: echo reply, SYN-ACK, RST, or an ICMP error from it
+  kSilent,       // nothing within the time-out
+  kUnreachable,  // a router said net/host unreachable, or TTL exceeded (a loop)
+  kProhibited,   // a router said administratively prohibited: a filter, not routing
+  kNotSent,      // the sensor's own kernel refused: no route, interface down
+  kRefused,      // the sensor's local policy refused
+};
+std::string_view ToString(ProbeState state);
+
+// One way of asking.
+struct ProbeTry {
+  ProbeMethod method = ProbeMethod::kIcmpEcho;
+  uint16_t port = 0;  // kTcpSyn only
+  bool operator==(const ProbeTry&) const = default;
+};
+
+// The collector's word: ask `target` in these ways, one after the other, until one is answered.
+struct ProbeOrder {
+  uint64_t id = 0;               // names the round; every sensor of a round gets the same
+  IpAddress target;
+  std::vector<ProbeTry> tries;   // 1 to kMaxTries
+  Duration start_after{};        // from receipt; aligns the vantages of a round
+  Duration spacing{};            // from the start of one try to the start of the next
+  Duration timeout{};            // how long a try waits for its answer
+  bool operator==(const ProbeOrder&) const = default;
+};
+inline constexpr size_t kMaxTries = 8;
+
+struct ProbeTryResult {
+  ProbeTry attempt;
+  ProbeState state = ProbeState::kSilent;
+  Duration rtt{};                      // kAnswered only
+  std::optional<IpAddress> reporter;   // who answered: the target, or the router of an ICMP error
+  uint8_t icmp_type = 0;               // of the ICMP error, if one came
+  uint8_t icmp_code = 0;
+  std::string detail;                  // kNotSent, kRefused: why, in a word or a short sentence
+  bool operator==(const ProbeTryResult&) const = default;
+};
+
+// Everything that came of one order: the tries made, in order; the last one decided it.
+struct ProbeReport {
+  uint64_t order_id = 0;
+  IpAddress target;
+  WallTime started_at;  // sensor's clock
+  Duration age{};       // from the first send to this report
+  std::vector<ProbeTryResult> tries;
+  bool operator==(const ProbeReport&) const = default;
+};
+
+// What a sensor must get to the collector; numbered and kept until acknowledged.
+using Record = std::variant<Attempt, ProbeReport>;
+
+// A sensor's view of itself: the state of what its evidence rests on.
+struct InterfaceHealth {
+  std::string name;
+  std::string state;             // "up", "down", "gone", "no_permission", "silent"
+  uint64_t packets_received = 0;  // that passed the capture filter, since start
+  uint64_t packets_dropped = 0;   // by the kernel for want of ring space, since start
+  bool operator==(const InterfaceHealth&) const = default;
+};
+
+enum class Reach : uint8_t { kUnknown, kUp, kDown };
+
+struct GatewayHealth {
+  IpAddress address;
+  Reach reach = Reach::kUnknown;  // kUnknown until it has answered once
+  bool operator==(const GatewayHealth&) const = default;
+};
+
+struct SensorHealth {
+  std::vector<InterfaceHealth> interfaces;
+  std::vector<GatewayHealth> gateways;
+  uint64_t syns_seen = 0;
+  uint64_t packets_dropped = 0;   // all interfaces
+  uint64_t probes_sent = 0;
+  uint64_t probes_refused = 0;    // by local policy
+  uint64_t spool_records = 0;
+  uint64_t spool_bytes = 0;
+  uint64_t records_dropped = 0;   // by a full spool
+  bool probing = false;           // false: no readable policy or no sockets; it cannot vote
+  std::string probing_problem;    // why, if not
+  bool operator==(const SensorHealth&) const = default;
+};
+
+// The version of the link protocol; a collector refuses sensors that speak a newer one.
+inline constexpr uint32_t kLinkProtocol = 1;
+
+// What a sensor says of itself when it connects. Who it is says its certificate, not this.
+struct SensorHello {
+  uint32_t protocol = 0;
+  std::string version;
+  uint64_t epoch = 0;  // random per start; sequence numbers count from 1 within it
+  std::vector<IpAddress> addresses;    // of its capture interfaces
+  std::vector<Prefix> local_networks;  // attempts from these are not reported
+  bool operator==(const SensorHello&) const = default;
+};
+
+}  // namespace parallax
