@@ -297,7 +297,9 @@ HostPort ConfigFile::HostAndPort(std::string_view key, std::string_view fallback
 
 std::vector<HostPort> ConfigFile::HostsAndPorts(std::string_view key) {
   const toml::node* node = impl_->Find(key);
-  if (node == nullptr) {
+  const toml::array* array = node != nullptr ? node->as_array() : nullptr;
+  if (node == nullptr || (array != nullptr && array->empty())) {
+    Complain(key, "must name at least one \"HOST:PORT\", for example [\"192.0.2.10:7443\"]");
     return {};
   }
   return impl_->ParsedList(*node, key, "\"HOST:PORT\"",

@@ -1,10 +1,10 @@
 // Reads a TOML file into typed values and collects every complaint, each with file, line and
 // column, so that an operator mends a file in one go. Unknown keys are errors.
 //
-//   ConfigFile file = ...Load(path);
-//   config.listen = file.String("server.listen", "[::]:7443");
-//   config.lost_after = file.Time("detect.lost_after", 10s);
-//   if (auto ok = file.Finish(); !ok) return tl::make_unexpected(ok.error());
+//   Result<ConfigFile> file = ConfigFile::Load(path);
+//   config.level = file->String("log.level", "info");
+//   config.lost_after = file->Time("detect.lost_after", 10s, 3s, 1h);
+//   if (auto ok = file->Finish(); !ok) return tl::make_unexpected(ok.error());
 //
 // One thread; the object lives only while a configuration is being read.
 #pragma once
@@ -39,6 +39,7 @@ class ConfigFile {
   std::vector<std::string> Strings(std::string_view key, std::vector<std::string> fallback);
   PrefixSet Prefixes(std::string_view key);
   HostPort HostAndPort(std::string_view key, std::string_view fallback);
+  // A list that must be there and not be empty.
   std::vector<HostPort> HostsAndPorts(std::string_view key);
   // A file name; relative ones are taken from the folder of the configuration file.
   std::string Path(std::string_view key, std::string_view fallback);
@@ -47,8 +48,9 @@ class ConfigFile {
   // Records a complaint about the value of `key` (or about its absence).
   void Complain(std::string_view key, std::string_view message);
 
-  // Ok, or kBadConfig with all complaints, one per line, unknown keys among them with the nearest
-  // known name. REQUIRES: every known key has been asked for.
+  // Ok, or kBadConfig with all complaints in file order, one "FILE:LINE:COLUMN: what" per line (100
+  // at the most) and their number at the end; unknown keys and sections among them, each with the
+  // nearest known name. REQUIRES: every known key has been asked for.
   Result<void> Finish();
 
  private:

@@ -91,8 +91,8 @@ Result<Prefix> Prefix::Parse(std::string_view text) {
   const std::string_view digits = text.substr(slash + 1);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
   if (error != std::errc() || end != digits.data() + digits.size() || length > address->bits()) {
-    return Fail(ErrorCode::kUsage, fmt::format("\"{}\": the prefix length must be 0 to {}", text,
-                                               address->bits()));
+    return Fail(ErrorCode::kUsage,
+                fmt::format("\"{}\": the prefix length must be 0 to {}", text, address->bits()));
   }
   const Prefix prefix(*address, length);
   if (prefix.address() != *address) {
@@ -117,9 +117,7 @@ bool Prefix::Contains(const IpAddress& address) const {
   return rest == 0 || ((a[whole] ^ p[whole]) & static_cast<uint8_t>(0xff00u >> rest)) == 0;
 }
 
-std::string Prefix::ToString() const {
-  return fmt::format("{}/{}", address_.ToString(), length_);
-}
+std::string Prefix::ToString() const { return fmt::format("{}/{}", address_.ToString(), length_); }
 
 bool PrefixSet::Contains(const IpAddress& address) const {
   return std::any_of(prefixes_.begin(), prefixes_.end(),
@@ -131,24 +129,61 @@ std::string Endpoint::ToString() const {
                          : fmt::format("[{}]:{}", address.ToString(), port);
 }
 
+bool IsHostName(std::string_view text) {
+  if (text.empty() || text.size() > 253) {
+    return false;
+  }
+  bool all_digits = false;
+  while (true) {
+    const size_t dot = text.find('.');
+    const std::string_view label = text.substr(0, dot);
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') {
+      return false;
+    }
+    all_digits = true;
+    for (const char c : label) {
+      const bool digit = c >= '0' && c <= '9';
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      if (!digit && !letter && c != '-' && c != '_') {
+        return false;
+      }
+      all_digits = all_digits && digit;
+    }
+    if (dot == text.npos) {
+      return !all_digits;
+    }
+    text.remove_prefix(dot + 1);
+  }
+}
+
+std::string HostPort::ToString() const {
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                             : fmt::format("[{}]:{}", host, port);
+}
+
 Result<HostPort> ParseHostPort(std::string_view text) {
   std::string_view host;
   std::string_view digits;
+  bool host_ok = false;
   if (text.starts_with('[')) {
     const size_t close = text.find("]:");
     if (close != text.npos) {
       host = text.substr(1, close - 1);
       digits = text.substr(close + 2);
     }
-  } else if (const size_t colon = text.rfind(':');
-             colon != text.npos && text.find(':') == colon) {
+    const auto address = IpAddress::Parse(host);
+    host_ok = address && !address->is_v4();
+  } else {
+    const size_t colon = text.rfind(':');
     host = text.substr(0, colon);
-    digits = text.substr(colon + 1);
+    digits = colon == text.npos ? std::string_view() : text.substr(colon + 1);
+    const auto address = IpAddress::Parse(host);
+    host_ok = address ? address->is_v4() : IsHostName(host);
   }
   unsigned port = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (host.empty() || digits.empty() || error != std::errc() ||
-      end != digits.data() + digits.size() || port == 0 || port > 65535) {
+  if (!host_ok || digits.empty() || error != std::errc() || end != digits.data() + digits.size() ||
+      port == 0 || port > 65535) {
     return Fail(ErrorCode::kUsage,
                 fmt::format("\"{}\" is not HOST:PORT (write for example \"192.0.2.1:7443\" or "
                             "\"[2001:db8::1]:7443\")",

@@ -89,11 +89,18 @@ struct Endpoint {
   auto operator<=>(const Endpoint&) const = default;
 };
 
-// "HOST:PORT" or "[V6]:PORT" into host (without brackets; may be a name) and port 1..65535.
+// A name that could stand in the DNS (RFC 1123, and '_'): 1 to 253 letters, in labels of 1 to 63,
+// the last one not all digits, so that a mistyped IPv4 address is no name.
+bool IsHostName(std::string_view text);
+
+// Where to connect or listen: an address or a name, and a port.
 struct HostPort {
-  std::string host;
+  std::string host;  // without brackets
   uint16_t port = 0;
+  std::string ToString() const;  // as ParseHostPort reads it
+  bool operator==(const HostPort&) const = default;
 };
+// "HOST:PORT" or "[V6]:PORT", port 1 to 65535.
 Result<HostPort> ParseHostPort(std::string_view text);
 
 }  // namespace parallax

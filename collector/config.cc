@@ -1,0 +1,94 @@
+#include "collector/config.h"
+
+#include <limits>
+#include <utility>
+
+#include "common/config.h"
+
+namespace parallax::collector {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr size_t kLongestSocketName = 107;  // sun_path of sockaddr_un, less its terminator
+
+void ReadServer(ConfigFile& file, CollectorConfig::Server& server) {
+  server.listen = file.HostAndPort("server.listen", server.listen.ToString());
+  if (!IpAddress::Parse(server.listen.host)) {
+    file.Complain("server.listen",
+                  "must be an address of this host, not a name (\"[::]:7443\" is every address)");
+  }
+  server.operator_socket = file.Path("server.operator_socket", server.operator_socket);
+  if (server.operator_socket.size() > kLongestSocketName) {
+    file.Complain("server.operator_socket", "\"" + server.operator_socket +
+                                                "\" is longer than the 107 bytes that a Unix "
+                                                "socket's name may have; choose a shorter path");
+  }
+}
+
+void ReadTls(ConfigFile& file, CollectorConfig::Tls& tls) {
+  tls.ca_file = file.Path("tls.ca_file", tls.ca_file);
+  tls.certificate_file = file.Path("tls.certificate_file", tls.certificate_file);
+  tls.key_file = file.Path("tls.key_file", tls.key_file);
+}
+
+void ReadStore(ConfigFile& file, CollectorConfig::Store& store) {
+  store.path = file.Path("store.path", store.path);
+  store.retention = file.Time("store.retention", store.retention, hours(1), hours(3650 * 24));
+}
+
+void ReadTargets(ConfigFile& file, CollectorConfig::Targets& targets) {
+  targets.local_networks = file.Prefixes("targets.local_networks");
+  targets.deny = file.Prefixes("targets.deny");
+  targets.forget_after =
+      file.Time("targets.forget_after", targets.forget_after, minutes(1), hours(365 * 24));
+}
+
+void ReadSchedule(ConfigFile& file, CollectorConfig::Schedule& schedule) {
+  schedule.baseline_interval =
+      file.Time("schedule.baseline_interval", schedule.baseline_interval, seconds(1), hours(24));
+  schedule.probe_tcp_port = static_cast<uint16_t>(file.Integer(
+      "schedule.probe_tcp_port", schedule.probe_tcp_port, 1, std::numeric_limits<uint16_t>::max()));
+  schedule.max_rounds_per_second =
+      file.Number("schedule.max_rounds_per_second", schedule.max_rounds_per_second, 0.1, 10000);
+}
+
+void ReadDetect(ConfigFile& file, CollectorConfig::Detect& detect) {
+  detect.open_after = file.Time("detect.open_after", detect.open_after, seconds(1), hours(1));
+  detect.close_after = file.Time("detect.close_after", detect.close_after, seconds(1), hours(24));
+  detect.lost_after = file.Time("detect.lost_after", detect.lost_after, seconds(3), hours(1));
+}
+
+void ReadLog(ConfigFile& file, CollectorConfig::Log& log) {
+  const auto level = ParseLogLevel(file.String("log.level", "info"));
+  if (level) {
+    log.level = *level;
+  } else {
+    file.Complain("log.level", level.error().message);
+  }
+}
+
+}  // namespace
+
+Result<CollectorConfig> LoadCollectorConfig(const std::string& path) {
+  auto file = ConfigFile::Load(path);
+  if (!file) {
+    return tl::make_unexpected(std::move(file.error()));
+  }
+  CollectorConfig config;
+  ReadServer(*file, config.server);
+  ReadTls(*file, config.tls);
+  ReadStore(*file, config.store);
+  ReadTargets(*file, config.targets);
+  ReadSchedule(*file, config.schedule);
+  ReadDetect(*file, config.detect);
+  ReadLog(*file, config.log);
+  if (auto ok = file->Finish(); !ok) {
+    return tl::make_unexpected(std::move(ok.error()));
+  }
+  return config;
+}
+
+}  // namespace parallax::collector

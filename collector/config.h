@@ -1,0 +1,54 @@
+// collector.toml as typed values. The defaults stand here and nowhere else; what is shipped in
+// deploy/config/collector.toml says the same, and a test holds the two together.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/ip.h"
+#include "common/log.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace parallax::collector {
+
+struct CollectorConfig {
+  struct Server {
+    HostPort listen{"::", 7443};  // an address, never a name
+    std::string operator_socket = "operator.sock";
+  } server;
+  struct Tls {
+    std::string ca_file = "ca.pem";
+    std::string certificate_file = "collector.pem";
+    std::string key_file = "collector.key";
+  } tls;
+  struct Store {
+    std::string path = "parallax.db";
+    Duration retention = std::chrono::hours(14 * 24);
+  } store;
+  struct Targets {
+    PrefixSet local_networks;
+    PrefixSet deny;
+    Duration forget_after = std::chrono::hours(24);
+  } targets;
+  struct Schedule {
+    Duration baseline_interval = std::chrono::minutes(3);
+    uint16_t probe_tcp_port = 443;
+    double max_rounds_per_second = 20;
+  } schedule;
+  struct Detect {
+    Duration open_after = std::chrono::seconds(10);
+    Duration close_after = std::chrono::seconds(60);
+    Duration lost_after = std::chrono::seconds(10);
+  } detect;
+  struct Log {
+    LogLevel level = LogLevel::kInfo;
+  } log;
+};
+
+// Reads and checks `path`; relative file names in it are taken from its folder. kBadConfig with
+// every complaint, one per line.
+Result<CollectorConfig> LoadCollectorConfig(const std::string& path);
+
+}  // namespace parallax::collector

@@ -1,0 +1,80 @@
+#include "sensor/config.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/config.h"
+
+namespace parallax::sensor {
+namespace {
+
+constexpr size_t kMostAddresses = 8;
+constexpr size_t kMostInterfaces = 64;
+constexpr size_t kLongestInterface = 15;  // IFNAMSIZ, less its terminator
+
+void ReadCollector(ConfigFile& file, SensorConfig::Collector& collector) {
+  constexpr std::string_view kAddresses = "collector.addresses";
+  collector.addresses = file.HostsAndPorts(kAddresses);
+  if (collector.addresses.size() > kMostAddresses) {
+    file.Complain(kAddresses, "must not name more than 8 collectors");
+  }
+  collector.ca_file = file.Path("collector.ca_file", collector.ca_file);
+  collector.certificate_file = file.Path("collector.certificate_file", collector.certificate_file);
+  collector.key_file = file.Path("collector.key_file", collector.key_file);
+}
+
+void ReadCapture(ConfigFile& file, SensorConfig::Capture& capture) {
+  constexpr std::string_view kInterfaces = "capture.interfaces";
+  capture.interfaces = file.Strings(kInterfaces, {});
+  const auto& names = capture.interfaces;
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    if (name->empty() || name->size() > kLongestInterface ||
+        name->find_first_of(" /\t\n") != name->npos || name->find('\0') != name->npos) {
+      file.Complain(kInterfaces, "\"" + *name + "\" cannot be the name of an interface");
+    } else if (std::find(names.begin(), name, *name) != name) {
+      file.Complain(kInterfaces, "\"" + *name + "\" is named twice");
+    }
+  }
+  if (names.size() > kMostInterfaces) {
+    file.Complain(kInterfaces, "must not name more than 64 interfaces");
+  }
+  capture.local_networks = file.Prefixes("capture.local_networks");
+  capture.promiscuous = file.Boolean("capture.promiscuous", capture.promiscuous);
+  capture.ring_mib =
+      static_cast<unsigned>(file.Integer("capture.ring_mib", capture.ring_mib, 1, 1024));
+}
+
+void ReadLink(ConfigFile& file, SensorConfig::Link& link) {
+  link.spool_records = static_cast<size_t>(file.Integer(
+      "link.spool_records", static_cast<int64_t>(link.spool_records), 1000, 10'000'000));
+}
+
+void ReadLog(ConfigFile& file, SensorConfig::Log& log) {
+  const auto level = ParseLogLevel(file.String("log.level", "info"));
+  if (level) {
+    log.level = *level;
+  } else {
+    file.Complain("log.level", level.error().message);
+  }
+}
+
+}  // namespace
+
+Result<SensorConfig> LoadSensorConfig(const std::string& path) {
+  auto file = ConfigFile::Load(path);
+  if (!file) {
+    return tl::make_unexpected(std::move(file.error()));
+  }
+  SensorConfig config;
+  ReadCollector(*file, config.collector);
+  ReadCapture(*file, config.capture);
+  config.probe.policy_file = file->Path("probe.policy_file", config.probe.policy_file);
+  ReadLink(*file, config.link);
+  ReadLog(*file, config.log);
+  if (auto ok = file->Finish(); !ok) {
+    return tl::make_unexpected(std::move(ok.error()));
+  }
+  return config;
+}
+
+}  // namespace parallax::sensor

@@ -1,0 +1,44 @@
+// sensor.toml as typed values. The defaults stand here and nowhere else; what is shipped in
+// deploy/config/sensor.toml says the same, and a test holds the two together. What the sensor may
+// probe is not here but in the policy file, which is read on its own (sensor/probe).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "common/ip.h"
+#include "common/log.h"
+#include "common/result.h"
+
+namespace parallax::sensor {
+
+struct SensorConfig {
+  struct Collector {
+    std::vector<HostPort> addresses;  // at least one; tried in turn
+    std::string ca_file = "ca.pem";
+    std::string certificate_file = "sensor.pem";
+    std::string key_file = "sensor.key";
+  } collector;
+  struct Capture {
+    std::vector<std::string> interfaces;  // empty: all that are up and have an address
+    PrefixSet local_networks;             // empty: the networks of those interfaces
+    bool promiscuous = false;
+    unsigned ring_mib = 64;  // kernel ring per interface
+  } capture;
+  struct Probe {
+    std::string policy_file = "policy.toml";
+  } probe;
+  struct Link {
+    size_t spool_records = 200000;  // kept while the collector is away; the oldest go first
+  } link;
+  struct Log {
+    LogLevel level = LogLevel::kInfo;
+  } log;
+};
+
+// Reads and checks `path`; relative file names in it are taken from its folder. kBadConfig with
+// every complaint, one per line.
+Result<SensorConfig> LoadSensorConfig(const std::string& path);
+
+}  // namespace parallax::sensor
