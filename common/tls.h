@@ -3,11 +3,11 @@
 // Thread-safe: no state. gRPC makes the connections; this file only judges what it is given.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/peer_name.h"
 #include "common/result.h"
 #include "common/time.h"
 
@@ -41,18 +41,5 @@ struct CertificateInfo {
 
 // The first certificate in `pem`.
 Result<CertificateInfo> DescribeCertificate(std::string_view pem);
-
-// What a sensor's certificate says that it is.
-struct PeerName {
-  std::string group;
-  std::string name;
-  bool operator==(const PeerName&) const = default;
-};
-
-// 1 to 63 of a-z 0-9 - _ . and a letter or digit first: names of sensors and groups.
-bool IsValidName(std::string_view name);
-// "spiffe://parallax/sensor/GROUP/NAME" and nothing else.
-std::optional<PeerName> ParseSensorUri(std::string_view uri);
-std::string SensorUri(const PeerName& peer);
 
 }  // namespace parallax
