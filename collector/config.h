@@ -17,34 +17,42 @@ struct CollectorConfig {
   struct Server {
     HostPort listen{"::", 7443};  // an address, never a name
     std::string operator_socket = "operator.sock";
+    bool operator==(const Server&) const = default;
   } server;
   struct Tls {
     std::string ca_file = "ca.pem";
     std::string certificate_file = "collector.pem";
     std::string key_file = "collector.key";
+    bool operator==(const Tls&) const = default;
   } tls;
   struct Store {
     std::string path = "parallax.db";
     Duration retention = std::chrono::hours(14 * 24);
+    bool operator==(const Store&) const = default;
   } store;
   struct Targets {
     PrefixSet local_networks;
     PrefixSet deny;
     Duration forget_after = std::chrono::hours(24);
+    bool operator==(const Targets&) const = default;
   } targets;
   struct Schedule {
     Duration baseline_interval = std::chrono::minutes(3);
     uint16_t probe_tcp_port = 443;
     double max_rounds_per_second = 20;
+    bool operator==(const Schedule&) const = default;
   } schedule;
   struct Detect {
     Duration open_after = std::chrono::seconds(10);
     Duration close_after = std::chrono::seconds(60);
     Duration lost_after = std::chrono::seconds(10);
+    bool operator==(const Detect&) const = default;
   } detect;
   struct Log {
     LogLevel level = LogLevel::kInfo;
+    bool operator==(const Log&) const = default;
   } log;
+  bool operator==(const CollectorConfig&) const = default;
 };
 
 // Reads and checks `path`; relative file names in it are taken from its folder. kBadConfig with

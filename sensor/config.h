@@ -19,22 +19,28 @@ struct SensorConfig {
     std::string ca_file = "ca.pem";
     std::string certificate_file = "sensor.pem";
     std::string key_file = "sensor.key";
+    bool operator==(const Collector&) const = default;
   } collector;
   struct Capture {
     std::vector<std::string> interfaces;  // empty: all that are up and have an address
     PrefixSet local_networks;             // empty: the networks of those interfaces
     bool promiscuous = false;
     unsigned ring_mib = 64;  // kernel ring per interface
+    bool operator==(const Capture&) const = default;
   } capture;
   struct Probe {
     std::string policy_file = "policy.toml";
+    bool operator==(const Probe&) const = default;
   } probe;
   struct Link {
     size_t spool_records = 200000;  // kept while the collector is away; the oldest go first
+    bool operator==(const Link&) const = default;
   } link;
   struct Log {
     LogLevel level = LogLevel::kInfo;
+    bool operator==(const Log&) const = default;
   } log;
+  bool operator==(const SensorConfig&) const = default;
 };
 
 // Reads and checks `path`; relative file names in it are taken from its folder. kBadConfig with

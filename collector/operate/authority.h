@@ -1,0 +1,40 @@
+// The campus's own certificate authority: makes its key, and signs the certificates by which the
+// collector and the sensors know each other. P-256 throughout, random 128-bit serial numbers.
+// Thread-safe: no state. Keys exist in memory and in what is returned; writing them to files with
+// mode 0600 is the caller's work.
+#pragma once
+
+#include <string>
+
+#include "common/peer_name.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace parallax::collector {
+
+// A certificate and its private key, PEM.
+struct KeyPair {
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
+inline constexpr Duration kAuthorityLife = std::chrono::hours(10 * 365 * 24);
+inline constexpr Duration kCollectorLife = std::chrono::hours(365 * 24);
+inline constexpr Duration kSensorLife = std::chrono::hours(30 * 24);
+// Certificates start this long before they are made, for hosts whose clock is a little behind.
+inline constexpr Duration kBackdate = std::chrono::minutes(5);
+
+// A new CA: self-signed, signs leaf certificates only.
+Result<KeyPair> MakeAuthority(WallTime now);
+
+// A server certificate for kCollectorDnsName and `host` (a name or an address).
+// REQUIRES: IsHostName(host) or host parses as an address.
+Result<KeyPair> IssueCollector(const KeyPair& authority, const std::string& host, WallTime now);
+
+// A client certificate whose URI name is SensorUri(peer). REQUIRES: both parts are valid names.
+Result<KeyPair> IssueSensor(const KeyPair& authority, const PeerName& peer, WallTime now);
+
+// No certificate outlives its CA. Issuing fails if the CA is damaged, is not valid at `now`, or its
+// key is not its own.
+
+}  // namespace parallax::collector
