@@ -1,0 +1,82 @@
+#include "collector/detect/cell.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace parallax::collector {
+namespace {
+
+constexpr int kLossyMisses = 3;      // of the last 16 informative tries
+constexpr unsigned kRoundsToUp = 2;  // ceil(ln(beta/(1-alpha)) / ln(eps/(1-l))) for l <= 0.3
+
+}  // namespace
+
+double MissWeight(double loss) { return std::log((1 - kEpsilon) / loss); }
+
+double DownThreshold() {
+  static const double threshold = std::log((1 - kBeta) / kAlpha);
+  return threshold;
+}
+
+Cell::Cell(CellState state, Duration rtt)
+    : sum_(state == CellState::kDown ? DownThreshold() : 0),
+      known_(state != CellState::kUnknown),
+      down_(state == CellState::kDown),
+      policy_(state == CellState::kPolicy),
+      rtt_(rtt) {}
+
+void Cell::Answered(unsigned misses, Duration rtt) {
+  Remember(misses, true);
+  known_ = true;
+  policy_ = false;
+  sum_ = 0;
+  rtt_ = rtt;
+  if (down_ && ++answered_rounds_ >= kRoundsToUp) {
+    down_ = false;
+    history_ = 0;
+  }
+}
+
+void Cell::Missed(unsigned misses, double weight) {
+  Remember(misses, false);
+  answered_rounds_ = 0;
+  sum_ = std::min(sum_ + misses * weight, 2 * DownThreshold());
+  if (sum_ >= DownThreshold()) {
+    known_ = true;
+    policy_ = false;
+    down_ = true;
+  }
+}
+
+void Cell::Prohibited() {
+  known_ = true;
+  policy_ = !down_;
+}
+
+CellState Cell::state() const {
+  if (down_) {
+    return CellState::kDown;
+  }
+  if (!known_) {
+    return CellState::kUnknown;
+  }
+  if (policy_) {
+    return CellState::kPolicy;
+  }
+  return std::popcount(history_) >= kLossyMisses ? CellState::kLossy : CellState::kUp;
+}
+
+void Cell::Remember(unsigned misses, bool answered) {
+  const auto push = [this](bool miss) {
+    history_ = static_cast<uint16_t>(history_ << 1 | (miss ? 1 : 0));
+  };
+  for (unsigned i = 0; i < misses; ++i) {
+    push(true);
+  }
+  if (answered) {
+    push(false);
+  }
+}
+
+}  // namespace parallax::collector

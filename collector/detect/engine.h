@@ -1,0 +1,141 @@
+// The collector's mind: what sensors say goes in, probe orders and rows to remember come out.
+//
+//   attempts -> targets earned, triggers -> rounds -> reports -> ballots -> cells -> verdict
+//                                              ^                                        |
+//                                              +-- rechecks <-- incidents <-------------+
+//
+// Rounds come, in order of urgency, from: triggers (half-open attempts, missed probes, verdicts that
+// need a second look), members of incidents, new targets, and the trickle that keeps baselines warm.
+// All of them share one token bucket (max_rounds_per_second).
+//
+// Pure: no clock, thread, socket or SQL. One thread owns it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "collector/detect/incident_book.h"
+#include "collector/detect/judge.h"
+#include "collector/detect/model.h"
+#include "collector/detect/vantage.h"
+#include "collector/schedule/round_book.h"
+#include "collector/schedule/target_table.h"
+#include "collector/store/ops.h"
+#include "common/records.h"
+#include "common/time.h"
+
+namespace parallax::collector {
+
+struct EngineOptions {
+  TargetOptions targets;
+  IncidentOptions incidents;
+  Duration baseline_interval = std::chrono::minutes(3);
+  uint16_t probe_tcp_port = 443;
+  double max_rounds_per_second = 20;
+  size_t max_vantages_per_round = 8;
+  Duration lost_after = std::chrono::seconds(10);
+};
+
+struct SensorOrders {
+  SensorName sensor;
+  std::vector<ProbeOrder> orders;
+};
+
+// What the world must do now.
+struct Actions {
+  std::vector<SensorOrders> orders;
+  std::vector<StoreOp> store;
+  std::vector<std::string> notes;  // for the log
+};
+
+class Engine {
+ public:
+  // `first_round` must be higher than any round of an earlier life (wall-clock nanoseconds do).
+  Engine(EngineOptions options, const SavedState& saved, uint64_t first_round, Moment now);
+
+  void OnConnected(const SensorName& name, const std::string& group,
+                   const std::optional<IpAddress>& address, const SensorHello& hello, Moment now);
+  void OnHealth(const SensorName& name, const SensorHealth& health, Moment now);
+  // The stream ended; `goodbye`: the sensor said that it stops.
+  void OnDisconnected(const SensorName& name, bool goodbye, Moment now);
+  void OnBatch(IngestedBatch batch, Moment now);
+
+  // To be called every 100 ms or so.
+  void Tick(Moment now);
+
+  Actions Take();
+
+  const TargetTable& targets() const { return targets_; }
+  const VantageBook& vantages() const { return vantages_; }
+
+ private:
+  struct Wanted {
+    IpAddress target;
+    MonoTime not_before{};
+    std::vector<VantageId> must;
+  };
+
+  void Restore(const SavedState& saved, Moment now);
+  void OnAttempt(VantageId sensor, const Attempt& attempt, Moment now);
+  void Want(Target& target, MonoTime not_before, std::vector<VantageId> must, bool urgent);
+  void Trigger(Target& target, VantageId accuser, Moment now);
+  void StartRounds(Moment now);
+  void StartQueued(std::deque<Wanted>& queue, bool Target::*flag, Moment now);
+  bool StartCompare(const Wanted& wanted, Moment now);
+  void StartRechecks(Moment now);
+  void StartTrickle(Moment now);
+  void Start(RoundKind kind, const IpAddress& target, std::vector<VantageId> asked,
+             std::vector<ProbeTry> tries, Moment now, std::optional<VantageId> about = {});
+  void TakeToken() { tokens_ -= 1; }
+
+  void Finish(const Round& round, Moment now);
+  void ConcludeTrickle(Target& target, const Opinion& opinion, const Round& round, Moment now);
+  void ConcludeRecheck(Target& target, const Opinion& opinion, const Round& round, Moment now);
+  void ConcludeCompare(Target& target, const Opinion& opinion, const Round& round, Moment now);
+  void FinishHost(const Round& round, Moment now);
+  void NoteAnswers(const Ballot& ballot, const std::array<bool, 2>& target_answers, Moment now);
+  std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
+  void Believe(Target& target, const std::vector<Ballot>& ballots, Moment now);
+  void Sweep(Moment now);
+
+  void WatchSensors(Moment now);
+  void SetSensorState(VantageId id, SensorState state, const std::string& problem, Moment now);
+  void CheckHost(VantageId id, Moment now);
+  void Isolate(VantageId id, const std::string& evidence, Moment now);
+  void SaveSensor(VantageId id, Moment now);
+  void SaveTarget(Target& target);
+  std::vector<SensorName> Names(const std::vector<VantageId>& ids) const;
+  std::vector<VantageId> Ids(const std::vector<SensorName>& names) const;
+
+  EngineOptions options_;
+  VantageBook vantages_;
+  TargetTable targets_;
+  RoundBook rounds_;
+  IncidentBook incidents_;
+
+  std::deque<Wanted> urgent_;
+  std::deque<Wanted> patient_;
+  using Due = std::pair<MonoTime, IpAddress>;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> trickle_;
+  // The hosts of sensors that are silent: what the others found, and when to ask again.
+  struct Silent {
+    MonoTime since{};
+    MonoTime ask_at{};
+    unsigned missed_rounds = 0;
+  };
+  std::unordered_map<VantageId, Silent> silent_;
+
+  double tokens_ = 0;
+  std::optional<MonoTime> last_tick_;
+  MonoTime next_forget_{};
+  MonoTime swept_at_{};
+  uint64_t turn_ = 0;
+  uint64_t wants_dropped_ = 0;
+  Actions actions_;
+};
+
+}  // namespace parallax::collector

@@ -1,0 +1,227 @@
+// What becomes of sensors: connected, stopped, lost, isolated. Silence of a sensor is never "down":
+// when one falls silent, the others are asked about its host. Only what they find, or what the sensor
+// itself says of its gateway, makes it isolated.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "collector/detect/engine.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kSaveSensorEvery = 5s;
+constexpr Duration kGatewayDownFor = 4s;      // on top of what the sensor itself waits
+constexpr Duration kAnsweredLately = 10s;     // targets that answer contradict a dead gateway
+constexpr Duration kHostCheckEvery = 5min;    // in peace
+constexpr Duration kAskSilentEvery = 6s;
+constexpr Duration kAskAgainEvery = 15s;      // once it is known how its host does
+constexpr unsigned kMissedRoundsToIsolate = 2;
+constexpr unsigned kMissesPerRound = 3;       // all accusers together
+constexpr size_t kHostAskers = 3;
+constexpr size_t kHostTries = 4;
+constexpr size_t kControls = 3;
+
+}  // namespace
+
+void Engine::OnConnected(const SensorName& name, const std::string& group,
+                         const std::optional<IpAddress>& address, const SensorHello& hello,
+                         Moment now) {
+  const VantageId id = vantages_.Connect(name, group, address, hello, now);
+  silent_.erase(id);
+  vantages_.At(id).record.problem.clear();
+  vantages_.At(id).next_host_check = now.mono;
+  actions_.notes.push_back(fmt::format("sensor {} ({}) connected from {}", name, group,
+                                       address ? address->ToString() : "a local socket"));
+  SaveSensor(id, now);
+}
+
+void Engine::OnHealth(const SensorName& name, const SensorHealth& health, Moment now) {
+  const auto id = vantages_.Find(name);
+  if (!id) {
+    return;
+  }
+  Vantage& v = vantages_.At(*id);
+  const std::string problem_before = v.record.problem;
+  vantages_.Heard(*id, health, now);
+  if (!v.connected) {  // given up for lost, and here it is on its old stream
+    v.connected = true;
+    silent_.erase(*id);
+    SetSensorState(*id, SensorState::kConnected, "", now);
+  }
+  if (v.record.state == SensorState::kIsolated && !v.gateway_down_since) {
+    SetSensorState(*id, SensorState::kConnected, "", now);
+  }
+  if (v.record.state == SensorState::kConnected && !v.gateway_down_since) {
+    incidents_.SensorBack(name, now);
+  }
+  if (now.mono - v.saved_at >= kSaveSensorEvery || v.record.problem != problem_before) {
+    SaveSensor(*id, now);
+  }
+}
+
+void Engine::OnDisconnected(const SensorName& name, bool goodbye, Moment now) {
+  const auto id = vantages_.Find(name);
+  if (!id) {
+    return;
+  }
+  rounds_.Withdraw(*id);
+  Vantage& v = vantages_.At(*id);
+  if (goodbye) {
+    vantages_.Disconnect(*id, SensorState::kStopped, now);
+    v.record.problem = "stopped";
+    actions_.notes.push_back(fmt::format("sensor {} stopped", name));
+    SaveSensor(*id, now);
+  } else if (v.connected) {
+    // It may be back in a second: WatchSensors decides.
+    vantages_.Disconnect(*id, v.record.state, now);
+    actions_.notes.push_back(fmt::format("sensor {}: stream lost", name));
+  }
+}
+
+void Engine::WatchSensors(Moment now) {
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    Vantage& v = vantages_.At(id);
+    if (v.record.state == SensorState::kConnected && now.mono - v.last_heard > options_.lost_after) {
+      if (v.connected) {
+        rounds_.Withdraw(id);
+        vantages_.Disconnect(id, SensorState::kConnected, now);
+      }
+      SetSensorState(id, SensorState::kLost, "unheard", now);
+    }
+    const bool silent =
+        v.record.state == SensorState::kLost ||
+        (v.record.state == SensorState::kIsolated && !v.connected);
+    if (silent) {
+      Silent& s = silent_.try_emplace(id, Silent{now.mono, now.mono, 0}).first->second;
+      if (now.mono >= s.ask_at) {
+        s.ask_at = now.mono + kAskSilentEvery;
+        CheckHost(id, now);
+      }
+    }
+    if (v.connected && v.record.state == SensorState::kConnected) {
+      const bool answered_lately = v.answered_at && now.mono - *v.answered_at < kAnsweredLately;
+      if (v.gateway_down_since && now.mono - *v.gateway_down_since >= kGatewayDownFor &&
+          !answered_lately) {
+        Isolate(id, "its gateway does not answer it", now);
+      } else if (now.mono >= v.next_host_check && v.record.health.probing) {
+        v.next_host_check = now.mono + kHostCheckEvery;
+        CheckHost(id, now);
+      }
+    }
+  }
+}
+
+void Engine::CheckHost(VantageId id, Moment now) {
+  const Vantage& v = vantages_.At(id);
+  if (!v.record.address || v.record.address->IsNeverRemote()) {
+    return;  // on the collector's own host
+  }
+  const IpAddress& host = *v.record.address;
+  const bool silent = silent_.contains(id);
+  std::vector<VantageId> asked =
+      vantages_.Choose(host.family(), now.mono, kHostAskers + 1, {}, ++turn_);
+  std::erase(asked, id);
+  asked.resize(std::min(asked.size(), silent ? kHostAskers : 1));
+  if (asked.empty()) {
+    return;
+  }
+  Start(RoundKind::kHost, host, std::move(asked),
+        ComposeTries(v.host_answers[0], v.host_answers[1], options_.probe_tcp_port, kHostTries),
+        now, id);
+  if (!silent) {
+    return;
+  }
+  // Who accuses the host must be able to reach something else: perhaps it is the accusers (and the
+  // collector beside them) who are cut off.
+  size_t controls = 0;
+  for (auto& [address, target] : targets_.all()) {
+    if (controls >= kControls) {
+      break;
+    }
+    if (target.record.verdict == Verdict::kHealthy && !target.wanted_urgently) {
+      Want(target, now.mono, {}, true);
+      ++controls;
+    }
+  }
+}
+
+void Engine::FinishHost(const Round& round, Moment now) {
+  Vantage& host = vantages_.At(*round.about);
+  bool answered = false;
+  unsigned misses = 0;
+  std::vector<SensorName> accusers;
+  const auto silent = silent_.find(*round.about);
+  for (const auto& [sensor, report] : round.reports) {
+    if (!vantages_.Eligible(sensor, round.target.family(), now.mono)) {
+      continue;
+    }
+    const std::array<bool, 2> works = {
+        vantages_.MethodWorks(sensor, ProbeMethod::kIcmpEcho, round.target.family(), now.mono),
+        vantages_.MethodWorks(sensor, ProbeMethod::kTcpSyn, round.target.family(), now.mono)};
+    const Ballot ballot = ReadReport(sensor, report, host.host_answers, works);
+    NoteAnswers(ballot, host.host_answers, now);
+    if (ballot.answered) {
+      answered = true;
+      host.host_answers[ballot.answered_by == ProbeMethod::kIcmpEcho ? 0 : 1] = true;
+    } else if (silent != silent_.end() && ballot.misses >= 2) {
+      const auto& proof = vantages_.At(sensor).answered_at;
+      if (proof && *proof > silent->second.since) {
+        misses += ballot.misses;
+        accusers.push_back(vantages_.Name(sensor));
+      }
+    }
+  }
+  if (silent == silent_.end()) {
+    return;
+  }
+  if (answered) {
+    silent->second.missed_rounds = 0;
+    silent->second.ask_at = now.mono + kAskAgainEvery;
+    if (host.record.state == SensorState::kIsolated) {
+      incidents_.SensorBack(host.record.name, now);
+    }
+    SetSensorState(*round.about, SensorState::kLost, "unheard, but its host answers", now);
+  } else if (misses >= kMissesPerRound && ++silent->second.missed_rounds >= kMissedRoundsToIsolate) {
+    silent->second.ask_at = now.mono + kAskAgainEvery;
+    Isolate(*round.about,
+            fmt::format("unheard, and {} of the other sensors cannot reach its host {}",
+                        accusers.size(), round.target.ToString()),
+            now);
+  }
+}
+
+void Engine::Isolate(VantageId id, const std::string& evidence, Moment now) {
+  Vantage& v = vantages_.At(id);
+  const Duration ago = now.mono - v.last_heard > options_.lost_after
+                           ? now.mono - v.last_heard
+                           : now.mono - v.gateway_down_since.value_or(now.mono);
+  SetSensorState(id, SensorState::kIsolated, evidence, now);
+  incidents_.Isolated(v.record.name, evidence, now + -ago, now);
+}
+
+void Engine::SetSensorState(VantageId id, SensorState state, const std::string& problem,
+                            Moment now) {
+  Vantage& v = vantages_.At(id);
+  if (v.record.state == state && v.record.problem == problem) {
+    return;
+  }
+  if (v.record.state != state) {
+    v.state_since = now.mono;
+    actions_.notes.push_back(fmt::format("sensor {} is {}{}{}", v.record.name, ToString(state),
+                                         problem.empty() ? "" : ": ", problem));
+  }
+  v.record.state = state;
+  v.record.problem = problem;
+  SaveSensor(id, now);
+}
+
+void Engine::SaveSensor(VantageId id, Moment now) {
+  Vantage& v = vantages_.At(id);
+  v.saved_at = now.mono;
+  actions_.store.emplace_back(v.record);
+}
+
+}  // namespace parallax::collector

@@ -1,0 +1,119 @@
+// Incidents: anomalies with one cause, with a life of their own.
+//
+//            a second, separate round agrees,          >= 80 % of the members
+//            and open_after has passed                 recovered
+//   candidate ------------------------------> open ----------------------> monitoring
+//       |                                      ^  <------------------------    |
+//       | nothing confirms it                  |   members fail again          | none fails for
+//       v                                      |                               | close_after
+//    (dropped)                                 +------------- closed <---------+
+//                                               same sensors fail within kReopenWithin
+//
+// A target that some sensors reach and others do not joins the live incident whose failing sensors
+// it shares, so that one cause with two thousand targets is one incident. Candidates are not told to
+// anybody; every later change is, once, through Take().
+//
+// Pure; owned by the engine's thread. Members and closed incidents are capped.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "collector/detect/model.h"
+#include "common/time.h"
+
+namespace parallax::collector {
+
+struct IncidentOptions {
+  Duration open_after = std::chrono::seconds(10);
+  Duration close_after = std::chrono::seconds(60);
+};
+
+// A look that an incident wants taken at one of its members.
+struct Recheck {
+  IpAddress target;
+  std::vector<SensorName> failing;
+  std::vector<SensorName> reaching;
+};
+
+class IncidentBook {
+ public:
+  IncidentBook(IncidentOptions options, uint64_t last_number)
+      : options_(options), last_number_(last_number) {}
+
+  // A live incident of an earlier life: same number, same start. `failing` says, by target, which
+  // sensors the cells still believe unable to reach it.
+  void Restore(const IncidentRecord& record,
+               const std::map<IpAddress, std::vector<SensorName>>& failing, Moment now);
+
+  // A round that began at `began` found `target` failing from some sensors and answering others.
+  void Split(const IpAddress& target, const std::vector<SensorName>& failing,
+             const std::vector<SensorName>& reaching, MonoTime began, Moment now);
+  // A round found that nobody reaches `target`.
+  void Down(const IpAddress& target, const std::vector<SensorName>& failing, MonoTime began,
+            Moment now);
+  // Everybody who was asked reaches it, or it is no longer a target.
+  void Cleared(const IpAddress& target, Moment now);
+  // Evidence about the vantage itself.
+  void Isolated(const SensorName& sensor, const std::string& evidence, Moment since, Moment now);
+  void SensorBack(const SensorName& sensor, Moment now);
+  // An attempt of `client` at `sensor` stayed half-open: it reached us, our answer did not arrive.
+  void HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated);
+
+  void Tick(Moment now);
+
+  // Members that are due for another look, `most` at the most; each is then not due for a while.
+  std::vector<Recheck> TakeRechecks(MonoTime now, size_t most);
+  // Changes since the last call, in order.
+  std::vector<IncidentChange> Take();
+
+  // Is it a member, still failing, of a live incident with this verdict?
+  bool IsFailing(const IpAddress& target, Verdict verdict) const;
+  bool HasCandidates() const;
+
+ private:
+  struct Member {
+    std::set<SensorName> failing;
+    std::set<SensorName> reaching;
+    bool failing_now = true;
+    bool confirmed = false;  // by a second, separate round
+    MonoTime first_round{};
+    MonoTime next_recheck{};
+    Duration gap{};
+  };
+  struct Incident {
+    IncidentRecord record;
+    std::map<IpAddress, Member> members;
+    MonoTime started{};
+    std::optional<MonoTime> quiet_since;  // nothing has failed since
+    MonoTime closed{};
+    MonoTime told{};
+    bool dirty = false;
+    bool isolated_now = false;
+    uint64_t half_open = 0;
+    uint64_t half_open_repeated = 0;
+    uint64_t half_open_told = 0;
+    uint64_t members_dropped = 0;
+  };
+
+  Incident* FindFor(Verdict verdict, const IpAddress& target, const std::set<SensorName>& failing,
+                    Moment now);
+  Incident& Create(Verdict verdict, MonoTime started, Moment now);
+  void AddRound(Incident& incident, const IpAddress& target, std::set<SensorName> failing,
+                std::set<SensorName> reaching, MonoTime began, Moment now);
+  void Recover(Incident& incident, Member& member, MonoTime now);
+  void Advance(Incident& incident, Moment now);
+  void Refresh(Incident& incident);
+  void Tell(Incident& incident, const char* change, Moment now);
+
+  IncidentOptions options_;
+  uint64_t last_number_;
+  std::vector<Incident> incidents_;  // live ones and the lately closed
+  std::vector<IncidentChange> changes_;
+};
+
+}  // namespace parallax::collector

@@ -1,0 +1,45 @@
+// What the reports of one round say together about its target. Pure functions over values.
+#pragma once
+
+#include <array>
+#include <map>
+#include <vector>
+
+#include "collector/detect/vantage.h"
+#include "collector/schedule/round_book.h"
+#include "collector/schedule/target_table.h"
+
+namespace parallax::collector {
+
+// What one sensor's report says, once it is known which methods mean anything.
+struct Ballot {
+  VantageId sensor = 0;
+  bool answered = false;
+  bool prohibited = false;  // a filter said no
+  unsigned misses = 0;      // informative ones: before the answer, or without one
+  Duration rtt{};
+  ProbeMethod answered_by = ProbeMethod::kIcmpEcho;
+  bool icmp_silent = false;  // informative or not
+  bool tcp_silent = false;
+};
+
+// Reads a report. A silent try counts as a miss only if the target answers that method to somebody
+// (`target_answers`, by ProbeMethod) and the method works from this vantage (`method_works`); a
+// router's "unreachable" is a miss whatever the method. Tries that were never sent say nothing.
+Ballot ReadReport(VantageId sensor, const ProbeReport& report,
+                  const std::array<bool, 2>& target_answers,
+                  const std::array<bool, 2>& method_works);
+
+struct Opinion {
+  Verdict verdict = Verdict::kUnknown;
+  std::vector<VantageId> failing;   // believed unable to reach it, and missed now
+  std::vector<VantageId> reaching;  // answered now
+  bool undecided = false;           // somebody missed, and it is not enough to believe it
+  bool unsure = false;              // somebody was silent, and it means nothing (yet)
+};
+
+// Joins the ballots of one round with the beliefs they have already been added to. Only what was
+// said in this round counts, so that a short outage seen at different times is not a difference.
+Opinion Judge(const std::vector<Ballot>& ballots, const Target& target);
+
+}  // namespace parallax::collector

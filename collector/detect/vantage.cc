@@ -1,0 +1,215 @@
+#include "collector/detect/vantage.h"
+
+#include <algorithm>
+#include <map>
+
+#include "collector/detect/cell.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A method that brought no answer from any target for this long proves nothing by silence.
+constexpr Duration kMethodMemory = 10min;
+constexpr unsigned kContradictionsToFilter = 2;
+// Three missed heartbeats: what such a sensor would say now is not known.
+constexpr Duration kFresh = 7s;
+// Weight of old rounds in the loss estimate: 0.998^346 = 1/2.
+constexpr double kLossDecay = 0.998;
+// A sensor's own addresses are never targets; more than this many are not remembered, so that a
+// lying sensor cannot hide the world.
+constexpr size_t kMostOwnAddresses = 32;
+
+size_t Index(ProbeMethod method) { return method == ProbeMethod::kIcmpEcho ? 0 : 1; }
+
+}  // namespace
+
+double Vantage::Loss() const {
+  return std::clamp((1 + good_path_misses) / (20 + good_path_tries), kLeastLoss, kMostLoss);
+}
+
+Reach Vantage::GatewayReach(Family family) const {
+  Reach reach = Reach::kUnknown;
+  for (const GatewayHealth& gateway : record.health.gateways) {
+    if (gateway.address.family() != family) {
+      continue;
+    }
+    if (gateway.reach == Reach::kUp) {
+      return Reach::kUp;
+    }
+    if (gateway.reach == Reach::kDown) {
+      reach = Reach::kDown;
+    }
+  }
+  return reach;
+}
+
+bool Vantage::AllGatewaysDown() const {
+  const auto& gateways = record.health.gateways;
+  return std::any_of(gateways.begin(), gateways.end(),
+                     [](const GatewayHealth& g) { return g.reach == Reach::kDown; }) &&
+         std::none_of(gateways.begin(), gateways.end(),
+                      [](const GatewayHealth& g) { return g.reach == Reach::kUp; });
+}
+
+void VantageBook::Restore(const SensorRecord& record) {
+  const auto id = static_cast<VantageId>(vantages_.size());
+  if (!by_name_.emplace(record.name, id).second) {
+    return;
+  }
+  Vantage vantage;
+  vantage.record = record;
+  vantage.record.health.gateways.clear();  // as of then, not of now
+  vantages_.push_back(std::move(vantage));
+  RememberAddresses(record);
+}
+
+VantageId VantageBook::Connect(const SensorName& name, const std::string& group,
+                               const std::optional<IpAddress>& address, const SensorHello& hello,
+                               Moment now) {
+  const auto [it, is_new] = by_name_.emplace(name, static_cast<VantageId>(vantages_.size()));
+  if (is_new) {
+    vantages_.emplace_back();
+    vantages_.back().record.name = name;
+    vantages_.back().record.first_seen = now.wall;
+  }
+  Vantage& v = vantages_[it->second];
+  v.record.group = group;
+  v.record.version = hello.version;
+  v.record.address = address;
+  v.record.addresses = hello.addresses;
+  v.record.local_networks = hello.local_networks;
+  v.record.last_seen = now.wall;
+  v.record.state = SensorState::kConnected;
+  v.record.health = {};  // no vote before it has said how it is
+  v.gateway_down_since.reset();
+  v.connected = true;
+  v.last_heard = now.mono;
+  v.state_since = now.mono;
+  RememberAddresses(v.record);
+  return it->second;
+}
+
+void VantageBook::Disconnect(VantageId id, SensorState state, Moment now) {
+  Vantage& v = vantages_[id];
+  v.connected = false;
+  v.record.state = state;
+  v.state_since = now.mono;
+  v.gateway_down_since.reset();
+}
+
+void VantageBook::Heard(VantageId id, const SensorHealth& health, Moment now) {
+  Vantage& v = vantages_[id];
+  v.record.health = health;
+  v.record.last_seen = now.wall;
+  v.last_heard = now.mono;
+  if (!v.AllGatewaysDown()) {
+    v.gateway_down_since.reset();
+  } else if (!v.gateway_down_since) {
+    v.gateway_down_since = now.mono;
+  }
+  if (!health.probing) {
+    v.record.problem = health.probing_problem.empty() ? "does not probe" : health.probing_problem;
+  } else if (v.gateway_down_since) {
+    v.record.problem = "its gateway does not answer";
+  } else {
+    v.record.problem.clear();
+  }
+}
+
+std::optional<VantageId> VantageBook::Find(const SensorName& name) const {
+  const auto it = by_name_.find(name);
+  return it == by_name_.end() ? std::nullopt : std::optional(it->second);
+}
+
+bool VantageBook::Eligible(VantageId id, Family family, MonoTime now) const {
+  const Vantage& v = vantages_[id];
+  return v.connected && now - v.last_heard < kFresh && v.record.state == SensorState::kConnected && v.record.health.probing &&
+         v.GatewayReach(family) != Reach::kDown;
+}
+
+bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family,
+                              MonoTime now) const {
+  const Vantage& v = vantages_[id];
+  const Vantage::Method& m = v.methods[Index(method)];
+  if (m.contradicted >= kContradictionsToFilter) {
+    return false;
+  }
+  if (m.answered_at && now - *m.answered_at < kMethodMemory) {
+    return true;
+  }
+  // The gateway answers echo requests: sockets, NIC and the first hop are sound, so that silence
+  // further out means something even in a cold start with nothing reachable.
+  return method == ProbeMethod::kIcmpEcho && v.GatewayReach(family) == Reach::kUp;
+}
+
+void VantageBook::NoteAnswer(VantageId id, ProbeMethod method, unsigned misses_before,
+                             MonoTime now) {
+  Vantage& v = vantages_[id];
+  v.answered_at = now;
+  v.methods[Index(method)].answered_at = now;
+  v.methods[Index(method)].contradicted = 0;
+  v.good_path_tries = v.good_path_tries * kLossDecay + misses_before + 1;
+  v.good_path_misses = v.good_path_misses * kLossDecay + misses_before;
+}
+
+void VantageBook::NoteContradiction(VantageId id, ProbeMethod silent) {
+  ++vantages_[id].methods[Index(silent)].contradicted;
+}
+
+std::vector<VantageId> VantageBook::Choose(Family family, MonoTime now, size_t most,
+                                           const std::vector<VantageId>& must,
+                                           uint64_t turn) const {
+  std::vector<VantageId> chosen;
+  const auto take = [&](VantageId id) {
+    if (chosen.size() < most && Eligible(id, family, now) &&
+        std::find(chosen.begin(), chosen.end(), id) == chosen.end()) {
+      chosen.push_back(id);
+    }
+  };
+  for (const VantageId id : must) {
+    take(id);
+  }
+  std::map<std::string, std::vector<VantageId>> groups;
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    if (Eligible(id, family, now)) {
+      groups[vantages_[id].record.group].push_back(id);
+    }
+  }
+  std::vector<const std::vector<VantageId>*> order;
+  for (const auto& [name, members] : groups) {
+    order.push_back(&members);
+  }
+  for (size_t depth = 0; chosen.size() < most; ++depth) {
+    bool any = false;
+    for (size_t g = 0; g < order.size(); ++g) {
+      const auto& members = *order[(g + turn) % order.size()];
+      if (depth < members.size()) {
+        any = true;
+        take(members[(depth + turn) % members.size()]);
+      }
+    }
+    if (!any) {
+      break;
+    }
+  }
+  return chosen;
+}
+
+bool VantageBook::IsSensorAddress(const IpAddress& address) const {
+  return sensor_addresses_.contains(address);
+}
+
+void VantageBook::RememberAddresses(const SensorRecord& record) {
+  const VantageId id = by_name_.at(record.name);
+  std::erase_if(sensor_addresses_, [id](const auto& entry) { return entry.second == id; });
+  if (record.address) {
+    sensor_addresses_.emplace(*record.address, id);
+  }
+  for (size_t i = 0; i < record.addresses.size() && i < kMostOwnAddresses; ++i) {
+    sensor_addresses_.emplace(record.addresses[i], id);
+  }
+}
+
+}  // namespace parallax::collector

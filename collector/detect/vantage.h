@@ -1,0 +1,97 @@
+// The sensors as places to look from: who is connected, whose vote counts, and how much a miss from
+// there weighs. A vote is judged on evidence about the sensor itself (its gateway, its sockets, its
+// losses on good paths) and on whether the method works from there for other targets; never on how
+// many targets it fails to reach, because half of the world failing is what a split looks like.
+//
+// Pure; owned by the engine's thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "collector/detect/model.h"
+#include "common/time.h"
+
+namespace parallax::collector {
+
+// Index of a sensor in the VantageBook; stable for the life of the process.
+using VantageId = uint32_t;
+
+struct Vantage {
+  SensorRecord record;
+  bool connected = false;
+  MonoTime last_heard{};
+  MonoTime state_since{};
+  MonoTime saved_at{};  // last time the record went to the store
+
+  // How each method has fared from here, over all targets.
+  struct Method {
+    std::optional<MonoTime> answered_at;
+    // Targets in a row that were silent to this method and answered another in the same round: the
+    // mark of a filter near the sensor. Any answer takes it back to zero.
+    unsigned contradicted = 0;
+  };
+  std::array<Method, 2> methods;  // by ProbeMethod
+  std::optional<MonoTime> answered_at;  // by any method
+
+  // Losses on paths that work: misses before an answer within one round. Decaying sums.
+  double good_path_tries = 0;
+  double good_path_misses = 0;
+
+  std::optional<MonoTime> gateway_down_since;
+
+  // Does the sensor's own host answer the others? Learnt in peace, for the day it falls silent.
+  std::array<bool, 2> host_answers{};  // by ProbeMethod
+  MonoTime next_host_check{};
+
+  // Share of probes lost on good paths from here, within the limits of cell.h.
+  double Loss() const;
+  // Reachability of the default gateways of `family`: down only if there are some and none is up.
+  Reach GatewayReach(Family family) const;
+  bool AllGatewaysDown() const;
+};
+
+class VantageBook {
+ public:
+  void Restore(const SensorRecord& record);
+  // The sensor of that name, made if it is new.
+  VantageId Connect(const SensorName& name, const std::string& group,
+                    const std::optional<IpAddress>& address, const SensorHello& hello, Moment now);
+  void Disconnect(VantageId id, SensorState state, Moment now);
+  void Heard(VantageId id, const SensorHealth& health, Moment now);
+
+  std::optional<VantageId> Find(const SensorName& name) const;
+  Vantage& At(VantageId id) { return vantages_[id]; }
+  const Vantage& At(VantageId id) const { return vantages_[id]; }
+  const SensorName& Name(VantageId id) const { return vantages_[id].record.name; }
+  size_t size() const { return vantages_.size(); }
+
+  // Can it be asked, and does what it says about `family` count?
+  bool Eligible(VantageId id, Family family, MonoTime now) const;
+  // Does silence to `method` from there mean anything?
+  bool MethodWorks(VantageId id, ProbeMethod method, Family family, MonoTime now) const;
+
+  void NoteAnswer(VantageId id, ProbeMethod method, unsigned misses_before, MonoTime now);
+  void NoteContradiction(VantageId id, ProbeMethod silent);
+
+  // Up to `most` eligible vantages, groups taken in turn so that every group is heard before any is
+  // heard twice; `must` first. `turn` rotates the choice.
+  std::vector<VantageId> Choose(Family family, MonoTime now, size_t most,
+                                const std::vector<VantageId>& must, uint64_t turn) const;
+
+  // Is this address that of a sensor's own host?
+  bool IsSensorAddress(const IpAddress& address) const;
+
+ private:
+  void RememberAddresses(const SensorRecord& record);
+
+  std::vector<Vantage> vantages_;
+  std::unordered_map<SensorName, VantageId> by_name_;
+  std::unordered_map<IpAddress, VantageId> sensor_addresses_;
+};
+
+}  // namespace parallax::collector

@@ -1,0 +1,70 @@
+#include "collector/schedule/target_table.h"
+
+namespace parallax::collector {
+
+bool TargetTable::Allowed(const IpAddress& address) const {
+  return !address.IsNeverRemote() && !options_.local_networks.Contains(address) &&
+         !options_.deny.Contains(address);
+}
+
+std::optional<EarnedBy> TargetTable::Earned(const Attempt& attempt) {
+  switch (attempt.outcome) {
+    case AttemptOutcome::kCompleted:
+      return EarnedBy::kCompleted;
+    case AttemptOutcome::kHalfOpen:
+    case AttemptOutcome::kUnanswered:
+      // A SYN flood tool does not wait a second and ask again with the same ISN; a TCP stack does.
+      return attempt.syns >= 2 ? std::optional(EarnedBy::kRepeatedSyn) : std::nullopt;
+    case AttemptOutcome::kPending:
+    case AttemptOutcome::kRefused:
+    case AttemptOutcome::kUnknown:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+Target* TargetTable::Earn(const IpAddress& address, EarnedBy earned_by, Moment now) {
+  if (!Allowed(address)) {
+    return nullptr;
+  }
+  const auto it = targets_.find(address);
+  if (it != targets_.end()) {
+    return &it->second;
+  }
+  if (targets_.size() >= options_.capacity) {
+    ++refused_;
+    return nullptr;
+  }
+  Target& target = targets_[address];
+  target.record.address = address;
+  target.record.earned_by = earned_by;
+  target.record.first_seen = now.wall;
+  target.record.last_seen = now.wall;
+  return &target;
+}
+
+Target* TargetTable::Find(const IpAddress& address) {
+  const auto it = targets_.find(address);
+  return it == targets_.end() ? nullptr : &it->second;
+}
+
+const Target* TargetTable::Find(const IpAddress& address) const {
+  const auto it = targets_.find(address);
+  return it == targets_.end() ? nullptr : &it->second;
+}
+
+std::vector<IpAddress> TargetTable::Forget(Moment now) {
+  std::vector<IpAddress> gone;
+  for (auto it = targets_.begin(); it != targets_.end();) {
+    const bool old = now.wall - it->second.record.last_seen > options_.forget_after;
+    if ((old && it->second.open_round == 0) || !Allowed(it->first)) {
+      gone.push_back(it->first);
+      it = targets_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  return gone;
+}
+
+}  // namespace parallax::collector
