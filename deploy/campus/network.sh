@@ -71,7 +71,7 @@ backbone_address() { # node 4|6
 }
 
 network_up() {
-  local row name v4 v6 router department ports prefix other via4 via6
+  local row name v4 v6 router department prefix other via4 via6
   router_add border
   node_add backbone
   bridge_add backbone bb
@@ -111,7 +111,7 @@ network_up() {
     done
   done
   for row in "${HOSTS[@]}"; do
-    read -r name department v4 v6 ports <<<"$row"
+    read -r name department v4 v6 _ <<<"$row"
     node_add "$name"
     router=$(department_field "$department" 2)
     plug "$name" eth0 "$router" lan0 "$name"

@@ -1,0 +1,148 @@
+#!/bin/bash
+# Real daemons on the campus of deploy/lab: what must happen for each fault, and what must not.
+# usage: tests/e2e/campus.sh [healthy|rogue-default|survives-kill|closes|target-off|...]
+# Each test may be run alone; together they share one lab, which each of them leaves whole.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_binaries
+ensure_can_lab
+LABS=("$LAB_NAME")
+LIVE=candidate,open,monitoring
+
+# A shorter round of peace than an operator would choose: target-off is found by it.
+raise() { # option...
+  lab up --no-build --no-hints --set detect.close_after=15s \
+    --set schedule.baseline_interval=20s "$@"
+}
+
+# The shared lab: up, all sensors connected, hosts known and healthy, no incident in the way.
+whole() {
+  lab dir >/dev/null 2>&1 || raise
+  lab heal all
+  lab daemons start
+  expect_within 60 "all four sensors connected" sensors_connected 4
+  expect_within 120 "60 healthy targets" targets_healthy 60
+  expect_within 120 "earlier incidents closed" no_live_incident
+}
+no_live_incident() { ! has_incident any $LIVE; }
+no_route_anomaly() { ! has_incident route_anomaly $LIVE,closed; }
+
+# Polls for SECONDS and fails as soon as an incident of VERDICT is there.
+stays_away() { # seconds verdict
+  local end=$((SECONDS + $1))
+  while ((SECONDS < end)); do
+    if has_incident "$2" open,monitoring; then
+      px incident list
+      wrong "an incident ($2) where none belongs"
+    fi
+    sleep 1
+  done
+}
+
+route_anomalies_before=0
+count_route_anomalies() { incident_ids route_anomaly $LIVE,closed | wc -l; }
+no_new_route_anomaly() {
+  (($(count_route_anomalies) == route_anomalies_before)) ||
+    wrong "a route anomaly was declared: $(px incident list -o json)"
+}
+
+open_route_anomaly() { # prints its id
+  expect_within 90 "a route anomaly" has_incident route_anomaly open,monitoring
+  incident_ids route_anomaly open,monitoring | head -n 1
+}
+is_right() { # id
+  wait_until 60 judge_now "$1" mail1 lib1,noc1,web1 "$WORK" ||
+    wrong "$(tr '\n' ';' <"$WORK/complaints")"
+  only_one_route_anomaly || wrong "more than one route anomaly: $(px incident list -o json)"
+}
+
+test_healthy() {
+  whole
+  stays_away 45 any
+}
+
+test_rogue_default() {
+  whole
+  lab fault rogue-default
+  local id
+  id=$(open_route_anomaly)
+  is_right "$id"
+  syn_recv_at_least 20 || wrong "only $(syn_recv_count) half-open connections on mail1"
+  lab heal rogue-default
+  expect_within 120 "the incident closed" incident_in_state "$id" closed
+  [[ $(incident_field "$id" closed_at) == 20* ]] || wrong "closed_at is $(incident_field "$id" closed_at)"
+  expect_within 60 "60 healthy targets again" targets_healthy 60
+}
+
+test_survives_kill() {
+  whole
+  lab fault rogue-default
+  local id opened
+  id=$(open_route_anomaly)
+  opened=$(incident_field "$id" opened_at)
+  lab daemons kill collector
+  lab daemons start collector
+  expect_within 60 "the sensors back" sensors_connected 4
+  [[ $(incident_field "$id" opened_at) == "$opened" ]] ||
+    wrong "opened_at was $opened, is $(incident_field "$id" opened_at)"
+  # After a restart the evidence comes anew; the incident must be the same one, and still right.
+  is_right "$id"
+  [[ $(incident_ids route_anomaly $LIVE) == "$id" ]] || wrong "another incident after the restart"
+  lab daemons stop collector
+  lab daemons start collector
+  expect_within 60 "the sensors back" sensors_connected 4
+  [[ $(incident_ids route_anomaly open,monitoring) == "$id" ]] || wrong "the incident is gone after an orderly restart"
+  lab heal all
+  expect_within 150 "the incident closed" incident_in_state "$id" closed
+}
+
+test_target_off() {
+  whole
+  route_anomalies_before=$(count_route_anomalies)
+  lab fault target-off
+  expect_within 120 "target_down" has_incident target_down open,monitoring
+  stays_away 20 route_anomaly
+  no_new_route_anomaly
+  lab heal all
+  expect_within 150 "the incident closed" no_live_incident
+}
+
+test_uplink_down() {
+  whole
+  route_anomalies_before=$(count_route_anomalies)
+  lab fault uplink-down
+  expect_within 90 "sensor_isolated" has_incident sensor_isolated open,monitoring
+  px incident list -o json | check incidents - --verdict sensor_isolated --state open,monitoring
+  stays_away 20 route_anomaly
+  no_new_route_anomaly
+  lab heal all
+  expect_within 150 "the incident closed" no_live_incident
+  expect_within 30 "web1 connected" sensors_connected 4
+}
+
+test_one_family() {
+  whole
+  lab fault rogue-default --family 6
+  local id
+  id=$(open_route_anomaly)
+  is_right "$id"
+  [[ $(incident_field "$id" family) == ipv6 ]] || wrong "family is $(incident_field "$id" family)"
+  lab heal all
+  expect_within 150 "the incident closed" incident_in_state "$id" closed
+}
+
+test_start_broken() {
+  lab down --quiet 2>/dev/null || true
+  raise --no-daemons
+  lab fault rogue-default
+  expect_within 30 "half-open connections on mail1" syn_recv_at_least 10
+  lab daemons start
+  expect_within 60 "all four sensors connected" sensors_connected 4
+  local id
+  id=$(open_route_anomaly)
+  is_right "$id"
+  lab heal all
+  expect_within 120 "the incident closed" incident_in_state "$id" closed
+}
+
+run_tests "$@"

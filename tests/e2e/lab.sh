@@ -1,0 +1,135 @@
+#!/bin/bash
+# The lab itself, without Parallax: faults do what they say, nothing leaks, two labs live side by
+# side, and no root is needed where user namespaces are allowed.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+ensure_can_lab
+OTHER=$LAB_NAME-b
+LABS=("$LAB_NAME" "$OTHER")
+
+whole() {
+  lab dir >/dev/null 2>&1 || lab up --no-daemons --no-hints
+  lab heal all
+  lab clients list >"$WORK/addresses"
+}
+failing() { unreachable_from "$1" "$WORK/addresses" | wc -l; }
+outside() { ip -o link | cut -d: -f2 | sort; ip route; ip -6 route; ls /run/netns 2>&1 || true; sysctl -a 2>/dev/null | grep -E '^net.*(forward|multipath|rp_filter)'; }
+
+test_reaches_everybody() {
+  whole
+  (($(wc -l <"$WORK/addresses") == 80)) || wrong "not 80 clients"
+  local node
+  for node in mail1 web1 lib1 noc1; do
+    [[ $(failing $node) == 0 ]] || wrong "$node does not reach $(failing $node) hosts"
+  done
+}
+
+test_rogue_default_splits() {
+  whole
+  lab fault rogue-default
+  local n
+  n=$(failing mail1)
+  ((n > 15 && n < 65)) || wrong "mail1 fails to reach $n of 80 hosts: not a split"
+  [[ $(failing web1) == 0 ]] || wrong "web1 is touched by the fault"
+  # A destination is all or nothing: asked again, the very same hosts fail.
+  unreachable_from mail1 "$WORK/addresses" >"$WORK/first"
+  unreachable_from mail1 "$WORK/addresses" | cmp -s - "$WORK/first" || wrong "the split is not by destination"
+  grep -q : "$WORK/first" || wrong "no IPv6 host fails"
+  grep -q '\.' "$WORK/first" || wrong "no IPv4 host fails"
+  # TCP takes the same path as ping: half-open connections are to failing hosts, and to no others.
+  expect_within 30 "half-open connections" syn_recv_at_least 20
+  lab exec mail1 ss -Htn state syn-recv | awk '{print $4}' |
+    sed -e 's/:[0-9]*$//' -e 's/[][]//g' | sort -u >"$WORK/half-open"
+  [[ -z $(comm -23 "$WORK/half-open" "$WORK/first") ]] ||
+    wrong "half-open towards hosts that answer: $(comm -23 "$WORK/half-open" "$WORK/first" | head -3 | paste -sd' ')"
+  lab fault rogue-default
+  lab heal rogue-default
+  [[ $(failing mail1) == 0 ]] || wrong "healing leaves $(failing mail1) hosts unreachable"
+}
+
+test_family_option() {
+  whole
+  lab fault rogue-default --family 6
+  unreachable_from mail1 "$WORK/addresses" >"$WORK/first"
+  [[ $(grep -c : "$WORK/first") -gt 0 ]] || wrong "no IPv6 host fails"
+  [[ $(grep -c "\\." "$WORK/first") == 0 ]] || wrong "--family 6 breaks IPv4 too"
+  lab heal all
+}
+
+test_target_off_is_off_for_all() {
+  whole
+  lab fault target-off
+  unreachable_from mail1 "$WORK/addresses" >"$WORK/first"
+  unreachable_from web1 "$WORK/addresses" | cmp -s - "$WORK/first" || wrong "not the same for all"
+  (($(wc -l <"$WORK/first") == 12)) || wrong "$(wc -l <"$WORK/first") hosts are off, not 12"
+  lab heal all
+  [[ $(failing web1) == 0 ]] || wrong "healing leaves hosts off"
+}
+
+test_uplink_down() {
+  whole
+  lab fault uplink-down
+  ! lab exec noc1 ping -q -c 1 -W 1 192.0.2.66 || wrong "web1 still answers"
+  lab heal all
+  expect_within 20 "web1 answers again" lab exec noc1 ping -q -c 1 -W 1 192.0.2.66
+  expect_within 20 "web1 answers again over IPv6" lab exec noc1 ping -q -c 1 -W 1 2001:db8:0:20::80
+}
+
+test_two_labs() {
+  whole
+  "$ROOT/deploy/lab" up --no-daemons --no-hints --name "$OTHER"
+  "$ROOT/deploy/lab" fault rogue-default --name "$OTHER"
+  [[ $(failing mail1) == 0 ]] || wrong "a fault in one lab is felt in the other"
+  "$ROOT/deploy/lab" down --name "$OTHER"
+  [[ $(failing mail1) == 0 ]] || wrong "one lab's end is felt in the other"
+}
+
+test_leaves_nothing() {
+  lab down --quiet 2>/dev/null || true
+  outside >"$WORK/before"
+  lab up --no-daemons --no-hints
+  outside >"$WORK/during"
+  local state holder
+  state=$(lab dir)
+  read -r holder _ <"$state/holder"
+  lab fault rogue-default
+  lab down
+  outside >"$WORK/after"
+  cmp "$WORK/before" "$WORK/during" || wrong "the lab changes something outside"
+  cmp "$WORK/before" "$WORK/after" || wrong "the lab leaves something behind"
+  [[ ! -e $state && ! -e /proc/$holder ]] || wrong "$state or process $holder survives"
+  ! pgrep -f "$state" >/dev/null || wrong "processes survive: $(pgrep -af "$state")"
+}
+
+test_without_root() {
+  ((EUID == 0)) || return 0 # then every test here is this test
+  local state=$WORK/unprivileged
+  local -a as=(setpriv --reuid=65534 --regid=65534 --clear-groups env -u XDG_RUNTIME_DIR
+    HOME=/ PARALLAX_LAB_DIR="$state" "$ROOT/deploy/lab")
+  setpriv --reuid=65534 --regid=65534 --clear-groups unshare -Urn true 2>/dev/null || return 0
+  setpriv --reuid=65534 --regid=65534 --clear-groups test -r "$ROOT/deploy/lab" || return 0
+  chmod 755 "$WORK"
+  install -d -m 700 -o 65534 "$state"
+  "${as[@]}" up --no-daemons --no-build --no-hints --name mortal
+  "${as[@]}" fault rogue-default --name mortal
+  [[ $("${as[@]}" exec --name mortal r-mail ip route show default | grep -c nexthop) == 2 ]] ||
+    wrong "no second default route"
+  "${as[@]}" down --name mortal
+}
+
+test_usage_errors() {
+  local status
+  for arguments in "" "nonsense" "fault nonsense" "heal" "exec" "up --nonsense" "--name / up" "up --rate x"; do
+    status=0
+    # shellcheck disable=SC2086
+    "$ROOT/deploy/lab" $arguments >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
+    ((status == 2)) || wrong "lab $arguments: exit code $status, not 2"
+    [[ ! -s $WORK/out && -s $WORK/err ]] || wrong "lab $arguments: the complaint belongs on stderr"
+  done
+  status=0
+  "$ROOT/deploy/lab" status --name "$LAB_NAME-none" 2>"$WORK/err" || status=$?
+  ((status == 1)) || wrong "status of no lab: exit code $status"
+  grep -q "deploy/lab up" "$WORK/err" || wrong "no remedy: $(cat "$WORK/err")"
+}
+
+run_tests "$@"
