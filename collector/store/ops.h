@@ -27,6 +27,14 @@ struct TargetForgotten {
 using StoreOp = std::variant<IngestedBatch, SensorRecord, TargetRecord, TargetForgotten, CellRecord,
                              IncidentChange>;
 
+// Everything of `sensor` and `epoch` up to and including `sequence` is stored.
+struct HighWaterMark {
+  SensorName sensor;
+  uint64_t epoch = 0;
+  uint64_t sequence = 0;
+  bool operator==(const HighWaterMark&) const = default;
+};
+
 // Everything that must survive a restart of the collector.
 struct SavedState {
   std::vector<SensorRecord> sensors;
@@ -34,6 +42,7 @@ struct SavedState {
   std::vector<CellRecord> cells;
   std::vector<IncidentRecord> live_incidents;  // all but closed
   uint64_t last_incident = 0;                  // highest number ever given
+  std::vector<HighWaterMark> marks;            // where each sensor's records go on
 };
 
 }  // namespace parallax::collector

@@ -1,0 +1,103 @@
+// Questions about what is stored, for operators. A connection of its own that cannot write; each
+// question is one short snapshot with a time limit (kUnavailable when it is exceeded). One Reader
+// per thread; any number of Readers beside the one writer.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/detect/model.h"
+#include "collector/store/database.h"
+#include "common/result.h"
+#include "common/time.h"
+
+namespace parallax::collector {
+
+struct StatusCounts {
+  std::map<std::string, uint32_t> sensors;    // state -> number
+  std::map<std::string, uint32_t> targets;    // verdict -> number
+  std::map<std::string, uint32_t> incidents;  // live ones: verdict -> number
+  uint64_t attempts_total = 0;
+  uint64_t reports_total = 0;
+  uint64_t attempts_last_minute = 0;
+  uint64_t half_open_last_minute = 0;
+  uint64_t database_bytes = 0;
+};
+
+struct TargetView {
+  TargetRecord target;
+  std::vector<CellRecord> cells;  // by sensor name; one for every known sensor
+};
+struct TargetPage {
+  std::vector<TargetView> items;  // by address
+  uint64_t total = 0;
+};
+
+struct IncidentFilter {
+  std::optional<uint64_t> number;
+  std::optional<IncidentState> state;
+  bool live_only = false;  // all but closed
+};
+struct IncidentPage {
+  std::vector<IncidentRecord> items;  // newest first
+  uint64_t total = 0;
+  uint64_t last_event = 0;  // of the same snapshot: what comes later is news
+};
+
+struct IncidentEventView {
+  uint64_t event = 0;
+  IncidentChange change;
+};
+
+enum class SynKey { kSource, kDestination, kPort };
+struct SynTopRow {
+  std::string key;
+  uint64_t attempts = 0;
+  uint64_t pending = 0;
+  uint64_t completed = 0;
+  uint64_t half_open = 0;
+  uint64_t unanswered = 0;
+  uint64_t refused = 0;
+  uint64_t unknown = 0;
+  uint64_t sensors = 0;  // that saw it
+  WallTime last_seen;    // by the collector's clock
+};
+struct SynTopPage {
+  std::vector<SynTopRow> items;  // most attempts first
+  uint64_t total = 0;            // different keys
+  bool truncated = false;        // older attempts of the window were left out
+};
+
+class Reader {
+ public:
+  static Result<std::unique_ptr<Reader>> Open(const std::string& path, Duration time_limit);
+
+  Result<StatusCounts> Status(WallTime now);
+  Result<std::vector<SensorRecord>> Sensors(const std::optional<SensorName>& name);
+  Result<TargetPage> Targets(const std::optional<IpAddress>& address, uint64_t limit);
+  Result<IncidentPage> Incidents(const IncidentFilter& filter, uint64_t limit);
+  // Oldest first.
+  Result<std::vector<IncidentEventView>> EventsAfter(uint64_t event, uint64_t limit);
+  // Attempts received since `since`, of which the newest million are counted.
+  Result<SynTopPage> TopSyns(SynKey key, WallTime since, uint64_t limit);
+  // The highest sequence stored for (sensor, epoch); 0 if none.
+  Result<uint64_t> HighWater(const SensorName& sensor, uint64_t epoch);
+
+ private:
+  Reader(std::unique_ptr<Database> db, Duration time_limit)
+      : db_(std::move(db)), time_limit_(time_limit) {}
+  // Runs `ask` within one snapshot and the time limit.
+  template <typename Ask>
+  auto InSnapshot(Ask ask) -> decltype(ask());
+  Result<std::map<std::string, uint32_t>> CountBy(std::string_view sql);
+  Result<int64_t> FirstAttemptSince(WallTime since);
+
+  std::unique_ptr<Database> db_;
+  const Duration time_limit_;
+};
+
+}  // namespace parallax::collector

@@ -1,0 +1,41 @@
+// Domain records to and from the rows of the state tables; one place for the columns, used by the
+// writer and by readers. Words that this version does not know (a hand-edited file) become
+// "unknown", never an error.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collector/detect/model.h"
+#include "collector/store/database.h"
+#include "collector/store/ops.h"
+
+namespace parallax::collector {
+
+// Reading. Sensors by name, targets and cells by address bytes, incidents by number.
+Result<std::vector<SensorRecord>> ReadSensors(Database& db, const std::optional<SensorName>& name);
+Result<std::vector<TargetRecord>> ReadTargets(Database& db, const std::optional<IpAddress>& address,
+                                              uint64_t limit);
+Result<std::vector<CellRecord>> ReadCells(Database& db, const std::optional<IpAddress>& target);
+Result<std::vector<HighWaterMark>> ReadMarks(Database& db);
+
+// The columns of an incident, in incidents and incident_events alike, and what they say, from
+// column `first` on.
+inline constexpr std::string_view kIncidentColumns =
+    "number, state, verdict, severity, started_at, opened_at, updated_at, closed_at, family, "
+    "direction, split, failing_sensors, reaching_sensors, targets, suspect_from, suspect_to, "
+    "suspect_confidence, suspect_ambiguity, evidence, summary";
+IncidentRecord IncidentFrom(const Rows& rows, int first);
+
+// Writing, inside the caller's transaction. `sensor` is the row in sensor_names.
+Result<void> WriteSensor(Database& db, int64_t sensor, const SensorRecord& record);
+Result<void> WriteTarget(Database& db, const TargetRecord& record);
+Result<void> WriteCell(Database& db, int64_t sensor, const CellRecord& record);
+Result<void> WriteIncidentChange(Database& db, const IncidentChange& change);
+Result<void> WriteAttempt(Database& db, int64_t sensor, WallTime received, const Attempt& attempt);
+Result<void> WriteProbeTry(Database& db, int64_t sensor, WallTime received,
+                           const ProbeReport& report, size_t position);
+
+}  // namespace parallax::collector

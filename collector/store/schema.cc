@@ -1,0 +1,333 @@
+#include "collector/store/schema.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <span>
+#include <string_view>
+
+#include "common/fd.h"
+
+namespace parallax::collector {
+namespace {
+
+// Words for states and verdicts, so that a person reads them with any tool; numbers where rows come
+// by the million. Times are nanoseconds since the Unix epoch: "received" by the collector's clock,
+// "first_seen" and "started_at" of attempts and probes by the sensor's.
+//
+// attempts and probe_tries are logs: row ids grow in the order of arrival, and each has one more
+// index. That of attempts is unique: a second report of an attempt finds its first through it.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE sensor_names (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE sensors (
+  sensor INTEGER PRIMARY KEY REFERENCES sensor_names(id),
+  sensor_group TEXT NOT NULL,
+  state TEXT NOT NULL,
+  version TEXT NOT NULL,
+  address BLOB CHECK (address IS NULL OR length(address) IN (4, 16)),
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  addresses TEXT NOT NULL,
+  local_networks TEXT NOT NULL,
+  problem TEXT NOT NULL,
+  syns_seen INTEGER NOT NULL,
+  packets_dropped INTEGER NOT NULL,
+  probes_sent INTEGER NOT NULL,
+  probes_refused INTEGER NOT NULL,
+  spool_records INTEGER NOT NULL,
+  spool_bytes INTEGER NOT NULL,
+  records_dropped INTEGER NOT NULL,
+  probing INTEGER NOT NULL,
+  probing_problem TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE sensor_interfaces (
+  sensor INTEGER NOT NULL REFERENCES sensor_names(id),
+  position INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  state TEXT NOT NULL,
+  packets_received INTEGER NOT NULL,
+  packets_dropped INTEGER NOT NULL,
+  PRIMARY KEY (sensor, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sensor_gateways (
+  sensor INTEGER NOT NULL REFERENCES sensor_names(id),
+  position INTEGER NOT NULL,
+  address BLOB NOT NULL CHECK (length(address) IN (4, 16)),
+  reach TEXT NOT NULL,
+  PRIMARY KEY (sensor, position)
+) STRICT, WITHOUT ROWID;
+
+-- Everything of (sensor, epoch) up to and including `sequence` is in this database.
+CREATE TABLE ingest_marks (
+  sensor INTEGER NOT NULL REFERENCES sensor_names(id),
+  epoch INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  PRIMARY KEY (sensor, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempts (
+  id INTEGER PRIMARY KEY,
+  sensor INTEGER NOT NULL REFERENCES sensor_names(id),
+  received INTEGER NOT NULL,
+  first_seen INTEGER NOT NULL,
+  client BLOB NOT NULL CHECK (length(client) IN (4, 16)),
+  client_port INTEGER NOT NULL,
+  server BLOB NOT NULL CHECK (length(server) IN (4, 16)),
+  server_port INTEGER NOT NULL,
+  isn INTEGER NOT NULL,
+  -- 0 pending, 1 completed, 2 half_open, 3 unanswered, 4 refused, 5 unknown
+  outcome INTEGER NOT NULL CHECK (outcome BETWEEN 0 AND 5),
+  rule TEXT NOT NULL,
+  age INTEGER NOT NULL,
+  syns INTEGER NOT NULL,
+  syn_acks INTEGER NOT NULL,
+  ttl INTEGER NOT NULL,
+  interface TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX attempts_key ON attempts
+  (first_seen, sensor, isn, client, client_port, server, server_port);
+
+CREATE TABLE probe_tries (
+  id INTEGER PRIMARY KEY,
+  sensor INTEGER NOT NULL REFERENCES sensor_names(id),
+  received INTEGER NOT NULL,
+  order_id INTEGER NOT NULL,
+  target BLOB NOT NULL CHECK (length(target) IN (4, 16)),
+  started_at INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  method TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  rtt INTEGER NOT NULL,
+  reporter BLOB CHECK (reporter IS NULL OR length(reporter) IN (4, 16)),
+  icmp_type INTEGER NOT NULL,
+  icmp_code INTEGER NOT NULL,
+  detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX probe_tries_target ON probe_tries (target, started_at);
+
+CREATE TABLE targets (
+  address BLOB PRIMARY KEY NOT NULL CHECK (length(address) IN (4, 16)),
+  earned_by TEXT NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  checked_at INTEGER NOT NULL,
+  verdict TEXT NOT NULL,
+  icmp_answered INTEGER NOT NULL,
+  tcp_answered INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cells (
+  target BLOB NOT NULL CHECK (length(target) IN (4, 16)),
+  sensor INTEGER NOT NULL REFERENCES sensor_names(id),
+  state TEXT NOT NULL,
+  changed_at INTEGER NOT NULL,
+  rtt INTEGER NOT NULL,
+  PRIMARY KEY (target, sensor)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE incidents (
+  number INTEGER PRIMARY KEY,
+  state TEXT NOT NULL,
+  verdict TEXT NOT NULL,
+  severity TEXT NOT NULL,
+  started_at INTEGER NOT NULL,
+  opened_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  closed_at INTEGER NOT NULL,
+  family TEXT NOT NULL,
+  direction TEXT NOT NULL,
+  split TEXT NOT NULL,
+  failing_sensors TEXT NOT NULL,
+  reaching_sensors TEXT NOT NULL,
+  targets TEXT NOT NULL,
+  suspect_from TEXT,
+  suspect_to TEXT,
+  suspect_confidence TEXT,
+  suspect_ambiguity TEXT,
+  evidence TEXT NOT NULL,
+  summary TEXT NOT NULL
+) STRICT;
+
+-- Each step of an incident with the incident as it then was. Of several updates in a row only the
+-- last is kept. Numbers are never used again.
+CREATE TABLE incident_events (
+  event INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  change TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  verdict TEXT NOT NULL,
+  severity TEXT NOT NULL,
+  started_at INTEGER NOT NULL,
+  opened_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  closed_at INTEGER NOT NULL,
+  family TEXT NOT NULL,
+  direction TEXT NOT NULL,
+  split TEXT NOT NULL,
+  failing_sensors TEXT NOT NULL,
+  reaching_sensors TEXT NOT NULL,
+  targets TEXT NOT NULL,
+  suspect_from TEXT,
+  suspect_to TEXT,
+  suspect_confidence TEXT,
+  suspect_ambiguity TEXT,
+  evidence TEXT NOT NULL,
+  summary TEXT NOT NULL
+) STRICT;
+CREATE INDEX incident_events_number ON incident_events (number, event);
+
+-- attempts, reports: committed since the file was made. last_incident: the highest number given.
+CREATE TABLE totals (
+  name TEXT PRIMARY KEY NOT NULL,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO totals VALUES ('attempts', 0), ('reports', 0), ('last_incident', 0);
+)sql";
+
+// kMigrations[v] leads from version v to v + 1. Never edit one that has been released.
+constexpr std::array kMigrations = {kVersion1};
+static_assert(kMigrations.size() == kSchemaVersion);
+
+Error Newer(const std::string& path, int64_t version) {
+  return {ErrorCode::kFailure,
+          fmt::format("{}: written by a newer Parallax (schema {}, this one knows {}); upgrade this "
+                      "collector or restore an older copy",
+                      path, version, kSchemaVersion)};
+}
+
+Error Foreign(const std::string& path) {
+  return {ErrorCode::kFailure,
+          fmt::format("{}: not a Parallax database; name another file in store.path", path)};
+}
+
+// The fields of SQLite's file header that matter here (sqlite.org/fileformat2.html, section 1.3).
+constexpr size_t kHeaderSize = 100;
+constexpr std::string_view kMagic("SQLite format 3\0", 16);
+
+int64_t BigEndian(std::span<const uint8_t> header, size_t offset, size_t size) {
+  int64_t value = 0;
+  for (const uint8_t byte : header.subspan(offset, size)) {
+    value = value << 8 | byte;
+  }
+  return value;
+}
+
+bool HasWriteAheadLog(const std::string& path) {
+  struct stat status = {};
+  return ::stat((path + "-wal").c_str(), &status) == 0 && status.st_size > 0;
+}
+
+}  // namespace
+
+Result<FileKind> InspectDatabaseFile(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) {
+    if (errno == ENOENT) {
+      return FileKind::kAbsent;
+    }
+    return tl::make_unexpected(ErrnoError(path, errno));
+  }
+  struct stat status = {};
+  if (::fstat(file.get(), &status) != 0) {
+    return tl::make_unexpected(ErrnoError(path, errno));
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return tl::make_unexpected(Foreign(path));
+  }
+  if (status.st_size == 0) {
+    return FileKind::kEmpty;
+  }
+  std::array<uint8_t, kHeaderSize> header = {};
+  const ssize_t size = ::pread(file.get(), header.data(), header.size(), 0);
+  if (size < 0) {
+    return tl::make_unexpected(ErrnoError(path, errno));
+  }
+  if (static_cast<size_t>(size) < header.size() ||
+      !std::equal(kMagic.begin(), kMagic.end(), header.begin(),
+                  [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; }) ||
+      BigEndian(header, 68, 4) != kApplicationId) {
+    return tl::make_unexpected(Foreign(path));
+  }
+  if (const int64_t version = BigEndian(header, 60, 4); version > kSchemaVersion) {
+    return tl::make_unexpected(Newer(path, version));
+  }
+  const int64_t raw_page_size = BigEndian(header, 16, 2);
+  const int64_t page_size = raw_page_size == 1 ? 65536 : raw_page_size;
+  const int64_t expected = page_size * BigEndian(header, 28, 4);
+  if (status.st_size < expected && !HasWriteAheadLog(path)) {
+    return Fail(ErrorCode::kFailure,
+                fmt::format("{}: cut short ({} of {} bytes); put back a copy, or move the file away "
+                            "and start with a new one",
+                            path, status.st_size, expected));
+  }
+  return FileKind::kOurs;
+}
+
+Result<void> CheckSchema(Database& database) {
+  auto application = database.QueryInt("PRAGMA application_id");
+  if (!application) {
+    return tl::make_unexpected(application.error());
+  }
+  if (*application != kApplicationId) {
+    return tl::make_unexpected(Foreign(database.path()));
+  }
+  auto version = database.QueryInt("PRAGMA user_version");
+  if (!version) {
+    return tl::make_unexpected(version.error());
+  }
+  if (*version > kSchemaVersion) {
+    return tl::make_unexpected(Newer(database.path(), *version));
+  }
+  return {};
+}
+
+Result<void> PrepareForWriting(Database& database, bool empty) {
+  if (!empty) {
+    if (auto known = CheckSchema(database); !known) {
+      return known;
+    }
+  } else if (auto set = database.Execute("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL");
+             !set) {
+    return set;
+  }
+  auto version = empty ? Result<int64_t>(0) : database.QueryInt("PRAGMA user_version");
+  if (!version) {
+    return tl::make_unexpected(version.error());
+  }
+  for (int64_t v = *version; v < kSchemaVersion; ++v) {
+    auto step = Transaction::Begin(database, Transaction::Kind::kWrite);
+    if (!step) {
+      return tl::make_unexpected(step.error());
+    }
+    const std::string sql =
+        fmt::format("{}\nPRAGMA application_id={}; PRAGMA user_version={};",
+                    kMigrations[static_cast<size_t>(v)], kApplicationId, v + 1);
+    if (auto done = database.Execute(sql); !done) {
+      return done;
+    }
+    if (auto done = step->Commit(); !done) {
+      return done;
+    }
+  }
+  // An acknowledgement to a sensor means durable, hence FULL. Checkpoints are made by hand, on this
+  // connection only: SQLite before 3.51.3 can lose pages when a checkpoint on one connection meets
+  // a commit on another.
+  return database.Execute(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+      "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY");
+}
+
+}  // namespace parallax::collector

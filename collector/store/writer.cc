@@ -1,0 +1,146 @@
+#include "collector/store/writer.h"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <thread>
+
+#include "common/log.h"
+
+namespace parallax::collector {
+namespace {
+
+// How often a wait looks whether the queue has been closed.
+constexpr Duration kLook = std::chrono::milliseconds(20);
+
+}  // namespace
+
+StoreWriter::StoreWriter(Store& store, BoundedQueue<StoreOp>& queue, Committed committed,
+                         StoreWriterOptions options)
+    : store_(store), queue_(queue), committed_(std::move(committed)), options_(options) {}
+
+void StoreWriter::Run() {
+  next_prune_ = Now().mono;
+  for (;;) {
+    const std::vector<StoreOp> ops = Gather();
+    if (!ops.empty()) {
+      if (Commit(ops)) {
+        TellCommitted(ops);
+      }
+    } else if (queue_.closed() && queue_.size() == 0) {
+      break;
+    }
+    KeepHouse(ops.empty());
+  }
+  KeepHouse(true);
+}
+
+std::vector<StoreOp> StoreWriter::Gather() {
+  std::vector<StoreOp> ops = queue_.PopBatch(options_.most_ops, options_.idle_after);
+  if (ops.empty()) {
+    return ops;
+  }
+  const MonoTime until = Now().mono + options_.gather;
+  while (ops.size() < options_.most_ops && !queue_.closed()) {
+    const Duration left = until - Now().mono;
+    if (left <= Duration{}) {
+      break;
+    }
+    auto more = queue_.PopBatch(options_.most_ops - ops.size(), left);
+    std::move(more.begin(), more.end(), std::back_inserter(ops));
+  }
+  return ops;
+}
+
+bool StoreWriter::Commit(const std::vector<StoreOp>& ops) {
+  Duration delay = options_.first_retry;
+  int attempts_left = options_.attempts_at_close;
+  while (!TryOnce(ops)) {
+    if (queue_.closed() && --attempts_left <= 0) {
+      const std::lock_guard lock(mutex_);
+      stats_.given_up += ops.size();
+      LogError("store still failing at shutdown: {} changes given up, none of them acknowledged",
+               ops.size());
+      return false;
+    }
+    WaitBeforeRetry(delay);
+    delay = std::min(delay * 2, options_.longest_retry);
+  }
+  return true;
+}
+
+bool StoreWriter::TryOnce(const std::vector<StoreOp>& ops) {
+  const auto applied = store_.Apply(ops);
+  const std::lock_guard lock(mutex_);
+  if (applied) {
+    if (stats_.failing) {
+      LogInfo("store works again");
+    }
+    stats_.failing = false;
+    ++stats_.transactions;
+    stats_.ops += ops.size();
+    return true;
+  }
+  if (!stats_.failing) {
+    LogError("cannot store, will keep trying: {}", applied.error().message);
+  }
+  stats_.failing = true;
+  stats_.last_error = applied.error().message;
+  ++stats_.failures;
+  return false;
+}
+
+void StoreWriter::WaitBeforeRetry(Duration delay) const {
+  const MonoTime until = Now().mono + delay;
+  const bool was_closed = queue_.closed();
+  for (MonoTime now = Now().mono; now < until && queue_.closed() == was_closed; now = Now().mono) {
+    std::this_thread::sleep_for(std::min(kLook, Duration(until - now)));
+  }
+}
+
+void StoreWriter::TellCommitted(const std::vector<StoreOp>& ops) const {
+  if (!committed_) {
+    return;
+  }
+  // One word per sensor and epoch, for the highest sequence.
+  std::map<std::pair<SensorName, uint64_t>, uint64_t> last;
+  for (const StoreOp& op : ops) {
+    const auto* batch = std::get_if<IngestedBatch>(&op);
+    if (batch == nullptr || batch->records.empty()) {
+      continue;
+    }
+    const uint64_t room = std::numeric_limits<uint64_t>::max() - batch->first_sequence;
+    const uint64_t count = std::min<uint64_t>(batch->records.size(), room);
+    uint64_t& sequence = last[{batch->sensor, batch->epoch}];
+    sequence = std::max(sequence, batch->first_sequence + count - 1);
+  }
+  for (const auto& [key, sequence] : last) {
+    committed_(key.first, key.second, sequence);
+  }
+}
+
+void StoreWriter::KeepHouse(bool idle) {
+  const Moment now = Now();
+  Result<void> done;
+  if (now.mono >= next_prune_) {
+    auto pruned = store_.Prune(now.wall - options_.retention, options_.prune_rows);
+    if (pruned && *pruned >= options_.prune_rows && !queue_.closed()) {
+      next_prune_ = now.mono;  // more to delete: go on between the next transactions
+    } else {
+      next_prune_ = now.mono + options_.prune_every;
+    }
+    if (!pruned) {
+      done = tl::make_unexpected(pruned.error());
+    }
+  }
+  if (done) {
+    done = store_.Maintain(idle);
+  }
+  if (!done && !housework_failed_) {
+    LogWarning("store housekeeping failed, will try again: {}", done.error().message);
+  }
+  housework_failed_ = !done;
+}
+
+}  // namespace parallax::collector
