@@ -1,0 +1,144 @@
+#include "sensor/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/shipped_config.h"
+#include "tests/unit/temp_dir.h"
+
+namespace parallax::sensor {
+namespace {
+
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+constexpr std::string_view kLeast = "[collector]\naddresses = [\"192.0.2.10:7443\"]\n";
+
+class SensorConfigTest : public testing::Test {
+ protected:
+  Result<SensorConfig> Load(std::string_view toml) {
+    return LoadSensorConfig(dir_.Write("sensor.toml", toml));
+  }
+  SensorConfig Good(std::string_view toml) {
+    const auto config = Load(toml);
+    EXPECT_TRUE(config) << toml << "\n" << config.error().message;
+    return config.value_or(SensorConfig());
+  }
+  // The complaint about `toml` behind the collector's address.
+  std::string Bad(std::string_view toml) {
+    const auto config = Load(std::string(kLeast) + std::string(toml));
+    EXPECT_FALSE(config) << toml;
+    if (config) {
+      return "";
+    }
+    EXPECT_EQ(config.error().code, ErrorCode::kBadConfig);
+    return config.error().message;
+  }
+
+  TempDir dir_;
+};
+
+// One value for each key, none of them the default.
+constexpr std::string_view kEveryKey = R"([collector]
+addresses = ["noc.example:1", "[2001:db8::1]:2"]
+ca_file = "a"
+certificate_file = "b"
+key_file = "/c"
+[capture]
+interfaces = ["eth0", "vlan.12"]
+local_networks = ["192.0.2.0/24"]
+promiscuous = true
+ring_mib = 8
+[probe]
+policy_file = "/etc/parallax/policy.toml"
+[link]
+spool_records = 1000
+[log]
+level = "error"
+)";
+
+TEST_F(SensorConfigTest, AddressesAreEnough) {
+  SensorConfig expected;
+  expected.collector.addresses = {{"192.0.2.10", 7443}};
+  expected.collector.ca_file = dir_.Path("ca.pem");
+  expected.collector.certificate_file = dir_.Path("sensor.pem");
+  expected.collector.key_file = dir_.Path("sensor.key");
+  expected.probe.policy_file = dir_.Path("policy.toml");
+  EXPECT_EQ(Good(kLeast), expected);
+}
+
+TEST_F(SensorConfigTest, EveryKeyTakesEffect) {
+  const SensorConfig config = Good(kEveryKey);
+  EXPECT_THAT(config.collector.addresses,
+              ElementsAre(HostPort{"noc.example", 1}, HostPort{"2001:db8::1", 2}));
+  EXPECT_EQ(config.collector.ca_file, dir_.Path("a"));
+  EXPECT_EQ(config.collector.certificate_file, dir_.Path("b"));
+  EXPECT_EQ(config.collector.key_file, "/c");
+  EXPECT_THAT(config.capture.interfaces, ElementsAre("eth0", "vlan.12"));
+  EXPECT_THAT(config.capture.local_networks.prefixes(), SizeIs(1));
+  EXPECT_TRUE(config.capture.promiscuous);
+  EXPECT_EQ(config.capture.ring_mib, 8u);
+  EXPECT_EQ(config.probe.policy_file, "/etc/parallax/policy.toml");
+  EXPECT_EQ(config.link.spool_records, 1000u);
+  EXPECT_EQ(config.log.level, LogLevel::kError);
+}
+
+TEST_F(SensorConfigTest, ShippedFileListsEveryKeyWithItsDefault) {
+  const std::string shipped = ReadAll(PARALLAX_CONFIG_DIR "/sensor.toml");
+  EXPECT_EQ(KeysOf(shipped), KeysOf(std::string(kEveryKey)));
+  const SensorConfig defaults = Good(kLeast);
+  EXPECT_EQ(Good(shipped), defaults);
+  EXPECT_EQ(Good(UncommentAll(shipped)), defaults);
+  for (size_t i = 0; i + 1 < KeysOf(shipped).size(); ++i) {  // all but the addresses
+    const std::string one = UncommentOne(shipped, i);
+    ASSERT_FALSE(one.empty()) << i;
+    EXPECT_EQ(Good(one), defaults) << one;
+  }
+}
+
+TEST_F(SensorConfigTest, CollectorMustBeNamed) {
+  for (const char* toml : {"", "[collector]\n", "[collector]\naddresses = []\n"}) {
+    const auto config = Load(toml);
+    ASSERT_FALSE(config) << toml;
+    EXPECT_THAT(config.error().message, HasSubstr("collector.addresses: must name at least one"));
+    EXPECT_THAT(config.error().message, EndsWith("1 error"));
+  }
+  const auto config = Load("[collector]\naddresses = [\"192.0.2.10\"]\n");
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().message,
+              HasSubstr(":2:14: collector.addresses: \"192.0.2.10\" is not"));
+  EXPECT_THAT(config.error().message, EndsWith("1 error"));
+}
+
+TEST_F(SensorConfigTest, CollectorsAreBounded) {
+  std::string toml = "[collector]\naddresses = [\"a:1\"";
+  for (int i = 0; i < 8; ++i) {
+    toml += ", \"a:1\"";
+  }
+  EXPECT_FALSE(Load(toml + "]\n"));
+}
+
+TEST_F(SensorConfigTest, InterfaceNamesMustBePossible) {
+  EXPECT_THAT(Bad("[capture]\ninterfaces = [\"\"]\n"), HasSubstr("cannot be the name"));
+  EXPECT_THAT(Bad("[capture]\ninterfaces = [\"eth0/1\"]\n"), HasSubstr("\"eth0/1\" cannot be"));
+  EXPECT_THAT(Bad("[capture]\ninterfaces = [\"sixteen-letters-\"]\n"), HasSubstr("cannot be"));
+  EXPECT_THAT(Bad("[capture]\ninterfaces = [\"eth0\", \"eth0\"]\n"), HasSubstr("named twice"));
+  EXPECT_THAT(Bad("[capture]\ninterfaces = \"eth0\"\n"), HasSubstr("must be a list"));
+}
+
+TEST_F(SensorConfigTest, BoundsAreNamed) {
+  EXPECT_THAT(Bad("[capture]\nring_mib = 0\n"), HasSubstr("must be 1 to 1024, not 0"));
+  EXPECT_THAT(Bad("[link]\nspool_records = -1\n"), HasSubstr("must be 1000 to 10000000, not -1"));
+  EXPECT_THAT(Bad("[log]\nlevel = \"\"\n"), HasSubstr("is not a log level"));
+  EXPECT_THAT(Bad("[capture]\npromiscuous = 1\n"), HasSubstr("must be true or false"));
+}
+
+TEST_F(SensorConfigTest, PolicyDoesNotBelongHere) {
+  EXPECT_THAT(Bad("[probe]\npackets_per_second = 5\n"),
+              HasSubstr("unknown key probe.packets_per_second"));
+}
+
+}  // namespace
+}  // namespace parallax::sensor
