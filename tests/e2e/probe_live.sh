@@ -1,0 +1,224 @@
+#!/bin/bash
+# The probe engine against real packets: client - router - internet, each a network namespace inside
+# a private one, so that nothing outside is touched and nothing is left behind.
+#
+#   tests/e2e/probe_live.sh [BINARY_DIR]     # default: build/bin; needs parallax_probe_once there
+#
+# Prints one line per check; exit 0 if all passed, 1 if not, 77 if namespaces are not to be had.
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+if [ "${1:-}" != --inside ]; then
+  bin=$(cd "${1:-$here/build/bin}" && pwd) || exit 1
+  [ -x "$bin/parallax_probe_once" ] || { echo "no $bin/parallax_probe_once: build it first" >&2; exit 1; }
+  user=(); [ "$(id -u)" = 0 ] || user=(-Ur)
+  unshare "${user[@]}" -nmp --fork --mount-proc true 2>/dev/null || {
+    echo "cannot make namespaces here (kernel.unprivileged_userns_clone?)" >&2; exit 77; }
+  exec unshare "${user[@]}" -nmp --fork --kill-child --mount-proc "$0" --inside "$bin"
+fi
+probe="$2/parallax_probe_once"
+python=$(command -v /usr/bin/python3 python3 | head -1)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mount -t tmpfs tmpfs /run && mkdir -p /run/netns || exit 77
+
+failed=0
+pass() { echo "pass  $1"; }
+fail() { echo "FAIL  $1: ${2:-}"; failed=1; }
+in_ns() { ip netns exec "$@"; }
+# field JSON PATH...: one value of a JSON line
+field() { "$python" -c 'import json,sys
+v=json.loads(sys.argv[1])
+for k in sys.argv[2:]: v=v[int(k)] if k.lstrip("-").isdigit() else v[k]
+print(v)' "$@"; }
+# expect NAME STATE REPORTER -- PROBE_ARGS...: the deciding try of one order
+expect() {
+  local name=$1 state=$2 reporter=$3 line got who; shift 4
+  line=$(in_ns client "$probe" "$@" 2>&1) || { fail "$name" "$line"; return; }
+  got=$(field "$line" state); who=$(field "$line" tries -1 reporter)
+  if [ "$got" = "$state" ] && [ "$who" = "$reporter" ]; then pass "$name"; else fail "$name" "$line"; fi
+}
+wait_for() {  # wait_for SECONDS COMMAND...
+  local end=$((SECONDS + $1)); shift
+  until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
+}
+
+# --- the little world -------------------------------------------------------------------------
+for n in client router internet; do
+  ip netns add $n
+  in_ns $n sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+    net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 \
+    net.ipv6.icmp.ratelimit=0 >/dev/null
+  in_ns $n ip link set lo up
+done
+in_ns client sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+ip link add c0 netns client type veth peer name r0 netns router
+ip link add r1 netns router type veth peer name i0 netns internet
+link() {  # link NS DEV V4 V6
+  in_ns "$1" ip addr add "$3" dev "$2"; in_ns "$1" ip addr add "$4" dev "$2" nodad
+  in_ns "$1" ip link set "$2" up
+}
+link client c0 10.0.0.2/24 fd00:0:0:1::2/64
+link router r0 10.0.0.1/24 fd00:0:0:1::1/64
+link router r1 10.1.0.1/24 fd00:0:0:2::1/64
+link internet i0 10.1.0.2/24 fd00:0:0:2::2/64
+gateways() {
+  in_ns client ip route replace default via 10.0.0.1
+  in_ns client ip -6 route replace default via fd00:0:0:1::1 dev c0
+}
+gateways
+in_ns client ip route add throw 203.0.113.0/24
+in_ns client ip -6 route add throw 2001:db8:113::/48
+in_ns internet ip route add default via 10.1.0.1
+in_ns internet ip -6 route add default via fd00:0:0:2::1
+in_ns internet ip route add local 198.51.0.0/16 dev lo
+in_ns internet ip -6 route add local 2001:db8:51::/48 dev lo
+in_ns router ip route add 198.51.0.0/16 via 10.1.0.2
+in_ns router ip -6 route add 2001:db8:51::/48 via fd00:0:0:2::2
+in_ns router ip route add 198.52.0.0/16 via 10.1.0.2          # a loop
+in_ns router ip -6 route add 2001:db8:52::/48 via fd00:0:0:2::2
+for kind in blackhole:66 unreachable:77 prohibit:88; do
+  in_ns router ip route add "${kind%:*}" "198.51.${kind#*:}.0/24"
+  in_ns router ip -6 route add "${kind%:*}" "2001:db8:51:${kind#*:}::/64"
+done
+in_ns router nft -f - <<'NFT'
+table inet reject {
+  chain forward {
+    type filter hook forward priority 0;
+    ip daddr 198.51.55.1 reject
+    ip6 daddr 2001:db8:51:55::1 reject
+    ip daddr 198.51.44.1 icmp type echo-request drop
+    ip6 daddr 2001:db8:51:44::1 icmpv6 type echo-request drop
+  }
+}
+NFT
+cat >"$work/listen.py" <<'PY'
+import socket, sys
+s = socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True)
+open(sys.argv[1], "w").close()
+while True: s.accept()[0].close()
+PY
+in_ns internet "$python" "$work/listen.py" "$work/listening" &
+listener=$!
+wait_for 10 test -e "$work/listening" || fail "listener" "did not start"
+
+# --- answers and their absence, both families -----------------------------------------------------
+for v in 4 6; do
+  if [ $v = 4 ]; then at() { echo "198.51.$1.1"; }; router=10.0.0.1 loop=198.52.0.1 none=203.0.113.1
+  else at() { echo "2001:db8:51:$1::1"; }; router=fd00:0:0:1::1 loop=2001:db8:52::1 none=2001:db8:113::1; fi
+  expect "v$v echo is answered" answered "$(at 100)" -- "$(at 100)" icmp
+  expect "v$v RST of a closed port is an answer" answered "$(at 100)" -- "$(at 100)" tcp:9
+  expect "v$v SYN-ACK of an open port is an answer" answered "$(at 100)" -- "$(at 100)" tcp:8080
+  expect "v$v black hole is silent" silent "" -- --timeout 500ms --spacing 500ms "$(at 66)" icmp tcp:443
+  expect "v$v unreachable by router, echo" unreachable $router -- "$(at 77)" icmp
+  expect "v$v unreachable by router, SYN" unreachable $router -- "$(at 77)" tcp:443
+  expect "v$v prohibited by router, echo" prohibited $router -- "$(at 88)" icmp
+  expect "v$v prohibited by router, SYN" prohibited $router -- "$(at 88)" tcp:443
+  expect "v$v firewall that rejects is a filter" prohibited $router -- "$(at 55)" tcp:443
+  expect "v$v second try answers" answered "$(at 44)" -- --timeout 500ms --spacing 300ms "$(at 44)" icmp tcp:9
+  expect "v$v no route: not sent" not_sent "" -- $none icmp tcp:443
+  line=$(in_ns client "$probe" $loop icmp)
+  [ "$(field "$line" state)" = unreachable ] && { [ "$(field "$line" tries 0 icmp_type)" = 11 ] || \
+    [ "$(field "$line" tries 0 icmp_type)" = 3 ]; } && pass "v$v routing loop: time exceeded" || \
+    fail "v$v routing loop" "$line"
+  line=$(in_ns client "$probe" --timeout 200ms --spacing 20ms "$(at 100)" tcp:8080)
+  [ "$(field "$line" answers forged)" = 0 ] && pass "v$v nothing counted as forged" || fail "v$v forged" "$line"
+done
+expect "neighbour that is not there: this host says so" not_sent 10.0.0.2 -- --timeout 5s 10.0.0.99 icmp
+expect "loopback is refused whatever the policy" refused "" -- 127.0.0.1 icmp
+expect "multicast is refused whatever the policy" refused "" -- 224.0.0.1 icmp
+expect "IPv4-mapped address is refused" refused "" -- ::ffff:198.51.100.1 icmp
+
+# --- policy and privilege -------------------------------------------------------------------------
+printf 'allow = ["198.51.0.0/16"]\ndeny = ["198.51.100.0/24"]\n' >"$work/policy.toml"
+expect "policy denies" refused "" -- --policy "$work/policy.toml" 198.51.100.1 icmp
+expect "policy allows" answered 198.51.101.1 -- --policy "$work/policy.toml" 198.51.101.1 icmp
+expect "policy does not mention" refused "" -- --policy "$work/policy.toml" 198.52.0.1 icmp
+chmod o+w "$work/policy.toml"
+expect "no policy that can be trusted, no probing" refused "" -- --policy "$work/policy.toml" 198.51.101.1 icmp
+out=$(in_ns client setpriv --bounding-set=-net_raw --inh-caps=-all "$probe" 198.51.100.1 icmp 2>&1)
+code=$?
+[ $code = 77 ] && [[ $out == *CAP_NET_RAW* ]] && pass "without CAP_NET_RAW: exit 77 and a remedy" || \
+  fail "without CAP_NET_RAW" "exit $code: $out"
+
+# --- one flow, whatever the number of probes --------------------------------------------------
+cat >"$work/flow.py" <<'PY'
+# flow.py DEVICE FILE: the identities of the flows of the probes seen until killed
+import signal, socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.bind((sys.argv[1], 0))
+flows, probes, bad = set(), 0, 0
+def done(*_):
+    open(sys.argv[2], "w").write(f"{len(flows)} {probes} {bad}\n"); sys.exit(0)
+signal.signal(signal.SIGTERM, done)
+def total(b):
+    b += b"\0" * (len(b) % 2); t = sum(struct.unpack(f"!{len(b)//2}H", b))
+    while t > 0xffff: t = (t & 0xffff) + (t >> 16)
+    return t
+open(sys.argv[2] + ".ready", "w").close()
+while True:
+    p = s.recv(2000)
+    if p[12:14] == b"\x08\x00":
+        ip, proto = p[14:], p[23]; n = (ip[0] & 15) * 4; t = ip[n:struct.unpack("!H", ip[2:4])[0]]
+        label, pseudo = 0, ip[12:20] + struct.pack("!HH", proto, len(t))
+    elif p[12:14] == b"\x86\xdd":
+        ip, proto = p[14:], p[20]; t = ip[40:40 + struct.unpack("!H", ip[4:6])[0]]
+        label, pseudo = ip[0:4], ip[8:40] + struct.pack("!LL", len(t), proto)
+    else: continue
+    if proto == 6 and t[13] == 2: flows.add((6, label, t[0:4]))
+    elif proto in (1, 58) and t[0] in (8, 128): flows.add((proto, label, t[0:6]))
+    else: continue
+    probes += 1; bad += total((b"" if proto == 1 else pseudo) + t) != 0xffff
+PY
+for target in 198.51.66.9 2001:db8:51:66::9; do
+  rm -f "$work/flow" "$work/flow.ready"
+  in_ns router "$python" "$work/flow.py" r0 "$work/flow" & sniffer=$!
+  wait_for 10 test -e "$work/flow.ready"
+  for _ in 1 2; do
+    in_ns client "$probe" --timeout 50ms --spacing 20ms $target icmp tcp:443 icmp tcp:443 icmp >/dev/null
+  done
+  kill $sniffer; wait $sniffer 2>/dev/null
+  [ "$(cat "$work/flow")" = "2 10 0" ] && pass "10 probes of $target are 2 flows, checksums right" || \
+    fail "flows of $target (flows probes bad)" "$(cat "$work/flow")"
+done
+
+# --- gateways -----------------------------------------------------------------------------------
+watch() { in_ns client "$probe" --gateways "$1" >"$work/gateways"; tail -1 "$work/gateways"; }
+both() { [ "$2" = "10.0.0.1=$3 fd00:0:0:1::1=$3" ] && pass "$1" || fail "$1" "$2"; }
+both "gateways that answer are up" "$(watch 2)" up
+in_ns router nft add table inet mute
+in_ns router nft add chain inet mute input '{ type filter hook input priority 0; }'
+in_ns router nft add rule inet mute input icmp type echo-request drop
+in_ns router nft add rule inet mute input icmpv6 type echo-request drop
+both "gateways that never answer echo: the neighbour table says up" "$(watch 5)" up
+in_ns router nft delete table inet mute
+
+in_ns client "$probe" --gateways 14 >"$work/gateways" & watcher=$!
+wait_for 10 grep -q "1=up fd00:0:0:1::1=up" "$work/gateways"
+in_ns router ip link set r0 arp off && in_ns router nft -f - <<'NFT'
+table inet dead { chain input { type filter hook input priority 0; iifname "r0" drop; } }
+NFT
+wait $watcher
+both "gateways that fall silent are down" "$(tail -1 "$work/gateways")" down
+in_ns router nft delete table inet dead; in_ns router ip link set r0 arp on
+
+in_ns client "$probe" --gateways 8 >"$work/gateways" & watcher=$!
+wait_for 10 grep -q "1=up fd00:0:0:1::1=up" "$work/gateways"
+in_ns router ip link set r0 down
+wait $watcher
+both "no carrier: down" "$(tail -1 "$work/gateways")" down
+in_ns router ip link set r0 up; in_ns router ip addr replace fd00:0:0:1::1/64 dev r0 nodad
+
+in_ns client "$probe" --gateways 8 >"$work/gateways" & watcher=$!
+wait_for 10 grep -q "1=up fd00:0:0:1::1=up" "$work/gateways"
+in_ns client ip route del default; in_ns client ip -6 route del default
+wait $watcher
+both "no default route any more: down" "$(tail -1 "$work/gateways")" down
+
+in_ns client ip -6 route add default via "$(in_ns router ip -6 addr show dev r0 scope link | awk '/inet6/{sub("/.*","",$2); print $2; exit}')" dev c0
+in_ns client ip route add default nexthop via 10.0.0.1 nexthop via 10.0.0.77
+got=$(watch 5)
+[[ $got == "10.0.0.1=up 10.0.0.77=down fe80::"*"=up" ]] && \
+  pass "multipath and link-local gateways, one of them dead" || fail "multipath and link-local" "$got"
+
+kill $listener; wait $listener 2>/dev/null
+[ $failed = 0 ] && echo "all passed"
+exit $failed
