@@ -153,14 +153,19 @@ ensure_build() {
 
 # How this machine lets us make namespaces: sets LAB_UNSHARE to unshare's options.
 ensure_can_lab() {
-  if ((EUID == 0)) && unshare -n -m -p --fork true 2>/dev/null; then
+  local said
+  # shellcheck disable=SC2034
+  if ((EUID == 0)) && said=$(unshare -n -m -p --fork true 2>&1); then
     LAB_UNSHARE=()
-  elif unshare -Ur -n -m -p --fork true 2>/dev/null; then
-    # shellcheck disable=SC2034
+  elif said=${said:-}${said:+; }$(unshare -Ur -n -m -p --fork true 2>&1); then
     LAB_UNSHARE=(-Ur)
+  elif ((EUID == 0)); then
+    fail "network namespaces cannot be made here, though this is root ($said)." \
+      "In a container or chroot: give it CAP_SYS_ADMIN, and a root folder that is a mount point"
+    exit 77
   else
-    fail "no permission to make network namespaces: run this as root, or allow user namespaces with" \
-      "\`sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000\`"
+    fail "no permission to make network namespaces ($said). Run this as root, or allow user" \
+      "namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
     exit 77
   fi
 }

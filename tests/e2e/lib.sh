@@ -1,6 +1,6 @@
 # Shared by the end-to-end tests; source it, do not run it. A test script is made of functions
 # test_NAME; `run_tests "$@"` runs those named on the command line, or all, and prints one line each:
-#   ok - SCRIPT NAME        not ok - SCRIPT NAME: why
+#   ok - SCRIPT NAME        not ok - SCRIPT NAME: why        skipped - SCRIPT NAME: why
 # PARALLAX_FILTER (an extended regular expression over "SCRIPT NAME") leaves tests out.
 # shellcheck shell=bash disable=SC2034
 set -euo pipefail
@@ -51,6 +51,11 @@ wrong() {
   printf '%s\n' "$*" >"$WORK/reason"
   return 1
 }
+# Ends the test at hand because it cannot be asked here; counted neither way.
+skip() {
+  printf '%s\n' "$*" >"$WORK/skipped"
+  exit 0
+}
 expect_within() { # seconds what command...
   local limit=$1 what=$2
   shift 2
@@ -77,6 +82,7 @@ run_tests() {
     [[ -z ${PARALLAX_FILTER:-} || $title =~ $PARALLAX_FILTER ]] || continue
     started=$SECONDS status=0
     : >"$WORK/reason"
+    rm -f "$WORK/skipped"
     # A subshell: `set -e` holds inside, and the first thing that goes wrong ends this test only.
     set +e
     (
@@ -86,7 +92,9 @@ run_tests() {
     ) >"$WORK/$name.log" 2>&1
     status=$?
     set -e
-    if ((status == 0)); then
+    if [[ -e $WORK/skipped ]]; then
+      echo "skipped - $title: $(cat "$WORK/skipped")"
+    elif ((status == 0)); then
       echo "ok - $title ($((SECONDS - started)) s)"
     else
       FAILED=1
