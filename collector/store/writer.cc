@@ -91,6 +91,11 @@ bool StoreWriter::TryOnce(const std::vector<StoreOp>& ops) {
   return false;
 }
 
+StoreWriterStats StoreWriter::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
 void StoreWriter::WaitBeforeRetry(Duration delay) const {
   const MonoTime until = Now().mono + delay;
   const bool was_closed = queue_.closed();
