@@ -1,0 +1,402 @@
+#include "sensor/capture/decode.h"
+
+#include <algorithm>
+
+namespace parallax::sensor {
+namespace {
+
+// A window on the frame. Reading or skipping past its end yields zero and leaves a mark that
+// sticks; the caller looks at ok() before it believes what it read.
+class Cursor {
+ public:
+  explicit Cursor(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+
+  bool ok() const { return ok_; }
+  size_t left() const { return bytes_.size(); }
+  // True once Limit() has cut the window: running out is then the packet's own fault.
+  bool limited() const { return limited_; }
+
+  uint8_t U8(size_t at) { return Reach(at, 1) ? bytes_[at] : uint8_t{0}; }
+  uint16_t U16(size_t at) {
+    return Reach(at, 2) ? static_cast<uint16_t>(bytes_[at] << 8 | bytes_[at + 1]) : uint16_t{0};
+  }
+  uint32_t U24(size_t at) { return uint32_t{U8(at)} << 16 | U16(at + 1); }
+  uint32_t U32(size_t at) { return uint32_t{U16(at)} << 16 | U16(at + 2); }
+  template <size_t kSize>
+  std::span<const uint8_t, kSize> Bytes(size_t at) {
+    static constexpr std::array<uint8_t, kSize> kZeros{};
+    return Reach(at, kSize) ? bytes_.subspan(at).first<kSize>()
+                            : std::span<const uint8_t, kSize>(kZeros);
+  }
+
+  void Skip(size_t count) {
+    if (Reach(0, count)) {
+      bytes_ = bytes_.subspan(count);
+    }
+  }
+  // What lies beyond `count` bytes from here (padding, a trailer) is not part of the packet.
+  void Limit(size_t count) {
+    if (count < bytes_.size()) {
+      bytes_ = bytes_.first(count);
+      limited_ = true;
+    }
+  }
+
+ private:
+  bool Reach(size_t at, size_t count) {
+    ok_ = ok_ && at <= bytes_.size() && count <= bytes_.size() - at;
+    return ok_;
+  }
+
+  std::span<const uint8_t> bytes_;
+  bool ok_ = true;
+  bool limited_ = false;
+};
+
+enum class Network { kNone, kV4, kV6, kByVersion };
+
+template <typename Values, typename T>
+bool IsOneOf(T value, const Values& values) {
+  return std::find(std::begin(values), std::end(values), value) != std::end(values);
+}
+
+// The network layer that an EtherType announces without any more layers in between.
+Network PlainEtherType(uint16_t type) {
+  return type == wire::kEtherIpv4   ? Network::kV4
+         : type == wire::kEtherIpv6 ? Network::kV6
+                                    : Network::kNone;
+}
+
+// Label stack, RFC 3032; what follows it has no type field, only a version nibble.
+Network SkipMpls(Cursor& c) {
+  for (int i = 0; i < wire::kMplsLabels; ++i) {
+    const bool bottom = (c.U8(2) & 1) != 0;
+    c.Skip(4);
+    if (bottom) {
+      return Network::kByVersion;
+    }
+  }
+  return Network::kNone;
+}
+
+// From the protocol field on; one byte if the peers agreed to compress it (RFC 1661 section 6.5).
+Network SkipPpp(Cursor& c) {
+  uint16_t protocol = c.U8(0);
+  if ((protocol & 1) != 0) {
+    c.Skip(1);
+  } else {
+    protocol = c.U16(0);
+    c.Skip(2);
+  }
+  switch (protocol) {
+    case wire::kPppIpv4:
+      return Network::kV4;
+    case wire::kPppIpv6:
+      return Network::kV6;
+    case wire::kPppMpls:
+      return SkipMpls(c);
+    default:
+      return Network::kNone;
+  }
+}
+
+// RFC 2516; a code other than 0 is discovery.
+Network SkipPppoe(Cursor& c) {
+  if (c.U8(1) != 0) {
+    return Network::kNone;
+  }
+  c.Skip(6);
+  return SkipPpp(c);
+}
+
+// IEEE 802.2 LLC with a SNAP header; leaves the EtherType in `type`.
+bool SkipSnap(Cursor& c, uint16_t& type) {
+  const uint32_t oui = c.U24(3);
+  if (c.U24(0) != 0xaaaa03 || (oui != wire::kSnapOui && oui != wire::kSnapOuiBridge)) {
+    return false;
+  }
+  type = c.U16(6);
+  c.Skip(8);
+  return true;
+}
+
+// With the cursor right behind the EtherType field.
+Network SkipEtherType(Cursor& c, uint16_t type, VlanList& vlan) {
+  for (int i = 0; i < wire::kVlanTags && IsOneOf(type, wire::kEtherVlan); ++i) {
+    vlan.ids[vlan.count++] = c.U16(0) & 0x0fff;
+    type = c.U16(2);
+    c.Skip(4);
+  }
+  if (type < wire::kEtherTypeLeast && !SkipSnap(c, type)) {
+    return Network::kNone;
+  }
+  if (IsOneOf(type, wire::kEtherMpls)) {
+    return SkipMpls(c);
+  }
+  return type == wire::kEtherPppoeSession ? SkipPppoe(c) : PlainEtherType(type);
+}
+
+// SLL and SLL2 give small numbers to frame kinds that have no EtherType; 802.2 is the only one
+// that can carry IP.
+Network SkipCooked(Cursor& c, size_t type_at, size_t header, VlanList& vlan) {
+  const uint16_t type = c.U16(type_at);
+  c.Skip(header);
+  if (type < wire::kEtherTypeLeast && type != wire::kSllLlc) {
+    return Network::kNone;
+  }
+  return SkipEtherType(c, type, vlan);
+}
+
+Network SkipAddressFamily(Cursor& c, bool either_order) {
+  uint32_t family = c.U32(0);
+  if (either_order && family > 0xffff) {
+    family = __builtin_bswap32(family);
+  }
+  c.Skip(4);
+  if (family == wire::kNullIpv4) {
+    return Network::kV4;
+  }
+  return IsOneOf(family, wire::kNullIpv6) ? Network::kV6 : Network::kNone;
+}
+
+Network SkipLink(LinkType type, Cursor& c, VlanList& vlan) {
+  switch (type) {
+    case LinkType::kEthernet: {
+      const uint16_t ether_type = c.U16(12);
+      c.Skip(14);
+      return SkipEtherType(c, ether_type, vlan);
+    }
+    case LinkType::kRaw:
+      return Network::kByVersion;
+    case LinkType::kIpv4:
+      return Network::kV4;
+    case LinkType::kIpv6:
+      return Network::kV6;
+    case LinkType::kNull:
+      return SkipAddressFamily(c, true);
+    case LinkType::kLoop:
+      return SkipAddressFamily(c, false);
+    case LinkType::kLinuxSll:
+      return SkipCooked(c, 14, 16, vlan);
+    case LinkType::kLinuxSll2:
+      return SkipCooked(c, 0, 20, vlan);
+    case LinkType::kPpp:
+      // Address and control, unless compressed away (RFC 1662 section 3.1).
+      if (c.U16(0) == 0xff03) {
+        c.Skip(2);
+      }
+      return SkipPpp(c);
+    case LinkType::kPppEther:
+      return SkipPppoe(c);
+    case LinkType::kCiscoHdlc: {
+      const uint16_t ether_type = c.U16(2);
+      c.Skip(4);
+      return IsOneOf(ether_type, wire::kEtherMpls) ? SkipMpls(c) : PlainEtherType(ether_type);
+    }
+  }
+  return Network::kNone;
+}
+
+void SkipAuthentication(Cursor& c) { c.Skip((size_t{c.U8(1)} + 2) * 4); }  // RFC 4302
+
+// On success the cursor stands at the TCP header.
+std::optional<DecodeSkip> SkipIpv4(Cursor& c, SynSegment& segment) {
+  const uint8_t version_and_length = c.U8(0);
+  const size_t header = (version_and_length & 0x0f) * size_t{4};
+  const uint16_t total = c.U16(2);
+  const uint16_t fragment = c.U16(6);
+  uint8_t protocol = c.U8(9);
+  segment.ttl = c.U8(8);
+  segment.src.address = IpAddress::V4(c.Bytes<4>(12));
+  segment.dst.address = IpAddress::V4(c.Bytes<4>(16));
+  if (!c.ok() || version_and_length >> 4 != 4 || header < 20) {
+    return DecodeSkip::kMalformed;
+  }
+  if (total != 0) {  // zero: the network card will fill it in (segmentation offload)
+    c.Limit(total);
+  }
+  c.Skip(header);
+  const bool later_fragment = (fragment & 0x1fff) != 0;
+  if (later_fragment) {
+    return DecodeSkip::kLaterFragment;
+  }
+  if (protocol == wire::kProtoAh) {
+    protocol = c.U8(0);
+    SkipAuthentication(c);
+  }
+  return protocol == wire::kProtoTcp ? std::nullopt : std::optional(DecodeSkip::kNotTcp);
+}
+
+std::optional<DecodeSkip> SkipIpv6(Cursor& c, SynSegment& segment) {
+  const uint8_t version = c.U8(0) >> 4;
+  const uint16_t payload = c.U16(4);
+  uint8_t next = c.U8(6);
+  segment.ttl = c.U8(7);
+  segment.src.address = IpAddress::V6(c.Bytes<16>(8));
+  segment.dst.address = IpAddress::V6(c.Bytes<16>(24));
+  if (!c.ok() || version != 6) {
+    return DecodeSkip::kMalformed;
+  }
+  c.Skip(40);
+  c.Limit(payload);
+  for (int i = 0; i < wire::kExtensionHeaders && c.ok(); ++i) {
+    const uint8_t after = next == wire::kProtoTcp ? next : c.U8(0);
+    switch (next) {
+      case wire::kProtoTcp:
+        return std::nullopt;
+      case wire::kExtHopByHop:
+      case wire::kExtRouting:
+      case wire::kExtDestination:
+        c.Skip((size_t{c.U8(1)} + 1) * 8);
+        break;
+      case wire::kExtFragment:
+        if ((c.U16(2) & 0xfff8) != 0) {
+          return DecodeSkip::kLaterFragment;
+        }
+        c.Skip(8);
+        break;
+      case wire::kProtoAh:
+        SkipAuthentication(c);
+        break;
+      default:
+        return DecodeSkip::kNotTcp;
+    }
+    next = after;
+  }
+  return next == wire::kProtoTcp ? std::nullopt : std::optional(DecodeSkip::kNotTcp);
+}
+
+std::optional<DecodeSkip> ReadTcp(Cursor& c, SynSegment& segment) {
+  segment.src.port = c.U16(0);
+  segment.dst.port = c.U16(2);
+  segment.seq = c.U32(4);
+  segment.ack = c.U32(8);
+  const uint16_t offset_and_flags = c.U16(12);
+  if (!c.ok() || offset_and_flags >> 12 < 5) {
+    return DecodeSkip::kMalformed;
+  }
+  segment.flags = offset_and_flags & (kTcpFin | kTcpSyn | kTcpRst | kTcpAck);
+  return segment.Has(kTcpSyn) || segment.Has(kTcpRst) ? std::nullopt
+                                                      : std::optional(DecodeSkip::kNoSynOrRst);
+}
+
+std::optional<DecodeSkip> ReadPacket(Network network, Cursor& c, SynSegment& segment) {
+  if (network == Network::kByVersion) {
+    const uint8_t version = c.U8(0) >> 4;
+    network = version == 4 ? Network::kV4 : version == 6 ? Network::kV6 : Network::kNone;
+  }
+  if (network == Network::kNone) {
+    return DecodeSkip::kNotIp;
+  }
+  const auto skip = network == Network::kV4 ? SkipIpv4(c, segment) : SkipIpv6(c, segment);
+  return skip ? skip : ReadTcp(c, segment);
+}
+
+}  // namespace
+
+tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type,
+                                                   std::span<const uint8_t> captured,
+                                                   uint32_t wire_length) {
+  SynSegment segment;
+  Cursor c(captured);
+  const Network network = SkipLink(type, c, segment.vlan);
+  const auto skip = ReadPacket(network, c, segment);
+  if (!c.ok()) {  // whatever was concluded from bytes that are not there does not count
+    const bool cut_off = !c.limited() && captured.size() < wire_length;
+    return tl::make_unexpected(cut_off ? DecodeSkip::kTruncated : DecodeSkip::kMalformed);
+  }
+  if (skip) {
+    return tl::make_unexpected(*skip);
+  }
+  return segment;
+}
+
+std::optional<LinkType> LinkTypeFromDlt(int dlt) {
+  switch (dlt) {
+    case 101:  // LINKTYPE_RAW, as files number it
+      return LinkType::kRaw;
+    case 50:
+      return LinkType::kPpp;
+    default:
+      break;
+  }
+  const auto* found = std::find_if(std::begin(kAllLinkTypes), std::end(kAllLinkTypes),
+                                   [dlt](LinkType type) { return DltOf(type) == dlt; });
+  return found == std::end(kAllLinkTypes) ? std::nullopt : std::optional(*found);
+}
+
+int DltOf(LinkType type) {
+  switch (type) {
+    case LinkType::kEthernet:
+      return 1;
+    case LinkType::kRaw:
+      return 12;
+    case LinkType::kIpv4:
+      return 228;
+    case LinkType::kIpv6:
+      return 229;
+    case LinkType::kNull:
+      return 0;
+    case LinkType::kLoop:
+      return 108;
+    case LinkType::kLinuxSll:
+      return 113;
+    case LinkType::kLinuxSll2:
+      return 276;
+    case LinkType::kPpp:
+      return 9;
+    case LinkType::kPppEther:
+      return 51;
+    case LinkType::kCiscoHdlc:
+      return 104;
+  }
+  return -1;
+}
+
+std::string_view ToString(LinkType type) {
+  switch (type) {
+    case LinkType::kEthernet:
+      return "EN10MB";
+    case LinkType::kRaw:
+      return "RAW";
+    case LinkType::kIpv4:
+      return "IPV4";
+    case LinkType::kIpv6:
+      return "IPV6";
+    case LinkType::kNull:
+      return "NULL";
+    case LinkType::kLoop:
+      return "LOOP";
+    case LinkType::kLinuxSll:
+      return "LINUX_SLL";
+    case LinkType::kLinuxSll2:
+      return "LINUX_SLL2";
+    case LinkType::kPpp:
+      return "PPP";
+    case LinkType::kPppEther:
+      return "PPP_ETHER";
+    case LinkType::kCiscoHdlc:
+      return "C_HDLC";
+  }
+  return "unknown";
+}
+
+std::string_view ToString(DecodeSkip skip) {
+  switch (skip) {
+    case DecodeSkip::kNotIp:
+      return "not_ip";
+    case DecodeSkip::kNotTcp:
+      return "not_tcp";
+    case DecodeSkip::kLaterFragment:
+      return "later_fragment";
+    case DecodeSkip::kNoSynOrRst:
+      return "no_syn_or_rst";
+    case DecodeSkip::kTruncated:
+      return "truncated";
+    case DecodeSkip::kMalformed:
+      return "malformed";
+  }
+  return "unknown";
+}
+
+}  // namespace parallax::sensor

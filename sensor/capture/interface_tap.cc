@@ -1,0 +1,237 @@
+#include "sensor/capture/interface_tap.h"
+
+#include <fmt/format.h>
+#include <pcap/pcap.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "common/log.h"
+#include "sensor/capture/decode.h"
+#include "sensor/capture/interfaces.h"
+
+namespace parallax::sensor {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kFirstRetry = 1s;
+constexpr Duration kLastRetry = 30s;
+// A stamp further back than this is a wall clock that was set, not a frame that waited.
+constexpr Duration kMostWaited = 10s;
+
+struct PcapCloser {
+  void operator()(pcap_t* pcap) const { pcap_close(pcap); }
+};
+
+Error ActivationError(const std::string& name, int status, const char* detail) {
+  switch (status) {
+    case PCAP_ERROR_NO_SUCH_DEVICE:
+      return NoSuchInterface(name);
+    case PCAP_ERROR_PERM_DENIED:
+    case PCAP_ERROR_PROMISC_PERM_DENIED:
+      return {ErrorCode::kPermission,
+              fmt::format("no permission to capture on {}; run as root, or: sudo setcap "
+                          "cap_net_raw,cap_net_admin+ep $(readlink -f \"$(command -v "
+                          "parallax-sensor)\")",
+                          name)};
+    default:
+      return {ErrorCode::kFailure,
+              fmt::format("cannot capture on {}: {}{}{}", name, pcap_statustostr(status),
+                          *detail == '\0' ? "" : ": ", detail)};
+  }
+}
+
+}  // namespace
+
+struct InterfaceTap::Handle {
+  std::unique_ptr<pcap_t, PcapCloser> pcap;
+  LinkType link_type = LinkType::kEthernet;
+  bool nanoseconds = true;
+  int fd = -1;
+  // As libpcap last reported them: 32 bits that wrap.
+  u_int last_received = 0;
+  u_int last_dropped = 0;
+};
+
+InterfaceTap::InterfaceTap(std::string name, const LiveCaptureOptions& options)
+    : name_(std::move(name)), options_(options) {}
+
+InterfaceTap::~InterfaceTap() = default;
+
+int InterfaceTap::fd() const { return handle_ ? handle_->fd : -1; }
+
+Result<void> InterfaceTap::Open() {
+  const HostInterface interface = FindInterface(name_);
+  if (interface.index == 0 && !IsPseudo()) {
+    return tl::make_unexpected(NoSuchInterface(name_));
+  }
+  char reason[PCAP_ERRBUF_SIZE] = "";
+  auto handle = std::make_unique<Handle>();
+  handle->pcap.reset(pcap_create(name_.c_str(), reason));
+  pcap_t* const pcap = handle->pcap.get();
+  if (pcap == nullptr) {
+    return Fail(ErrorCode::kFailure, fmt::format("cannot capture on {}: {}", name_, reason));
+  }
+  pcap_set_snaplen(pcap, options_.snap_length);
+  pcap_set_promisc(pcap, options_.promiscuous ? 1 : 0);
+  pcap_set_timeout(pcap, static_cast<int>(options_.block_timeout.count()));
+  pcap_set_buffer_size(pcap, static_cast<int>(options_.ring_bytes));
+  handle->nanoseconds = pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO) == 0;
+  if (const int status = pcap_activate(pcap); status < 0) {
+    if (status == PCAP_ERROR_IFACE_NOT_UP) {
+      Enter(State::kDown, "");
+      return {};
+    }
+    return tl::make_unexpected(ActivationError(name_, status, pcap_geterr(pcap)));
+  }
+  handle->nanoseconds = pcap_get_tstamp_precision(pcap) == PCAP_TSTAMP_PRECISION_NANO;
+
+  const auto link_type = LinkTypeFromDlt(pcap_datalink(pcap));
+  if (!link_type) {
+    const char* dlt = pcap_datalink_val_to_name(pcap_datalink(pcap));
+    return Fail(ErrorCode::kFailure, fmt::format("cannot capture on {}: link type {} is not "
+                                                 "supported",
+                                                 name_, dlt == nullptr ? "unknown" : dlt));
+  }
+  handle->link_type = *link_type;
+  std::vector<bpf_insn> instructions;
+  for (const BpfInstruction& i : MakeCaptureFilter(*link_type, options_.scope)) {
+    instructions.push_back({i.code, i.jt, i.jf, i.k});
+  }
+  bpf_program program{static_cast<u_int>(instructions.size()), instructions.data()};
+  if (pcap_setfilter(pcap, &program) != 0 || pcap_setnonblock(pcap, 1, reason) != 0) {
+    return Fail(ErrorCode::kFailure,
+                fmt::format("cannot capture on {}: {} {}", name_, pcap_geterr(pcap), reason));
+  }
+  handle->fd = pcap_get_selectable_fd(pcap);
+  handle_ = std::move(handle);
+  index_ = interface.index;
+  back_off_ = Duration::zero();
+  Enter(interface.up || IsPseudo() ? State::kUp : State::kDown, "");
+  return {};
+}
+
+void InterfaceTap::Close() {
+  if (handle_) {
+    CountDrops();
+    handle_.reset();
+  }
+}
+
+void InterfaceTap::Dispatch(int most, uint64_t& frames, const LiveCapture::Sink& sink) {
+  if (!handle_) {
+    return;
+  }
+  struct Batch {
+    const InterfaceTap& tap;
+    const Moment now;
+    uint64_t& frames;
+    const LiveCapture::Sink& sink;
+  } batch{*this, Now(), frames, sink};
+  const auto each = [](u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
+    auto& b = *reinterpret_cast<Batch*>(user);
+    const Handle& handle = *b.tap.handle_;
+    const auto segment = DecodeSegment(handle.link_type, {bytes, header->caplen}, header->len);
+    if (!segment || (b.tap.options_.scope == FilterScope::kSyn && !segment->Has(kTcpSyn))) {
+      return;  // queued before the filter was in place
+    }
+    const auto fraction = Duration(header->ts.tv_usec) * (handle.nanoseconds ? 1 : 1000);
+    const WallTime stamp(std::chrono::seconds(header->ts.tv_sec) + fraction);
+    const Duration waited = b.now.wall - stamp;
+    const bool plausible = waited > Duration::zero() && waited < kMostWaited;
+    b.sink({.segment = *segment,
+            .stamp = stamp,
+            .seen = plausible ? b.now.mono - waited : b.now.mono,
+            .interface = b.tap.name_,
+            .frame = ++b.frames,
+            .wire_length = header->len});
+  };
+  const int count = pcap_dispatch(handle_->pcap.get(), most, each,
+                                  reinterpret_cast<u_char*>(&batch));
+  if (count < 0 && count != PCAP_ERROR_BREAK) {
+    const std::string why = pcap_geterr(handle_->pcap.get());
+    Close();
+    retry_at_ = batch.now.mono + kFirstRetry;
+    Enter(FindInterface(name_).index == 0 ? State::kGone : State::kDown, why);
+  }
+}
+
+void InterfaceTap::Look(MonoTime now) {
+  const HostInterface interface = FindInterface(name_);
+  const bool present = interface.index != 0 || IsPseudo();
+  if (handle_ && interface.index != index_) {
+    Close();  // bound to an interface that is no more; one of the same name may be there again
+    Enter(State::kGone, "");
+    retry_at_ = now;
+  }
+  if (handle_) {
+    CountDrops();
+    Enter(interface.up || IsPseudo() ? State::kUp : State::kDown, "");
+    return;
+  }
+  if (!present) {
+    Enter(State::kGone, "");
+    return;
+  }
+  if (now < retry_at_) {
+    return;
+  }
+  if (auto opened = Open(); !opened) {
+    Enter(opened.error().code == ErrorCode::kPermission ? State::kNoPermission : State::kDown,
+          opened.error().message);
+  }
+  if (!handle_) {
+    back_off_ = std::clamp(back_off_ * 2, kFirstRetry, kLastRetry);
+    retry_at_ = now + back_off_;
+  }
+}
+
+void InterfaceTap::CountDrops() {
+  pcap_stat stats{};
+  if (pcap_stats(handle_->pcap.get(), &stats) == 0) {
+    received_ += stats.ps_recv - handle_->last_received;
+    dropped_ += stats.ps_drop - handle_->last_dropped;
+    handle_->last_received = stats.ps_recv;
+    handle_->last_dropped = stats.ps_drop;
+  }
+}
+
+void InterfaceTap::Enter(State state, const std::string& why) {
+  if (state == state_) {
+    return;
+  }
+  const bool worse = state != State::kUp;
+  state_ = state;
+  if (worse) {
+    LogWarning("interface {}: {}{}{}; will try again", name_, Health().state,
+               why.empty() ? "" : ": ", why);
+  } else {
+    LogInfo("interface {}: capturing", name_);
+  }
+}
+
+InterfaceHealth InterfaceTap::Health() const {
+  std::string_view state;
+  switch (state_) {
+    case State::kUp:
+      state = "up";
+      break;
+    case State::kDown:
+      state = "down";
+      break;
+    case State::kGone:
+      state = "gone";
+      break;
+    case State::kNoPermission:
+      state = "no_permission";
+      break;
+  }
+  return {.name = name_,
+          .state = std::string(state),
+          .packets_received = received_,
+          .packets_dropped = dropped_};
+}
+
+}  // namespace parallax::sensor

@@ -1,0 +1,56 @@
+// One interface under capture through all its ups and downs. The kernel keeps a packet socket
+// alive while its interface is down, so the handle is kept then; once the interface is gone or has
+// been made anew, the handle is dead and a new one is opened by name, tried after 1, 2, 4 ... 30 s.
+//
+//   up <--> down      up, down --> gone --> up      any --> no_permission --> up
+//
+// Belongs to the capture thread. Behind LiveCapture; use that.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/records.h"
+#include "common/result.h"
+#include "sensor/capture/live_capture.h"
+
+namespace parallax::sensor {
+
+class InterfaceTap {
+ public:
+  InterfaceTap(std::string name, const LiveCaptureOptions& options);
+  ~InterfaceTap();
+
+  // Errors as for LiveCapture::Open().
+  Result<void> Open();
+  // -1 while there is no handle.
+  int fd() const;
+  // Hands at most `most` queued frames to `sink`, numbering them from `frames` on.
+  void Dispatch(int most, uint64_t& frames, const LiveCapture::Sink& sink);
+  // Once a second: counters, state, another try if it is time.
+  void Look(MonoTime now);
+  InterfaceHealth Health() const;
+
+ private:
+  struct Handle;
+  enum class State { kUp, kDown, kGone, kNoPermission };
+
+  void Close();
+  void CountDrops();
+  void Enter(State state, const std::string& why);
+  bool IsPseudo() const { return name_ == "any"; }
+
+  const std::string name_;
+  const LiveCaptureOptions options_;
+  std::unique_ptr<Handle> handle_;
+  State state_ = State::kGone;
+  unsigned index_ = 0;  // of the interface the handle is bound to
+  Duration back_off_{};
+  MonoTime retry_at_;
+  uint64_t received_ = 0;
+  uint64_t dropped_ = 0;
+};
+
+}  // namespace parallax::sensor

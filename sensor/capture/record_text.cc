@@ -1,0 +1,221 @@
+#include "sensor/capture/record_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace parallax::sensor {
+namespace {
+
+constexpr size_t kTimeWidth = 27;  // with microseconds
+constexpr size_t kFlagsWidth = 5;
+
+void AppendNumber(uint64_t value, std::string& out) {
+  const fmt::format_int text(value);
+  out.append(text.data(), text.size());
+}
+
+void AppendField(const char* name, uint64_t value, std::string& out) {
+  out += name;
+  AppendNumber(value, out);
+}
+
+// Interface names may hold anything but a slash and white space.
+void AppendJsonString(std::string_view text, std::string& out) {
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void AppendInterfaceJson(std::string_view interface, std::string& out) {
+  out += ",\"interface\":";
+  if (interface.empty()) {
+    out += "null";
+  } else {
+    AppendJsonString(interface, out);
+  }
+}
+
+void AppendEndpointsJson(const Endpoint& src, const Endpoint& dst, std::string& out) {
+  out += ",\"src\":\"";
+  AppendAddress(src.address, out);
+  AppendField("\",\"sport\":", src.port, out);
+  out += ",\"dst\":\"";
+  AppendAddress(dst.address, out);
+  AppendField("\",\"dport\":", dst.port, out);
+}
+
+std::string_view FlagsText(const SynSegment& segment) {
+  return segment.Has(kTcpAck) ? "SA" : "S";
+}
+
+// Pads what was appended since `start` with blanks, and widens the column if that is too long.
+void EndColumn(size_t start, size_t& width, std::string& out) {
+  const size_t used = out.size() - start;
+  width = std::max(width, used);
+  out.append(width - used + 2, ' ');
+}
+
+void EndFixedColumn(size_t start, size_t width, std::string& out) { EndColumn(start, width, out); }
+
+void AppendEndpoint(const Endpoint& endpoint, std::string& out) {
+  const bool v6 = !endpoint.address.is_v4();
+  if (v6) {
+    out += '[';
+  }
+  AppendAddress(endpoint.address, out);
+  out += v6 ? "]:" : ":";
+  AppendNumber(endpoint.port, out);
+}
+
+void TrimEnd(std::string& out) {
+  while (!out.empty() && out.back() == ' ') {
+    out.pop_back();
+  }
+}
+
+}  // namespace
+
+void AppendAddress(const IpAddress& address, std::string& out) {
+  if (!address.is_v4()) {
+    out += address.ToString();
+    return;
+  }
+  const auto bytes = address.bytes();
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (i > 0) {
+      out += '.';
+    }
+    AppendNumber(bytes[i], out);
+  }
+}
+
+void RecordText::Time(WallTime time, std::string& out) {
+  const auto whole = std::chrono::floor<std::chrono::seconds>(time);
+  const int64_t second = whole.time_since_epoch().count();
+  if (second != second_ || second_text_.empty()) {
+    second_ = second;
+    second_text_ = FormatRfc3339(whole);
+    second_text_.resize(second_text_.find('.'));
+  }
+  out += second_text_;
+  const auto nanos = static_cast<uint64_t>((time - whole).count());
+  const bool micro = nanos % 1000 == 0;
+  char digits[10] = ".";
+  const size_t count = micro ? 6 : 9;
+  uint64_t rest = micro ? nanos / 1000 : nanos;
+  for (size_t i = count; i > 0; --i) {
+    digits[i] = static_cast<char>('0' + rest % 10);
+    rest /= 10;
+  }
+  out.append(digits, count + 1);
+  out += 'Z';
+}
+
+void RecordText::SegmentJson(const CapturedSegment& captured, std::string& out) {
+  const SynSegment& s = captured.segment;
+  AppendField("{\"frame\":", captured.frame, out);
+  out += ",\"time\":\"";
+  Time(captured.stamp, out);
+  out += '"';
+  AppendInterfaceJson(captured.interface, out);
+  out += ",\"flags\":\"";
+  out += FlagsText(s);
+  out += '"';
+  AppendEndpointsJson(s.src, s.dst, out);
+  AppendField(",\"isn\":", s.seq, out);
+  AppendField(",\"ttl\":", s.ttl, out);
+  out += ",\"vlan\":[";
+  for (uint8_t i = 0; i < s.vlan.count; ++i) {
+    AppendField(i == 0 ? "" : ",", s.vlan.ids[i], out);
+  }
+  out += "]}\n";
+}
+
+void RecordText::AttemptJson(const Attempt& a, std::string& out) {
+  out += "{\"time\":\"";
+  Time(a.first_seen, out);
+  out += '"';
+  AppendInterfaceJson(a.interface, out);
+  AppendEndpointsJson(a.client, a.server, out);
+  AppendField(",\"isn\":", a.isn, out);
+  out += ",\"ttl\":";
+  if (a.ttl == 0) {
+    out += "null";
+  } else {
+    AppendNumber(a.ttl, out);
+  }
+  out += ",\"outcome\":\"";
+  out += ToString(a.outcome);
+  out += "\",\"rule\":\"";
+  out += a.rule;
+  AppendField("\",\"syns\":", a.syns, out);
+  AppendField(",\"syn_acks\":", a.syn_acks, out);
+  out += "}\n";
+}
+
+void RecordText::SegmentHeader(std::string& out) {
+  fmt::format_to(std::back_inserter(out), "{:<27}  {:<{}}  {:<5}  {:<{}}  {:<{}}  {:>3}  {:>10}  {}\n",
+                 "TIME", "INTERFACE", interface_width_, "FLAGS", "SOURCE", endpoint_width_,
+                 "DESTINATION", endpoint_width_, "TTL", "ISN", "VLAN");
+}
+
+void RecordText::SegmentRow(const CapturedSegment& captured, std::string& out) {
+  const SynSegment& s = captured.segment;
+  size_t start = out.size();
+  Time(captured.stamp, out);
+  EndFixedColumn(start, kTimeWidth, out);
+  start = out.size();
+  out += captured.interface.empty() ? "-" : captured.interface;
+  EndColumn(start, interface_width_, out);
+  start = out.size();
+  out += FlagsText(s);
+  EndFixedColumn(start, kFlagsWidth, out);
+  start = out.size();
+  AppendEndpoint(s.src, out);
+  EndColumn(start, endpoint_width_, out);
+  start = out.size();
+  AppendEndpoint(s.dst, out);
+  EndColumn(start, endpoint_width_, out);
+  fmt::format_to(std::back_inserter(out), "{:>3}  {:>10}  ", s.ttl, s.seq);
+  for (uint8_t i = 0; i < s.vlan.count; ++i) {
+    AppendField(i == 0 ? "" : ",", s.vlan.ids[i], out);
+  }
+  TrimEnd(out);
+  out += '\n';
+}
+
+void RecordText::AttemptHeader(std::string& out) {
+  fmt::format_to(std::back_inserter(out), "{:<27}  {:<{}}  {:<{}}  {:<{}}  {:<10}  {:>4}  {:>8}  {}\n",
+                 "TIME", "INTERFACE", interface_width_, "CLIENT", endpoint_width_, "SERVER",
+                 endpoint_width_, "OUTCOME", "SYNS", "SYN-ACKS", "RULE");
+}
+
+void RecordText::AttemptRow(const Attempt& a, std::string& out) {
+  size_t start = out.size();
+  Time(a.first_seen, out);
+  EndFixedColumn(start, kTimeWidth, out);
+  start = out.size();
+  out += a.interface.empty() ? "-" : a.interface;
+  EndColumn(start, interface_width_, out);
+  start = out.size();
+  AppendEndpoint(a.client, out);
+  EndColumn(start, endpoint_width_, out);
+  start = out.size();
+  AppendEndpoint(a.server, out);
+  EndColumn(start, endpoint_width_, out);
+  fmt::format_to(std::back_inserter(out), "{:<10}  {:>4}  {:>8}  {}\n", ToString(a.outcome),
+                 a.syns, a.syn_acks, a.rule);
+}
+
+}  // namespace parallax::sensor
