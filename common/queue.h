@@ -21,8 +21,9 @@ class BoundedQueue {
   BoundedQueue(const BoundedQueue&) = delete;
   BoundedQueue& operator=(const BoundedQueue&) = delete;
 
-  // False, and counted, if the queue is full; false if it is closed.
-  bool TryPush(T item) {
+  // False, and counted, if the queue is full; false if it is closed. `item` is moved from only if it
+  // got in.
+  bool TryPush(T&& item) {
     {
       std::lock_guard lock(mutex_);
       if (closed_) {

@@ -1,0 +1,253 @@
+#include "collector/ingest/convert.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+namespace parallax::collector {
+namespace {
+
+constexpr int kMostRecords = 5'000;
+constexpr int kMostAddresses = 64;
+constexpr int kMostInterfaces = 64;
+constexpr int kMostGateways = 16;
+constexpr size_t kLongestText = 128;
+// A record cannot be older than a year, nor a probe have taken longer than that.
+constexpr uint64_t kLongestAge = 366ull * 86'400 * 1'000'000'000;
+// Until the year 2262, as int64_t nanoseconds go.
+constexpr uint64_t kLatestTime = INT64_MAX;
+
+std::optional<IpAddress> Address(const std::string& bytes) {
+  return IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+}
+
+// Text from a sensor ends up on operators' terminals: printable ASCII only, and not much of it.
+std::string Text(const std::string& text) {
+  std::string out = text.substr(0, kLongestText);
+  std::replace_if(out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return out;
+}
+
+std::optional<Endpoint> FromProto(const v1::Endpoint& endpoint) {
+  const auto address = Address(endpoint.address());
+  if (!address || endpoint.port() > 65535) {
+    return std::nullopt;
+  }
+  return Endpoint{*address, static_cast<uint16_t>(endpoint.port())};
+}
+
+std::optional<AttemptOutcome> FromProto(v1::AttemptOutcome outcome) {
+  switch (outcome) {
+    case v1::ATTEMPT_OUTCOME_PENDING:
+      return AttemptOutcome::kPending;
+    case v1::ATTEMPT_OUTCOME_COMPLETED:
+      return AttemptOutcome::kCompleted;
+    case v1::ATTEMPT_OUTCOME_HALF_OPEN:
+      return AttemptOutcome::kHalfOpen;
+    case v1::ATTEMPT_OUTCOME_UNANSWERED:
+      return AttemptOutcome::kUnanswered;
+    case v1::ATTEMPT_OUTCOME_REFUSED:
+      return AttemptOutcome::kRefused;
+    case v1::ATTEMPT_OUTCOME_UNKNOWN:
+      return AttemptOutcome::kUnknown;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<ProbeState> FromProto(v1::ProbeState state) {
+  switch (state) {
+    case v1::PROBE_STATE_ANSWERED:
+      return ProbeState::kAnswered;
+    case v1::PROBE_STATE_SILENT:
+      return ProbeState::kSilent;
+    case v1::PROBE_STATE_UNREACHABLE:
+      return ProbeState::kUnreachable;
+    case v1::PROBE_STATE_PROHIBITED:
+      return ProbeState::kProhibited;
+    case v1::PROBE_STATE_NOT_SENT:
+      return ProbeState::kNotSent;
+    case v1::PROBE_STATE_REFUSED:
+      return ProbeState::kRefused;
+    default:
+      return std::nullopt;
+  }
+}
+
+Result<Record> ReadAttempt(const v1::Attempt& in) {
+  const auto client = FromProto(in.client());
+  const auto server = FromProto(in.server());
+  const auto outcome = FromProto(in.outcome());
+  if (!client || !server || client->address.family() != server->address.family()) {
+    return Fail(ErrorCode::kFailure, "attempt with bad endpoints");
+  }
+  if (!outcome || in.ttl() > 255 || in.first_seen() > kLatestTime || in.age_nanos() > kLongestAge) {
+    return Fail(ErrorCode::kFailure, "attempt with a value out of range");
+  }
+  Attempt out;
+  out.client = *client;
+  out.server = *server;
+  out.isn = in.isn();
+  out.first_seen = FromUnixNanos(static_cast<int64_t>(in.first_seen()));
+  out.age = Duration(in.age_nanos());
+  out.outcome = *outcome;
+  out.rule = Text(in.rule());
+  out.syns = in.syns();
+  out.syn_acks = in.syn_acks();
+  out.ttl = static_cast<uint8_t>(in.ttl());
+  out.interface = Text(in.interface());
+  return out;
+}
+
+Result<Record> ReadReport(const v1::ProbeReport& in) {
+  const auto target = Address(in.target());
+  if (!target || in.tries().empty() || static_cast<size_t>(in.tries_size()) > kMaxTries ||
+      in.started_at() > kLatestTime || in.age_nanos() > kLongestAge) {
+    return Fail(ErrorCode::kFailure, "probe report with a value out of range");
+  }
+  ProbeReport out;
+  out.order_id = in.order_id();
+  out.target = *target;
+  out.started_at = FromUnixNanos(static_cast<int64_t>(in.started_at()));
+  out.age = Duration(in.age_nanos());
+  for (const v1::ProbeTryResult& from : in.tries()) {
+    const auto state = FromProto(from.state());
+    const bool icmp = from.attempt().method() == v1::PROBE_METHOD_ICMP_ECHO;
+    if (!state || (!icmp && from.attempt().method() != v1::PROBE_METHOD_TCP_SYN) ||
+        from.attempt().port() > 65535 || from.rtt_nanos() > kLongestAge ||
+        from.icmp_type() > 255 || from.icmp_code() > 255) {
+      return Fail(ErrorCode::kFailure, "probe try with a value out of range");
+    }
+    ProbeTryResult to;
+    to.attempt = {icmp ? ProbeMethod::kIcmpEcho : ProbeMethod::kTcpSyn,
+                  static_cast<uint16_t>(from.attempt().port())};
+    to.state = *state;
+    to.rtt = Duration(from.rtt_nanos());
+    if (!from.reporter().empty()) {
+      to.reporter = Address(from.reporter());
+      if (!to.reporter) {
+        return Fail(ErrorCode::kFailure, "probe try with a bad reporter address");
+      }
+    }
+    to.icmp_type = static_cast<uint8_t>(from.icmp_type());
+    to.icmp_code = static_cast<uint8_t>(from.icmp_code());
+    to.detail = Text(from.detail());
+    out.tries.push_back(std::move(to));
+  }
+  return out;
+}
+
+Result<Record> ReadRecord(const v1::Record& record) {
+  switch (record.kind_case()) {
+    case v1::Record::kAttempt:
+      return ReadAttempt(record.attempt());
+    case v1::Record::kReport:
+      return ReadReport(record.report());
+    case v1::Record::KIND_NOT_SET:
+      break;
+  }
+  return Fail(ErrorCode::kFailure, "record of an unknown kind");
+}
+
+}  // namespace
+
+Result<SensorHello> FromProto(const v1::Hello& hello) {
+  if (hello.protocol() != kLinkProtocol) {
+    return Fail(ErrorCode::kFailure,
+                fmt::format("link protocol {} is not spoken here (this collector speaks {}); "
+                            "upgrade the older side",
+                            hello.protocol(), kLinkProtocol));
+  }
+  SensorHello out;
+  out.protocol = hello.protocol();
+  out.version = Text(hello.version());
+  out.epoch = hello.epoch();
+  for (int i = 0; i < std::min(hello.addresses_size(), kMostAddresses); ++i) {
+    if (const auto address = Address(hello.addresses(i))) {
+      out.addresses.push_back(*address);
+    }
+  }
+  for (int i = 0; i < std::min(hello.local_networks_size(), kMostAddresses); ++i) {
+    const auto address = Address(hello.local_networks(i).address());
+    if (address && hello.local_networks(i).length() <= address->bits()) {
+      out.local_networks.emplace_back(*address, hello.local_networks(i).length());
+    }
+  }
+  return out;
+}
+
+SensorHealth FromProto(const v1::Health& health) {
+  SensorHealth out;
+  for (int i = 0; i < std::min(health.interfaces_size(), kMostInterfaces); ++i) {
+    const v1::InterfaceHealth& from = health.interfaces(i);
+    out.interfaces.push_back({Text(from.name()), Text(from.state()), from.packets_received(),
+                              from.packets_dropped()});
+  }
+  for (int i = 0; i < std::min(health.gateways_size(), kMostGateways); ++i) {
+    const v1::GatewayHealth& from = health.gateways(i);
+    if (const auto address = Address(from.address())) {
+      out.gateways.push_back({*address, from.reach() == v1::REACH_UP     ? Reach::kUp
+                                        : from.reach() == v1::REACH_DOWN ? Reach::kDown
+                                                                         : Reach::kUnknown});
+    }
+  }
+  out.syns_seen = health.syns_seen();
+  out.packets_dropped = health.packets_dropped();
+  out.probes_sent = health.probes_sent();
+  out.probes_refused = health.probes_refused();
+  out.spool_records = health.spool_records();
+  out.spool_bytes = health.spool_bytes();
+  out.records_dropped = health.records_dropped();
+  out.probing = health.probing();
+  out.probing_problem = Text(health.probing_problem());
+  return out;
+}
+
+Result<ReadBatch> FromProto(const v1::Batch& batch) {
+  if (batch.records().empty() || batch.records_size() > kMostRecords) {
+    return Fail(ErrorCode::kFailure, fmt::format("batch of {} records (1 to {} are accepted)",
+                                                 batch.records_size(), kMostRecords));
+  }
+  if (batch.first_sequence() == 0 || batch.first_sequence() > INT64_MAX - kMostRecords) {
+    return Fail(ErrorCode::kFailure, "batch with a sequence out of range");
+  }
+  ReadBatch out;
+  bool in_run = false;
+  for (int i = 0; i < batch.records_size(); ++i) {
+    Result<Record> record = ReadRecord(batch.records(i));
+    if (!record) {
+      if (out.refused++ == 0) {
+        out.complaint = record.error().message;
+      }
+      in_run = false;
+      continue;
+    }
+    if (!in_run) {
+      out.runs.push_back({batch.first_sequence() + static_cast<uint64_t>(i), {}});
+      in_run = true;
+    }
+    out.runs.back().records.push_back(std::move(*record));
+  }
+  return out;
+}
+
+v1::ProbeOrder ToProto(const ProbeOrder& order) {
+  v1::ProbeOrder out;
+  out.set_id(order.id);
+  const auto bytes = order.target.bytes();
+  out.set_target(std::string(bytes.begin(), bytes.end()));
+  for (const ProbeTry& probe : order.tries) {
+    v1::ProbeTry* to = out.add_tries();
+    to->set_method(probe.method == ProbeMethod::kIcmpEcho ? v1::PROBE_METHOD_ICMP_ECHO
+                                                          : v1::PROBE_METHOD_TCP_SYN);
+    to->set_port(probe.port);
+  }
+  out.set_start_after_nanos(static_cast<uint64_t>(order.start_after.count()));
+  out.set_spacing_nanos(static_cast<uint64_t>(order.spacing.count()));
+  out.set_timeout_nanos(static_cast<uint64_t>(order.timeout.count()));
+  return out;
+}
+
+}  // namespace parallax::collector

@@ -1,0 +1,71 @@
+#include "collector/ingest/link_server.h"
+
+#include <fmt/format.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+
+#include "collector/ingest/link_service.h"
+#include "common/grpc_security.h"
+
+namespace parallax::collector {
+namespace {
+
+constexpr std::chrono::seconds kStopTimeout{2};
+
+}  // namespace
+
+struct LinkServer::Impl {
+  explicit Impl(BoundedQueue<LinkEvent>& events) : service(events) {}
+  LinkService service;
+  std::unique_ptr<grpc::Server> server;
+};
+
+LinkServer::LinkServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LinkServer::~LinkServer() { Stop(); }
+
+Result<std::unique_ptr<LinkServer>> LinkServer::Start(const HostPort& listen,
+                                                      const TlsIdentity& identity,
+                                                      BoundedQueue<LinkEvent>& events) {
+  auto impl = std::make_unique<Impl>(events);
+  const std::string address = listen.host.find(':') == std::string::npos
+                                  ? fmt::format("{}:{}", listen.host, listen.port)
+                                  : fmt::format("[{}]:{}", listen.host, listen.port);
+  grpc::ServerBuilder builder;
+  ConfigureCollectorPort(builder);
+  int port = 0;
+  builder.AddListeningPort(address, CollectorCredentials(identity), &port);
+  builder.RegisterService(&impl->service);
+  impl->server = builder.BuildAndStart();
+  if (impl->server == nullptr || port == 0) {
+    return Fail(ErrorCode::kUnavailable,
+                fmt::format("cannot listen on {}: the address is not of this host or the port is "
+                            "taken (change server.listen, or see who has it with: ss -ltnp)",
+                            address));
+  }
+  return std::unique_ptr<LinkServer>(new LinkServer(std::move(impl)));
+}
+
+void LinkServer::SendOrders(const SensorName& sensor, const std::vector<ProbeOrder>& orders) {
+  impl_->service.SendOrders(sensor, orders);
+}
+
+void LinkServer::Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence) {
+  impl_->service.Committed(sensor, epoch, sequence);
+}
+
+void LinkServer::Resume() { impl_->service.Resume(); }
+
+void LinkServer::StopReading() { impl_->service.StopReading(); }
+
+void LinkServer::Stop() {
+  if (impl_->server != nullptr) {
+    impl_->service.CloseAll();
+    impl_->server->Shutdown(std::chrono::system_clock::now() + kStopTimeout);
+    impl_->server->Wait();
+    impl_->server.reset();
+  }
+}
+
+}  // namespace parallax::collector

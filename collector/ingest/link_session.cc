@@ -1,0 +1,200 @@
+#include "collector/ingest/link_session.h"
+
+#include <utility>
+
+#include "collector/ingest/convert.h"
+#include "common/log.h"
+
+namespace parallax::collector {
+namespace {
+
+constexpr size_t kMostOrdersWaiting = 2'000;
+constexpr int kMostOrdersPerMessage = 200;
+
+}  // namespace
+
+LinkSession::LinkSession(LinkService& service, grpc::CallbackServerContext* context,
+                         SensorName name, std::string group, std::optional<IpAddress> address)
+    : service_(service),
+      context_(context),
+      name_(std::move(name)),
+      group_(std::move(group)),
+      address_(address) {}
+
+LinkSession* LinkSession::Start(LinkService& service, grpc::CallbackServerContext* context,
+                                SensorName name, std::string group,
+                                std::optional<IpAddress> address) {
+  const std::shared_ptr<LinkSession> session(
+      new LinkSession(service, context, std::move(name), std::move(group), address));
+  session->self_ = session;
+  session->StartRead(&session->in_);
+  return session.get();
+}
+
+void LinkSession::OnReadDone(bool ok) {
+  if (!ok) {
+    End(grpc::Status::OK);
+    return;
+  }
+  Handle();
+}
+
+void LinkSession::Handle() {
+  if (!greeted_ && !in_.has_hello()) {
+    End({grpc::StatusCode::FAILED_PRECONDITION, "the first message must be a hello"});
+    return;
+  }
+  switch (in_.kind_case()) {
+    case v1::FromSensor::kHello:
+      HandleHello();
+      return;
+    case v1::FromSensor::kBatch:
+      HandleBatch();
+      return;
+    case v1::FromSensor::kHealth:
+      waiting_.emplace_back(SensorHealthReported{name_, FromProto(in_.health())});
+      break;
+    case v1::FromSensor::kGoodbye:
+      goodbye_ = true;
+      break;
+    case v1::FromSensor::KIND_NOT_SET:
+      break;  // from a newer sensor; nothing that we could miss
+  }
+  Deliver();
+}
+
+void LinkSession::HandleHello() {
+  if (greeted_) {
+    End({grpc::StatusCode::FAILED_PRECONDITION, "a second hello"});
+    return;
+  }
+  Result<SensorHello> hello = FromProto(in_.hello());
+  if (!hello) {
+    LogWarning("sensor {}: {}", name_, hello.error().message);
+    End({grpc::StatusCode::FAILED_PRECONDITION, hello.error().message});
+    return;
+  }
+  greeted_ = true;
+  epoch_ = hello->epoch;
+  const uint64_t committed = service_.Register(name_, hello->epoch, this);
+  {
+    std::lock_guard lock(write_mutex_);
+    welcome_ = committed;
+    StartNextWriteLocked();
+  }
+  waiting_.emplace_back(SensorConnected{name_, group_, address_, std::move(*hello)});
+  Deliver();
+}
+
+void LinkSession::HandleBatch() {
+  Result<ReadBatch> batch = FromProto(in_.batch());
+  if (!batch) {
+    LogWarning("sensor {}: {}", name_, batch.error().message);
+    End({grpc::StatusCode::INVALID_ARGUMENT, batch.error().message});
+    return;
+  }
+  if (batch->refused > 0) {
+    if (refused_records_ == 0) {
+      LogWarning("sensor {}: malformed records left out, the first one: {}", name_,
+                 batch->complaint);
+    }
+    refused_records_ += batch->refused;
+  }
+  const WallTime received = Now().wall;
+  for (Run& run : batch->runs) {
+    waiting_.emplace_back(
+        IngestedBatch{name_, epoch_, run.first_sequence, received, std::move(run.records)});
+  }
+  Deliver();
+}
+
+void LinkSession::Deliver() {
+  while (!waiting_.empty()) {
+    if (!service_.Push(waiting_.front(), self_)) {
+      return;  // TryAgain comes
+    }
+    waiting_.pop_front();
+  }
+  if (goodbye_) {
+    End(grpc::Status::OK);
+    return;
+  }
+  std::lock_guard lock(write_mutex_);
+  if (!finished_) {
+    StartRead(&in_);
+  }
+}
+
+void LinkSession::TryAgain() { Deliver(); }
+
+void LinkSession::QueueOrders(const std::vector<ProbeOrder>& orders,
+                              std::atomic<uint64_t>& dropped) {
+  std::lock_guard lock(write_mutex_);
+  for (const ProbeOrder& order : orders) {
+    if (orders_.size() >= kMostOrdersWaiting) {
+      orders_.pop_front();  // the oldest is the least useful
+      ++dropped;
+    }
+    orders_.push_back(ToProto(order));
+  }
+  StartNextWriteLocked();
+}
+
+void LinkSession::QueueAck(uint64_t sequence) {
+  std::lock_guard lock(write_mutex_);
+  ack_ = sequence;
+  StartNextWriteLocked();
+}
+
+void LinkSession::Cancel() { context_->TryCancel(); }
+
+void LinkSession::StartNextWriteLocked() {
+  if (writing_ || finished_) {
+    return;
+  }
+  out_.Clear();
+  if (welcome_) {
+    out_.mutable_welcome()->set_protocol(kLinkProtocol);
+    out_.mutable_welcome()->set_version(PARALLAX_VERSION);
+    out_.mutable_welcome()->set_committed_sequence(*welcome_);
+    welcome_.reset();
+  } else if (!orders_.empty()) {
+    auto* list = out_.mutable_orders();
+    while (!orders_.empty() && list->orders_size() < kMostOrdersPerMessage) {
+      *list->add_orders() = std::move(orders_.front());
+      orders_.pop_front();
+    }
+  } else if (ack_) {
+    out_.mutable_ack()->set_committed_sequence(*ack_);
+    ack_.reset();
+  } else {
+    return;
+  }
+  writing_ = true;
+  StartWrite(&out_);
+}
+
+void LinkSession::OnWriteDone(bool ok) {
+  std::lock_guard lock(write_mutex_);
+  writing_ = false;
+  if (ok) {
+    StartNextWriteLocked();
+  }
+}
+
+void LinkSession::OnCancel() { End(grpc::Status::CANCELLED); }
+
+void LinkSession::End(const grpc::Status& status) {
+  std::lock_guard lock(write_mutex_);
+  if (!finished_) {
+    finished_ = true;
+    Finish(status);
+  }
+}
+
+void LinkSession::OnDone() {
+  service_.Unregister(this, goodbye_);
+  const std::shared_ptr<LinkSession> last = std::move(self_);
+}
+
+}  // namespace parallax::collector

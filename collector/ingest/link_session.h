@@ -1,0 +1,78 @@
+// One stream of one sensor. Owned by itself until gRPC says OnDone, and by the service while it is
+// held up.
+//
+//   accepted --Hello ok--> live --Goodbye, error, cancel--> finished --OnDone--> gone
+//
+// Reading: one message at a time; the next StartRead comes when the last message has found room in
+// the engine's queue. Writing: one message at a time from a bounded list; acks collapse to the last.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/ingest/link_service.h"
+
+namespace parallax::collector {
+
+class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor> {
+ public:
+  static LinkSession* Start(LinkService& service, grpc::CallbackServerContext* context,
+                            SensorName name, std::string group, std::optional<IpAddress> address);
+
+  // From the service, with its mutex held; none of them calls back into the service.
+  void QueueOrders(const std::vector<ProbeOrder>& orders, std::atomic<uint64_t>& dropped);
+  void QueueAck(uint64_t sequence);
+  void Cancel();
+  const SensorName& name() const { return name_; }
+  uint64_t epoch() const { return epoch_; }
+
+  // The engine's queue has room again. Not with the service's mutex held.
+  void TryAgain();
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  LinkSession(LinkService& service, grpc::CallbackServerContext* context, SensorName name,
+              std::string group, std::optional<IpAddress> address);
+  void Handle();
+  void HandleHello();
+  void HandleBatch();
+  // Pushes what waits, in order; reads on once nothing waits.
+  void Deliver();
+  void End(const grpc::Status& status);
+  void StartNextWriteLocked();
+
+  std::shared_ptr<LinkSession> self_;  // until OnDone
+  LinkService& service_;
+  grpc::CallbackServerContext* context_;
+  const SensorName name_;
+  const std::string group_;
+  const std::optional<IpAddress> address_;
+
+  // Reading side: one callback at a time, or TryAgain while no read is under way.
+  v1::FromSensor in_;
+  std::deque<LinkEvent> waiting_;
+  bool greeted_ = false;
+  bool goodbye_ = false;
+  std::atomic<uint64_t> epoch_ = 0;
+  uint64_t refused_records_ = 0;
+
+  // Writing side.
+  std::mutex write_mutex_;
+  v1::ToSensor out_;
+  bool writing_ = false;
+  bool finished_ = false;  // Finish was called: nothing may be started any more
+  std::optional<uint64_t> welcome_;
+  std::optional<uint64_t> ack_;
+  std::deque<v1::ProbeOrder> orders_;
+};
+
+}  // namespace parallax::collector

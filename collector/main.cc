@@ -1,0 +1,200 @@
+// parallax-collector. The wiring diagram of the running collector is RunCollector.
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "collector/command_line.h"
+#include "collector/config.h"
+#include "collector/detect/engine.h"
+#include "collector/ingest/link_server.h"
+#include "collector/operate/init.h"
+#include "collector/operate/operator_server.h"
+#include "collector/store/sqlite_store.h"
+#include "collector/store/writer.h"
+#include "common/log.h"
+#include "common/queue.h"
+#include "common/result.h"
+#include "common/signals.h"
+#include "common/tls.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kProgram = "parallax-collector";
+constexpr size_t kLinkEvents = 2'000;  // batches of up to 1,000 records
+constexpr size_t kStoreOps = 20'000;
+constexpr Duration kTick = 100ms;
+
+EngineOptions EngineOptionsFrom(const CollectorConfig& config) {
+  EngineOptions options;
+  options.targets.local_networks = config.targets.local_networks;
+  options.targets.deny = config.targets.deny;
+  options.targets.forget_after = config.targets.forget_after;
+  options.incidents.open_after = config.detect.open_after;
+  options.incidents.close_after = config.detect.close_after;
+  options.baseline_interval = config.schedule.baseline_interval;
+  options.probe_tcp_port = config.schedule.probe_tcp_port;
+  options.max_rounds_per_second = config.schedule.max_rounds_per_second;
+  options.lost_after = config.detect.lost_after;
+  return options;
+}
+
+// Events in, actions out, until the queue is closed and empty.
+void RunEngine(Engine& engine, BoundedQueue<LinkEvent>& events, BoundedQueue<StoreOp>& store_ops,
+               LinkServer& link) {
+  MonoTime next_tick{};
+  while (true) {
+    std::vector<LinkEvent> batch = events.PopBatch(256, kTick);
+    if (batch.empty() && events.closed()) {
+      return;
+    }
+    link.Resume();  // there is room again
+    for (LinkEvent& event : batch) {
+      const Moment now = Now();
+      if (auto* connected = std::get_if<SensorConnected>(&event)) {
+        engine.OnConnected(connected->name, connected->group, connected->address,
+                           connected->hello, now);
+      } else if (auto* health = std::get_if<SensorHealthReported>(&event)) {
+        engine.OnHealth(health->name, health->health, now);
+      } else if (auto* gone = std::get_if<SensorDisconnected>(&event)) {
+        engine.OnDisconnected(gone->name, gone->goodbye, now);
+      } else if (auto* records = std::get_if<IngestedBatch>(&event)) {
+        engine.OnBatch(std::move(*records), now);
+      }
+    }
+    const Moment now = Now();
+    if (now.mono >= next_tick) {
+      engine.Tick(now);
+      next_tick = now.mono + kTick;
+    }
+    Actions actions = engine.Take();
+    for (const SensorOrders& to : actions.orders) {
+      link.SendOrders(to.sensor, to.orders);
+    }
+    for (const std::string& note : actions.notes) {
+      LogInfo("{}", note);
+    }
+    for (StoreOp& op : actions.store) {
+      store_ops.Push(std::move(op));  // waits for a slow store: that is the backpressure
+    }
+  }
+}
+
+Result<void> RunCollector(const CollectorConfig& config) {
+  const Moment start = Now();
+  auto identity = LoadTlsIdentity(config.tls.ca_file, config.tls.certificate_file,
+                                  config.tls.key_file, start.wall);
+  if (!identity) {
+    return tl::make_unexpected(identity.error());
+  }
+  auto store = SqliteStore::Open(config.store.path);
+  if (!store) {
+    return tl::make_unexpected(store.error());
+  }
+  auto saved = (*store)->Load();
+  if (!saved) {
+    return tl::make_unexpected(saved.error());
+  }
+
+  // Queues, producer -> consumer.
+  BoundedQueue<LinkEvent> events(kLinkEvents);     // link streams -> engine
+  BoundedQueue<StoreOp> store_ops(kStoreOps);      // engine -> store writer
+
+  // Threads: gRPC's own for the link and for operators, the engine, the store writer.
+  Engine engine(EngineOptionsFrom(config), *saved,
+                static_cast<uint64_t>(ToUnixNanos(start.wall)), start);
+  auto link = LinkServer::Start(config.server.listen, *identity, events);
+  if (!link) {
+    return tl::make_unexpected(link.error());
+  }
+  auto operators = OperatorServer::Start(config.server.operator_socket, config.store.path);
+  if (!operators) {
+    return tl::make_unexpected(operators.error());
+  }
+  StoreWriterOptions writer_options;
+  writer_options.retention = config.store.retention;
+  StoreWriter writer(
+      **store, store_ops,
+      [&](const SensorName& sensor, uint64_t epoch, uint64_t last) {  // writer -> link: acks
+        (*link)->Committed(sensor, epoch, last);
+      },
+      writer_options);
+  std::thread writer_thread([&] { writer.Run(); });
+  std::thread engine_thread([&] { RunEngine(engine, events, store_ops, **link); });
+
+  LogInfo("collector {} listens for sensors on {}:{}, for operators on {}", PARALLAX_VERSION,
+          config.server.listen.host, config.server.listen.port, config.server.operator_socket);
+  const int signal = WaitForTermination();
+  LogInfo("signal {}: stopping", signal);
+
+  // Upstream first, so that what was taken in is also stored and acknowledged.
+  (*operators)->Stop();
+  (*link)->StopReading();
+  events.Close();
+  engine_thread.join();
+  store_ops.Close();
+  writer_thread.join();
+  (*link)->Stop();
+  return {};
+}
+
+Result<void> CheckConfig(const std::string& path) {
+  const auto config = LoadCollectorConfig(path);
+  if (!config) {
+    return tl::make_unexpected(config.error());
+  }
+  const auto identity = LoadTlsIdentity(config->tls.ca_file, config->tls.certificate_file,
+                                        config->tls.key_file, Now().wall);
+  if (!identity) {
+    return tl::make_unexpected(identity.error());
+  }
+  std::printf("%s: ok\n", path.c_str());
+  return {};
+}
+
+Result<void> Print(const Result<std::string>& text) {
+  if (!text) {
+    return tl::make_unexpected(text.error());
+  }
+  std::fputs(text->c_str(), stdout);
+  return {};
+}
+
+Result<void> MakeStore(const std::string& path) {
+  const auto store = SqliteStore::Open(path);
+  return store ? Result<void>() : tl::make_unexpected(store.error());
+}
+
+Result<void> Dispatch(const Command& command) {
+  if (const auto* run = std::get_if<RunCommand>(&command)) {
+    const auto config = LoadCollectorConfig(run->config);
+    if (!config) {
+      return tl::make_unexpected(config.error());
+    }
+    InitLog(config->log.level);
+    BlockTerminationSignals();
+    return RunCollector(*config);
+  }
+  if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {
+    return CheckConfig(check->config);
+  }
+  if (const auto* init = std::get_if<InitCommand>(&command)) {
+    return Print(InitCollector(init->options, MakeStore, Now().wall));
+  }
+  return Print(AddSensor(std::get<AddSensorCommand>(command).options, Now().wall));
+}
+
+}  // namespace
+}  // namespace parallax::collector
+
+int main(int argc, char** argv) {
+  using namespace parallax;
+  const collector::Command command = collector::ParseCommandLine(argc, argv);
+  if (const auto* leave = std::get_if<collector::Leave>(&command)) {
+    return leave->exit_code;
+  }
+  const Result<void> done = collector::Dispatch(command);
+  return done ? 0 : ReportFailure(collector::kProgram, done.error());
+}

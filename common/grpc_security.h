@@ -1,0 +1,37 @@
+// Mutual TLS for the sensor link, and the channel settings that both ends need. The only file that
+// knows gRPC's (experimental) TLS interface.
+//
+// A sensor checks that the peer's certificate was issued by its own CA to a collector
+// (kCollectorDnsName); which address it dialled does not matter. A collector demands a client
+// certificate in the handshake; who the sensor is, it reads from the certificate alone.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/security/auth_context.h>
+#include <grpcpp/server_builder.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/ip.h"
+#include "common/peer_name.h"
+#include "common/tls.h"
+
+namespace parallax {
+
+std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(const TlsIdentity& identity);
+
+// A lazy channel to one address of the collector; nothing is sent before it is used.
+std::shared_ptr<grpc::Channel> DialCollector(const HostPort& address, const TlsIdentity& identity);
+
+// Settings for the collector's port: bounded buffers, keep-alive, no port sharing.
+void ConfigureCollectorPort(grpc::ServerBuilder& builder);
+
+// The sensor that the client certificate names; nullopt if it names none.
+std::optional<PeerName> PeerSensor(const grpc::AuthContext& context);
+
+// "ipv4:192.0.2.1:5000", "ipv6:%5B2001:db8::1%5D:5000": where a call comes from.
+std::optional<IpAddress> PeerAddress(const std::string& peer);
+
+}  // namespace parallax

@@ -1,0 +1,29 @@
+// What the user typed after "parallax-sensor".
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "sensor/capture_command.h"
+
+namespace parallax::sensor {
+
+struct RunCommand {
+  std::string config;
+};
+struct CheckConfigCommand {
+  std::string config;
+};
+struct CaptureCommand {
+  CaptureCommandOptions options;
+};
+// Nothing to do but to leave: help or version was printed, or the words were wrong and it was said.
+struct Leave {
+  int exit_code = 0;
+};
+
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand>;
+
+Command ParseCommandLine(int argc, char** argv);
+
+}  // namespace parallax::sensor

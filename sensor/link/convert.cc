@@ -1,0 +1,194 @@
+#include "sensor/link/convert.h"
+
+#include <fmt/format.h>
+
+#include <span>
+
+namespace parallax::sensor {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kLongestWait = 60s;  // no order of ours asks for more
+
+std::string Bytes(const IpAddress& address) {
+  const auto bytes = address.bytes();
+  return std::string(bytes.begin(), bytes.end());
+}
+
+uint64_t Nanos(Duration d) { return d.count() < 0 ? 0 : static_cast<uint64_t>(d.count()); }
+
+void Fill(const Endpoint& endpoint, v1::Endpoint* out) {
+  out->set_address(Bytes(endpoint.address));
+  out->set_port(endpoint.port);
+}
+
+v1::AttemptOutcome ToProto(AttemptOutcome outcome) {
+  switch (outcome) {
+    case AttemptOutcome::kPending:
+      return v1::ATTEMPT_OUTCOME_PENDING;
+    case AttemptOutcome::kCompleted:
+      return v1::ATTEMPT_OUTCOME_COMPLETED;
+    case AttemptOutcome::kHalfOpen:
+      return v1::ATTEMPT_OUTCOME_HALF_OPEN;
+    case AttemptOutcome::kUnanswered:
+      return v1::ATTEMPT_OUTCOME_UNANSWERED;
+    case AttemptOutcome::kRefused:
+      return v1::ATTEMPT_OUTCOME_REFUSED;
+    case AttemptOutcome::kUnknown:
+      return v1::ATTEMPT_OUTCOME_UNKNOWN;
+  }
+  return v1::ATTEMPT_OUTCOME_UNSPECIFIED;
+}
+
+v1::ProbeState ToProto(ProbeState state) {
+  switch (state) {
+    case ProbeState::kAnswered:
+      return v1::PROBE_STATE_ANSWERED;
+    case ProbeState::kSilent:
+      return v1::PROBE_STATE_SILENT;
+    case ProbeState::kUnreachable:
+      return v1::PROBE_STATE_UNREACHABLE;
+    case ProbeState::kProhibited:
+      return v1::PROBE_STATE_PROHIBITED;
+    case ProbeState::kNotSent:
+      return v1::PROBE_STATE_NOT_SENT;
+    case ProbeState::kRefused:
+      return v1::PROBE_STATE_REFUSED;
+  }
+  return v1::PROBE_STATE_UNSPECIFIED;
+}
+
+void Fill(const Attempt& attempt, v1::Attempt* out) {
+  Fill(attempt.client, out->mutable_client());
+  Fill(attempt.server, out->mutable_server());
+  out->set_isn(attempt.isn);
+  out->set_first_seen(static_cast<uint64_t>(ToUnixNanos(attempt.first_seen)));
+  out->set_age_nanos(Nanos(attempt.age));
+  out->set_outcome(ToProto(attempt.outcome));
+  out->set_rule(attempt.rule);
+  out->set_syns(attempt.syns);
+  out->set_syn_acks(attempt.syn_acks);
+  out->set_ttl(attempt.ttl);
+  out->set_interface(attempt.interface);
+}
+
+void Fill(const ProbeReport& report, v1::ProbeReport* out) {
+  out->set_order_id(report.order_id);
+  out->set_target(Bytes(report.target));
+  out->set_started_at(static_cast<uint64_t>(ToUnixNanos(report.started_at)));
+  out->set_age_nanos(Nanos(report.age));
+  for (const ProbeTryResult& result : report.tries) {
+    v1::ProbeTryResult* to = out->add_tries();
+    to->mutable_attempt()->set_method(result.attempt.method == ProbeMethod::kIcmpEcho
+                                          ? v1::PROBE_METHOD_ICMP_ECHO
+                                          : v1::PROBE_METHOD_TCP_SYN);
+    to->mutable_attempt()->set_port(result.attempt.port);
+    to->set_state(ToProto(result.state));
+    to->set_rtt_nanos(Nanos(result.rtt));
+    if (result.reporter) {
+      to->set_reporter(Bytes(*result.reporter));
+    }
+    to->set_icmp_type(result.icmp_type);
+    to->set_icmp_code(result.icmp_code);
+    to->set_detail(result.detail);
+  }
+}
+
+}  // namespace
+
+v1::Hello ToProto(const SensorHello& hello) {
+  v1::Hello out;
+  out.set_protocol(hello.protocol);
+  out.set_version(hello.version);
+  out.set_epoch(hello.epoch);
+  for (const IpAddress& address : hello.addresses) {
+    out.add_addresses(Bytes(address));
+  }
+  for (const Prefix& prefix : hello.local_networks) {
+    v1::Prefix* to = out.add_local_networks();
+    to->set_address(Bytes(prefix.address()));
+    to->set_length(prefix.length());
+  }
+  return out;
+}
+
+v1::Health ToProto(const SensorHealth& health) {
+  v1::Health out;
+  for (const InterfaceHealth& interface : health.interfaces) {
+    v1::InterfaceHealth* to = out.add_interfaces();
+    to->set_name(interface.name);
+    to->set_state(interface.state);
+    to->set_packets_received(interface.packets_received);
+    to->set_packets_dropped(interface.packets_dropped);
+  }
+  for (const GatewayHealth& gateway : health.gateways) {
+    v1::GatewayHealth* to = out.add_gateways();
+    to->set_address(Bytes(gateway.address));
+    to->set_reach(gateway.reach == Reach::kUp     ? v1::REACH_UP
+                  : gateway.reach == Reach::kDown ? v1::REACH_DOWN
+                                                  : v1::REACH_UNKNOWN);
+  }
+  out.set_syns_seen(health.syns_seen);
+  out.set_packets_dropped(health.packets_dropped);
+  out.set_probes_sent(health.probes_sent);
+  out.set_probes_refused(health.probes_refused);
+  out.set_spool_records(health.spool_records);
+  out.set_spool_bytes(health.spool_bytes);
+  out.set_records_dropped(health.records_dropped);
+  out.set_probing(health.probing);
+  out.set_probing_problem(health.probing_problem);
+  return out;
+}
+
+v1::Batch ToProto(uint64_t first_sequence, const std::vector<Record>& records) {
+  v1::Batch batch;
+  batch.set_first_sequence(first_sequence);
+  for (const Record& record : records) {
+    v1::Record* out = batch.add_records();
+    if (const auto* attempt = std::get_if<Attempt>(&record)) {
+      Fill(*attempt, out->mutable_attempt());
+    } else {
+      Fill(std::get<ProbeReport>(record), out->mutable_report());
+    }
+  }
+  return batch;
+}
+
+Result<ProbeOrder> FromProto(const v1::ProbeOrder& order) {
+  const auto refuse = [&](std::string_view why) {
+    return Fail(ErrorCode::kFailure, fmt::format("order {}: {}", order.id(), why));
+  };
+  const auto& bytes = order.target();
+  const auto target = IpAddress::FromBytes(
+      {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  if (!target) {
+    return refuse("target is not 4 or 16 bytes");
+  }
+  if (order.tries().empty() || static_cast<size_t>(order.tries_size()) > kMaxTries) {
+    return refuse("needs 1 to 8 tries");
+  }
+  const auto longest = static_cast<uint64_t>(kLongestWait.count());
+  if (order.start_after_nanos() > longest || order.spacing_nanos() > longest ||
+      order.timeout_nanos() > longest || order.timeout_nanos() == 0) {
+    return refuse("waits must be at most 60 s, the time-out more than 0");
+  }
+  ProbeOrder out;
+  out.id = order.id();
+  out.target = *target;
+  out.start_after = Duration(order.start_after_nanos());
+  out.spacing = Duration(order.spacing_nanos());
+  out.timeout = Duration(order.timeout_nanos());
+  for (const v1::ProbeTry& probe : order.tries()) {
+    const bool icmp = probe.method() == v1::PROBE_METHOD_ICMP_ECHO;
+    if ((!icmp && probe.method() != v1::PROBE_METHOD_TCP_SYN) ||
+        (!icmp && (probe.port() == 0 || probe.port() > 65535))) {
+      return refuse("a try has an unknown method or no port");
+    }
+    out.tries.push_back({icmp ? ProbeMethod::kIcmpEcho : ProbeMethod::kTcpSyn,
+                         static_cast<uint16_t>(icmp ? 0 : probe.port())});
+  }
+  return out;
+}
+
+}  // namespace parallax::sensor

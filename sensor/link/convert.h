@@ -1,0 +1,19 @@
+// Domain values <-> protobuf, sensor side. Protobuf types go no further than sensor/link.
+#pragma once
+
+#include <vector>
+
+#include "common/records.h"
+#include "common/result.h"
+#include "parallax/v1/link.pb.h"
+
+namespace parallax::sensor {
+
+v1::Hello ToProto(const SensorHello& hello);
+v1::Health ToProto(const SensorHealth& health);
+v1::Batch ToProto(uint64_t first_sequence, const std::vector<Record>& records);
+
+// Orders come from another machine: what is malformed is refused with the reason.
+Result<ProbeOrder> FromProto(const v1::ProbeOrder& order);
+
+}  // namespace parallax::sensor

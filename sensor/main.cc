@@ -1,0 +1,259 @@
+// parallax-sensor. The wiring diagram of the running sensor is RunSensor.
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include "common/log.h"
+#include "common/result.h"
+#include "common/signals.h"
+#include "common/tls.h"
+#include "sensor/capture/interfaces.h"
+#include "sensor/capture/live_capture.h"
+#include "sensor/command_line.h"
+#include "sensor/config.h"
+#include "sensor/link/link_client.h"
+#include "sensor/link/spool.h"
+#include "sensor/observe/attempt_tracker.h"
+#include "sensor/observe/report_filter.h"
+#include "sensor/privilege.h"
+#include "sensor/probe/policy_file.h"
+#include "sensor/probe/probe_engine.h"
+
+namespace parallax::sensor {
+namespace {
+
+constexpr const char* kProgram = "parallax-sensor";
+
+// Where to listen and what is local, after the defaults.
+struct Place {
+  std::vector<std::string> interfaces;
+  PrefixSet local_networks;
+  std::vector<IpAddress> addresses;
+};
+
+Result<Place> FindPlace(const SensorConfig& config) {
+  const auto host = ListInterfaces();
+  if (!host) {
+    return tl::make_unexpected(host.error());
+  }
+  Place place;
+  place.interfaces = config.capture.interfaces.empty() ? DefaultCaptureInterfaces(*host)
+                                                       : config.capture.interfaces;
+  if (place.interfaces.empty()) {
+    return Fail(ErrorCode::kNotFound,
+                "no interface that is up and has an address; name one in capture.interfaces");
+  }
+  place.local_networks = config.capture.local_networks.empty()
+                             ? PrefixSet(NetworksOf(*host, place.interfaces))
+                             : config.capture.local_networks;
+  place.addresses = AddressesOf(*host, place.interfaces);
+  for (const IpAddress& address : place.addresses) {  // ourselves, whatever the file says
+    place.local_networks.Add(Prefix(address, address.bits()));
+  }
+  return place;
+}
+
+// The capture thread's work: segments in, attempts worth reporting out to the spool.
+class Observer {
+ public:
+  Observer(const PrefixSet& local_networks, Spool& spool)
+      : tracker_({.key = RandomHashKey()}),
+        filter_({.local_networks = local_networks, .key = RandomHashKey()}),
+        spool_(spool) {}
+
+  void See(const CapturedSegment& captured) {
+    tracker_.Observe(captured.segment, captured.stamp, captured.seen, captured.interface, fresh_);
+    Forward(captured.seen);
+  }
+
+  void Idle(const Moment& now) {
+    tracker_.Advance(now.mono, fresh_);
+    Forward(now.mono);
+    syns_seen_ = tracker_.stats().syns;
+  }
+
+  // From any thread.
+  uint64_t syns_seen() const { return syns_seen_; }
+
+ private:
+  void Forward(MonoTime now) {
+    for (Attempt& attempt : fresh_) {
+      if (filter_.Admit(attempt, now)) {
+        spool_.Append(std::move(attempt), now);
+      }
+    }
+    fresh_.clear();
+  }
+
+  AttemptTracker tracker_;
+  ReportFilter filter_;
+  Spool& spool_;
+  std::vector<Attempt> fresh_;
+  std::atomic<uint64_t> syns_seen_ = 0;
+};
+
+SensorHealth GatherHealth(const LiveCapture& capture, const ProbeEngine& probes,
+                          const Observer& observer, const Spool& spool) {
+  SensorHealth health;
+  health.interfaces = capture.Health();
+  for (const InterfaceHealth& interface : health.interfaces) {
+    health.packets_dropped += interface.packets_dropped;
+  }
+  const ProbeHealth probe = probes.Health();
+  health.gateways = probe.gateways;
+  health.probes_sent = probe.probes_sent;
+  health.probes_refused = probe.probes_refused;
+  health.probing = probe.probing;
+  health.probing_problem = probe.problem;
+  const Spool::Stats stats = spool.stats();
+  health.spool_records = stats.records;
+  health.spool_bytes = stats.bytes;
+  health.records_dropped = stats.dropped;
+  health.syns_seen = observer.syns_seen();
+  return health;
+}
+
+// Without a readable policy, or without the right to open raw sockets, the sensor still senses.
+Result<std::unique_ptr<ProbeEngine>> OpenProbes(const SensorConfig& config,
+                                                const std::string& name) {
+  ProbeEngineOptions options;
+  options.policy = LoadPolicy(config.probe.policy_file);
+  options.flow_key = StableFlowKey(name);
+  if (!options.policy) {
+    LogError("{}; this sensor does not probe", options.policy.error().message);
+  }
+  auto engine = ProbeEngine::Open(options);
+  if (!engine && options.policy) {
+    LogError("{}; this sensor does not probe", engine.error().message);
+    options.policy = tl::make_unexpected(engine.error());
+    engine = ProbeEngine::Open(options);
+  }
+  return engine;
+}
+
+Result<void> RunSensor(const SensorConfig& config) {
+  auto identity = LoadTlsIdentity(config.collector.ca_file, config.collector.certificate_file,
+                                  config.collector.key_file, Now().wall);
+  if (!identity) {
+    return tl::make_unexpected(identity.error());
+  }
+  const auto certificate = DescribeCertificate(identity->certificate_pem);
+  const auto who = certificate ? ParseSensorUri(certificate->spiffe_uri) : std::nullopt;
+  if (!who) {
+    return Fail(ErrorCode::kBadConfig,
+                fmt::format("{}: names no sensor; make one on the collector's host with: "
+                            "parallax-collector add-sensor",
+                            config.collector.certificate_file));
+  }
+  const auto place = FindPlace(config);
+  if (!place) {
+    return tl::make_unexpected(place.error());
+  }
+
+  // Privileged first, then never again.
+  LiveCaptureOptions capture_options;
+  capture_options.interfaces = place->interfaces;
+  capture_options.promiscuous = config.capture.promiscuous;
+  capture_options.ring_bytes = size_t{config.capture.ring_mib} << 20;
+  auto capture = LiveCapture::Open(capture_options);
+  if (!capture) {
+    return tl::make_unexpected(capture.error());
+  }
+  auto probes = OpenProbes(config, who->name);
+  if (!probes) {
+    return tl::make_unexpected(probes.error());
+  }
+  if (const auto dropped = DropPrivileges(); !dropped) {
+    return dropped;
+  }
+
+  // The spool: capture and probe threads -> link. Orders: link -> probe engine's mailbox.
+  Spool spool(config.link.spool_records);
+  Observer observer(place->local_networks, spool);
+  LinkOptions link_options;
+  link_options.addresses = config.collector.addresses;
+  link_options.identity = std::move(*identity);
+  link_options.hello = {kLinkProtocol, PARALLAX_VERSION, RandomHashKey()[0] | 1, place->addresses,
+                        place->local_networks.prefixes()};
+  LinkClient link(
+      std::move(link_options), spool,
+      [&] { return GatherHealth(**capture, **probes, observer, spool); },
+      [&](ProbeOrder order) { (*probes)->Submit(std::move(order)); });
+
+  std::atomic<bool> stop_capture = false;
+  std::thread capture_thread([&] {
+    (*capture)->Run([&](const CapturedSegment& segment) { observer.See(segment); },
+                    [&](const Moment& now) { observer.Idle(now); }, stop_capture);
+  });
+  std::jthread probe_thread([&](std::stop_token stop) {
+    (*probes)->Run([&](ProbeReport report) { spool.Append(std::move(report), Now().mono); }, stop);
+  });
+  std::thread link_thread([&] { link.Run(); });
+
+  LogInfo("sensor {} ({}) {} listens on {}, reports to {}:{}", who->name, who->group,
+          PARALLAX_VERSION, fmt::join(place->interfaces, ", "),
+          config.collector.addresses.front().host, config.collector.addresses.front().port);
+  const int signal = WaitForTermination();
+  LogInfo("signal {}: stopping", signal);
+
+  stop_capture = true;
+  capture_thread.join();
+  probe_thread.request_stop();
+  probe_thread.join();
+  link.Stop();
+  link_thread.join();
+  return {};
+}
+
+Result<void> CheckConfig(const std::string& path) {
+  const auto config = LoadSensorConfig(path);
+  if (!config) {
+    return tl::make_unexpected(config.error());
+  }
+  const auto identity =
+      LoadTlsIdentity(config->collector.ca_file, config->collector.certificate_file,
+                      config->collector.key_file, Now().wall);
+  if (!identity) {
+    return tl::make_unexpected(identity.error());
+  }
+  const auto policy = LoadPolicy(config->probe.policy_file);
+  if (!policy) {
+    return tl::make_unexpected(policy.error());
+  }
+  std::printf("%s: ok\n", path.c_str());
+  return {};
+}
+
+int Dispatch(const Command& command) {
+  if (const auto* capture = std::get_if<CaptureCommand>(&command)) {
+    return RunCaptureCommand(capture->options);
+  }
+  Result<void> done;
+  if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {
+    done = CheckConfig(check->config);
+  } else {
+    const auto config = LoadSensorConfig(std::get<RunCommand>(command).config);
+    if (config) {
+      InitLog(config->log.level);
+      BlockTerminationSignals();
+      done = RunSensor(*config);
+    } else {
+      done = tl::make_unexpected(config.error());
+    }
+  }
+  return done ? 0 : ReportFailure(kProgram, done.error());
+}
+
+}  // namespace
+}  // namespace parallax::sensor
+
+int main(int argc, char** argv) {
+  using namespace parallax::sensor;
+  const Command command = ParseCommandLine(argc, argv);
+  if (const auto* leave = std::get_if<Leave>(&command)) {
+    return leave->exit_code;
+  }
+  return Dispatch(command);
+}
