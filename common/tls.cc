@@ -194,7 +194,9 @@ std::string Renewal(const CertificateInfo& info) {
                       "make a new one on the collector's host: parallax-collector "
                       "add-sensor {} --group {} ...",
                       sensor->name, sensor->group)
-                : std::string("have the CA issue a new one");
+                : std::string(
+                      "make a new collector folder with parallax-collector init, "
+                      "and new sensor folders with add-sensor");
 }
 
 Error Explain(const VerifyFailure& failure, const std::string& file, const std::string& ca_file,

@@ -33,7 +33,10 @@ void SyncFolder(const fs::path& path) {
 
 Result<std::string> MakeTemporary(std::string pattern) {
   if (mkdtemp(pattern.data()) == nullptr) {
-    return tl::make_unexpected(ErrnoError(fs::path(pattern).parent_path().string(), errno));
+    const int error = errno;
+    return tl::make_unexpected(ErrnoError(
+        fmt::format("cannot make a folder in {}", fs::path(pattern).parent_path().string()),
+        error));
   }
   return pattern;
 }
@@ -72,7 +75,8 @@ Result<StagedFolder> StagedFolder::Create(const std::string& path) {
   error.clear();
   fs::create_directories(target.parent_path(), error);
   if (error) {
-    return tl::make_unexpected(ToError(target.parent_path().string(), error));
+    return tl::make_unexpected(
+        ToError(fmt::format("cannot make {}", target.parent_path().string()), error));
   }
   auto staging = MakeTemporary(target.string() + ".tmp-XXXXXX");
   if (!staging) {

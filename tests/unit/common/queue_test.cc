@@ -28,7 +28,7 @@ TEST(BoundedQueue, RefusesAndCountsWhenFull) {
 TEST(BoundedQueue, PopsOldestFirstAndNoMoreThanAsked) {
   BoundedQueue<int> queue(10);
   for (int i = 0; i < 5; ++i) {
-    queue.TryPush(i);
+    queue.TryPush(int{i});
   }
   EXPECT_THAT(queue.PopBatch(2, seconds(0)), ElementsAre(0, 1));
   EXPECT_THAT(queue.PopBatch(9, seconds(0)), ElementsAre(2, 3, 4));
@@ -47,6 +47,16 @@ TEST(BoundedQueue, ClosedQueueLetsNothingInAndDrains) {
   ASSERT_EQ(batch.size(), 1u);
   EXPECT_EQ(*batch[0], 7);
   EXPECT_THAT(queue.PopBatch(4, seconds(60)), IsEmpty());
+}
+
+TEST(BoundedQueue, RefusedItemStaysWithTheCaller) {
+  BoundedQueue<std::unique_ptr<int>> queue(1);
+  ASSERT_TRUE(queue.TryPush(std::make_unique<int>(1)));
+  auto item = std::make_unique<int>(2);
+  EXPECT_FALSE(queue.TryPush(std::move(item)));
+  ASSERT_NE(item, nullptr);  // NOLINT(bugprone-use-after-move): that is the contract
+  queue.PopBatch(1, seconds(0));
+  EXPECT_TRUE(queue.TryPush(std::move(item)));
 }
 
 TEST(BoundedQueue, CloseWakesBothSides) {

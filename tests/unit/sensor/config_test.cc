@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sensor/probe/policy_file.h"
 #include "tests/unit/shipped_config.h"
 #include "tests/unit/temp_dir.h"
 
@@ -138,6 +139,20 @@ TEST_F(SensorConfigTest, BoundsAreNamed) {
 TEST_F(SensorConfigTest, PolicyDoesNotBelongHere) {
   EXPECT_THAT(Bad("[probe]\npackets_per_second = 5\n"),
               HasSubstr("unknown key probe.packets_per_second"));
+}
+
+// The policy has no silent defaults: what is allowed stands in the file.
+TEST_F(SensorConfigTest, ShippedPolicyIsSoundAndComplete) {
+  const std::string shipped = ReadAll(PARALLAX_CONFIG_DIR "/policy.toml");
+  const std::string path = dir_.Write("policy.toml", shipped);
+  std::filesystem::permissions(path, std::filesystem::perms(0644));
+  const auto policy = LoadPolicy(path);
+  ASSERT_TRUE(policy) << policy.error().message;
+  Policy expected;  // the rates of the code
+  expected.allow = PrefixSet({Prefix::Parse("0.0.0.0/0").value(), Prefix::Parse("::/0").value()});
+  EXPECT_EQ(*policy, expected);
+  EXPECT_THAT(KeysOf(shipped),
+              ElementsAre("packets_per_second", "per_target_per_second", "allow", "deny"));
 }
 
 }  // namespace
