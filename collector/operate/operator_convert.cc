@@ -1,0 +1,163 @@
+#include "collector/operate/operator_convert.h"
+
+#include <string>
+
+namespace parallax::collector {
+namespace {
+
+const char* Word(Reach reach) {
+  switch (reach) {
+    case Reach::kUp:
+      return "up";
+    case Reach::kDown:
+      return "down";
+    case Reach::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string Text(std::string_view text) { return std::string(text); }
+
+}  // namespace
+
+uint64_t ToProto(WallTime time) {
+  const int64_t nanos = ToUnixNanos(time);
+  return nanos > 0 ? static_cast<uint64_t>(nanos) : 0;
+}
+
+void ToProto(const StatusCounts& counts, v1::Status* out) {
+  for (const auto& [state, number] : counts.sensors) {
+    (*out->mutable_sensors())[state] = number;
+  }
+  for (const auto& [verdict, number] : counts.targets) {
+    (*out->mutable_targets())[verdict] = number;
+  }
+  for (const auto& [verdict, number] : counts.incidents) {
+    (*out->mutable_incidents())[verdict] = number;
+  }
+  out->set_attempts_total(counts.attempts_total);
+  out->set_reports_total(counts.reports_total);
+  out->set_database_bytes(counts.database_bytes);
+  out->set_attempts_last_minute(counts.attempts_last_minute);
+  out->set_half_open_last_minute(counts.half_open_last_minute);
+}
+
+void ToProto(const SensorRecord& sensor, v1::Sensor* out) {
+  out->set_id(sensor.name);
+  out->set_name(sensor.name);
+  out->set_group(sensor.group);
+  out->set_state(Text(ToString(sensor.state)));
+  out->set_version(sensor.version);
+  if (sensor.address) {
+    out->set_address(sensor.address->ToString());
+  }
+  out->set_first_seen_at(ToProto(sensor.first_seen));
+  out->set_last_seen_at(ToProto(sensor.last_seen));
+  out->set_syns_seen(sensor.health.syns_seen);
+  out->set_packets_dropped(sensor.health.packets_dropped);
+  out->set_probes_sent(sensor.health.probes_sent);
+  out->set_probes_refused(sensor.health.probes_refused);
+  out->set_spool_records(sensor.health.spool_records);
+  out->set_spool_bytes(sensor.health.spool_bytes);
+  out->set_records_dropped(sensor.health.records_dropped);
+  out->set_probing(sensor.health.probing);
+  out->set_probing_problem(sensor.health.probing_problem);
+  out->set_problem(sensor.problem);
+  for (const auto& interface : sensor.health.interfaces) {
+    v1::Interface* item = out->add_interfaces();
+    item->set_name(interface.name);
+    item->set_state(interface.state);
+    item->set_packets_received(interface.packets_received);
+    item->set_packets_dropped(interface.packets_dropped);
+  }
+  for (const auto& gateway : sensor.health.gateways) {
+    v1::Gateway* item = out->add_gateways();
+    item->set_address(gateway.address.ToString());
+    item->set_reach(Word(gateway.reach));
+  }
+  for (const auto& prefix : sensor.local_networks) {
+    out->add_local_networks(prefix.ToString());
+  }
+  for (const auto& address : sensor.addresses) {
+    out->add_addresses(address.ToString());
+  }
+}
+
+void ToProto(const TargetView& view, v1::Target* out) {
+  out->set_address(view.target.address.ToString());
+  out->set_first_seen_at(ToProto(view.target.first_seen));
+  out->set_last_seen_at(ToProto(view.target.last_seen));
+  out->set_checked_at(ToProto(view.target.checked_at));
+  out->set_verdict(Text(ToString(view.target.verdict)));
+  out->set_earned_by(Text(ToString(view.target.earned_by)));
+  for (const auto& cell : view.cells) {
+    (*out->mutable_reach())[cell.sensor] = Text(ToString(cell.state));
+    if (cell.rtt > Duration{}) {
+      (*out->mutable_rtt_ms())[cell.sensor] = ToMillis(cell.rtt);
+    }
+  }
+}
+
+void ToProto(const IncidentRecord& incident, v1::Incident* out) {
+  out->set_id(IncidentId(incident.number));
+  out->set_state(Text(ToString(incident.state)));
+  out->set_verdict(Text(ToString(incident.verdict)));
+  out->set_severity(incident.severity);
+  out->set_started_at(ToProto(incident.started_at));
+  out->set_opened_at(ToProto(incident.opened_at));
+  out->set_updated_at(ToProto(incident.updated_at));
+  out->set_closed_at(ToProto(incident.closed_at));
+  out->set_family(incident.family);
+  out->set_direction(incident.direction);
+  out->set_split(incident.split);
+  for (const auto& sensor : incident.failing_sensors) {
+    out->add_failing_sensors(sensor);
+  }
+  for (const auto& sensor : incident.reaching_sensors) {
+    out->add_reaching_sensors(sensor);
+  }
+  for (const auto& target : incident.targets) {
+    const std::string address = target.address.ToString();
+    out->add_targets(address);
+    if (target.failing) {
+      out->add_targets_still_failing(address);
+    }
+  }
+  out->set_target_count(incident.targets.size());
+  if (incident.suspect) {
+    v1::Suspect* suspect = out->mutable_suspect();
+    suspect->set_from(incident.suspect->from);
+    suspect->set_to(incident.suspect->to);
+    suspect->set_confidence(incident.suspect->confidence);
+    for (const auto& other : incident.suspect->ambiguity) {
+      suspect->add_ambiguity(other);
+    }
+  }
+  for (const auto& [key, value] : incident.evidence) {
+    (*out->mutable_evidence())[key] = value;
+  }
+  out->set_summary(incident.summary);
+}
+
+void ToProto(const IncidentEventView& event, v1::IncidentEvent* out) {
+  out->set_event(event.event);
+  out->set_at(ToProto(event.change.at));
+  out->set_change(event.change.change);
+  ToProto(event.change.incident, out->mutable_incident());
+}
+
+void ToProto(const SynTopRow& row, v1::SynTopRow* out) {
+  out->set_key(row.key);
+  out->set_attempts(row.attempts);
+  out->set_pending(row.pending);
+  out->set_completed(row.completed);
+  out->set_half_open(row.half_open);
+  out->set_unanswered(row.unanswered);
+  out->set_refused(row.refused);
+  out->set_unknown(row.unknown);
+  out->set_sensors(row.sensors);
+  out->set_last_seen_at(ToProto(row.last_seen));
+}
+
+}  // namespace parallax::collector

@@ -1,0 +1,37 @@
+// Serves operators on a Unix socket; file permissions (mode 0660) say who may connect. Start and
+// Stop belong to one thread, that of main; calls run on a bounded number of gRPC's threads.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/result.h"
+#include "common/time.h"
+
+namespace parallax::collector {
+
+struct OperatorServerOptions {
+  std::string socket_path;
+  std::string database_path;  // must exist; opened read-only
+  WallTime started_at;        // of the collector
+  std::function<WallTime()> clock = [] { return Now().wall; };
+};
+
+class OperatorServer {
+ public:
+  // Replaces a socket that nobody listens on any more. Fails, leaving everything as it is, if
+  // another collector listens there, or if something that is no socket is in the way.
+  static Result<std::unique_ptr<OperatorServer>> Start(const OperatorServerOptions& options);
+  ~OperatorServer();
+
+  // Ends watches, lets running calls finish for a moment, removes the socket. Idempotent.
+  void Stop();
+
+ private:
+  struct Impl;
+  explicit OperatorServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace parallax::collector

@@ -1,0 +1,57 @@
+// Answers operators' questions from the database, over read-only connections: the gRPC side of
+// operator.proto. Thread-safe; calls run on gRPC's threads. A watch holds one of them until its
+// client leaves or Stop() is called, so that watches are limited in number.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "collector/operate/reader_pool.h"
+#include "parallax/v1/operator.grpc.pb.h"
+
+namespace parallax::collector {
+
+struct OperatorServiceOptions {
+  std::string database_path;
+  std::string version;
+  WallTime started_at;                       // of the collector
+  std::function<WallTime()> clock;           // the collector's
+  Duration time_limit = std::chrono::seconds(5);        // per question to the database
+  Duration watch_poll = std::chrono::milliseconds(200);  // how soon a watcher hears of a change
+  int most_watchers = 16;
+};
+
+class OperatorService final : public v1::Operator::Service {
+ public:
+  explicit OperatorService(OperatorServiceOptions options);
+
+  // Ends all watches, soon; new ones are refused. Call before the server's Shutdown.
+  void Stop();
+
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::StatusRequest*, v1::Status*) override;
+  grpc::Status ListSensors(grpc::ServerContext*, const v1::ListSensorsRequest*,
+                           v1::SensorList*) override;
+  grpc::Status ListTargets(grpc::ServerContext*, const v1::ListTargetsRequest*,
+                           v1::TargetList*) override;
+  grpc::Status ListIncidents(grpc::ServerContext*, const v1::ListIncidentsRequest*,
+                             v1::IncidentList*) override;
+  grpc::Status TopSyns(grpc::ServerContext*, const v1::TopSynsRequest*, v1::SynTop*) override;
+  grpc::Status WatchIncidents(grpc::ServerContext*, const v1::WatchIncidentsRequest*,
+                              grpc::ServerWriter<v1::IncidentEvent>*) override;
+
+ private:
+  grpc::Status Watch(grpc::ServerContext* context, uint64_t after,
+                     grpc::ServerWriter<v1::IncidentEvent>* writer);
+  bool WaitForNextPoll();  // false: stopping
+
+  const OperatorServiceOptions options_;
+  ReaderPool readers_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int watchers_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace parallax::collector
