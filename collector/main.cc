@@ -1,6 +1,5 @@
 // parallax-collector. The wiring diagram of the running collector is RunCollector.
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 
 #include "collector/command_line.h"
@@ -109,7 +108,9 @@ Result<void> RunCollector(const CollectorConfig& config) {
   if (!link) {
     return tl::make_unexpected(link.error());
   }
-  auto operators = OperatorServer::Start(config.server.operator_socket, config.store.path);
+  auto operators = OperatorServer::Start({.socket_path = config.server.operator_socket,
+                                          .database_path = config.store.path,
+                                          .started_at = start.wall});
   if (!operators) {
     return tl::make_unexpected(operators.error());
   }
