@@ -31,6 +31,8 @@ refused() {
   grep -qiE -- "$pattern" "$WORK/err" || wrong "nothing like '$pattern': $said"
   [[ ! -s $WORK/out ]] || wrong "prints on stdout: $said: $(head -n 2 "$WORK/out")"
   (($(wc -l <"$WORK/err") <= 6)) || wrong "not one clear line but $(wc -l <"$WORK/err"): $said"
+  # A library that logs by itself (glog's form: E1123 14:24:53.7 354 file.cc:96]) is not our one line.
+  ! grep -qE '^[EWI][0-9]{4} .*\.cc:[0-9]+\]' "$WORK/err" || wrong "a library logs past us: $said"
   ! grep -qiE 'terminate called|what\(\)|assert|sanitizer|core dumped|segmentation' "$WORK/err" ||
     wrong "crashes: $said"
 }
@@ -209,11 +211,12 @@ test_foreign_sensor() {
   site
   rm -rf "$WORK/foreign"
   make_site "$WORK/foreign" 17444
-  configure "$WORK/foreign/mail1/sensor.toml" 'collector.addresses=["127.0.0.1:17443"]'
+  configure "$WORK/foreign/mail1/sensor.toml" 'collector.addresses=["127.0.0.1:17443"]' \
+    'capture.interfaces=["lo"]'
   parallax-collector run --config "$collector" >"$WORK/collector.log" 2>&1 &
   local served=$! stranger
   wait_until 20 parallax --socket "$WORK/case/collector/operator.sock" status >/dev/null 2>&1 || {
-    kill "$served"
+    kill "$served" || true
     wrong "the collector does not start: $(tail -n 1 "$WORK/collector.log")"
   }
   parallax-sensor run --config "$WORK/foreign/mail1/sensor.toml" >"$WORK/foreign.log" 2>&1 &
@@ -221,7 +224,8 @@ test_foreign_sensor() {
   local told=1
   wait_until 20 grep -qiE 'certificate|verif|handshake|authent' "$WORK/foreign.log" || told=0
   parallax --socket "$WORK/case/collector/operator.sock" sensor list -o json >"$WORK/sensors.json"
-  kill "$stranger" "$served"
+  kill "$stranger" || wrong "the foreign sensor gave up: $(tail -n 1 "$WORK/foreign.log")"
+  kill "$served"
   wait "$stranger" "$served" || true
   ((told)) || wrong "the foreign sensor's log does not tell: $(tail -n 2 "$WORK/foreign.log")"
   ! grep -q '"connected"' "$WORK/sensors.json" || wrong "a foreign sensor got in"
@@ -290,7 +294,7 @@ test_init_refuses() {
     [[ ! -e $WORK/new ]] || wrong "$WORK/new was made for '$name'"
   done
   refused 2 "." parallax-collector add-sensor web1 --group ../evil --config "$collector" --out "$WORK/new" --collector 127.0.0.1:1
-  refused 1,2,77 "." parallax-collector init --dir /proc/nowhere --name localhost
+  refused 1,3,77 "/proc" parallax-collector init --dir /proc/nowhere --name localhost
 }
 
 test_operator_questions() {
