@@ -146,8 +146,7 @@ bool ReadQuoteV6(Bytes quote, Answer& answer) {
     next = quote.U8(at);
     at += length;
   }
-  return at <= quote.size() &&
-         ReadQuotedTransport(Bytes(quote.From(at)), next, 128, answer);
+  return at <= quote.size() && ReadQuotedTransport(Bytes(quote.From(at)), next, 128, answer);
 }
 
 // nullopt: no error that ends a probe (redirects, source quench, packet too big, queries).

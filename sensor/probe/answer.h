@@ -48,9 +48,9 @@ struct Answer {
   bool from_this_host = false;
 };
 
-// `packet` starts at the IPv4 header, as raw IPv4 sockets deliver it. nullopt: nothing of the above,
-// or malformed. The ICMP checksum is verified; the TCP checksum is not, because between hosts on one
-// machine (veth, virtio) it is never computed.
+// `packet` starts at the IPv4 header, as raw IPv4 sockets deliver it. nullopt: nothing of the
+// above, or malformed. The ICMP checksum is verified; the TCP checksum is not, because between
+// hosts on one machine (veth, virtio) it is never computed.
 std::optional<Answer> ParseAnswerV4(std::span<const uint8_t> packet);
 
 // `payload` starts after the IPv6 header and its extension headers, as raw IPv6 sockets deliver it;

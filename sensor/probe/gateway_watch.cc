@@ -25,8 +25,7 @@ void GatewayWatch::SetGateways(const std::vector<Gateway>& current, MonoTime now
     watched.present = it != current.end();
     if (watched.present) {
       watched.gateway = *it;
-      watched.failed_looks =
-          it->neighbour == Neighbour::kFailed ? watched.failed_looks + 1 : 0;
+      watched.failed_looks = it->neighbour == Neighbour::kFailed ? watched.failed_looks + 1 : 0;
     }
   }
   std::erase_if(watched_, [&](Watched& watched) {

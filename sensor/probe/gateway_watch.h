@@ -63,7 +63,7 @@ class GatewayWatch {
     MonoTime next_ping;
     std::deque<uint64_t> asked;  // probe ids still open, oldest first
     std::optional<MonoTime> last_answer;
-    uint32_t unanswered = 0;  // asked since the last answer
+    uint32_t unanswered = 0;    // asked since the last answer
     uint32_t failed_looks = 0;  // neighbour-table readings in a row that said failed
     bool send_failed = false;
   };

@@ -14,8 +14,7 @@ constexpr Duration kRememberEnded = std::chrono::seconds(75);
 size_t ProbeLedger::WireKeyHash::operator()(const WireKey& key) const {
   const uint64_t fields = uint64_t{key.sequence} << 32 | uint64_t{key.flow_port} << 16 |
                           (key.attempt.port ^ static_cast<unsigned>(key.attempt.method));
-  return std::hash<IpAddress>{}(key.target) ^
-         static_cast<size_t>(fields * 0x9e3779b97f4a7c15u);
+  return std::hash<IpAddress>{}(key.target) ^ static_cast<size_t>(fields * 0x9e3779b97f4a7c15u);
 }
 
 ProbeLedger::ProbeLedger(const ProbeTagger& tagger, size_t capacity)
@@ -28,8 +27,7 @@ ProbeLedger::WireKey ProbeLedger::KeyOf(const Probe& probe) {
 std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
                                        const ProbeTry& attempt, const ProbeOwner& owner,
                                        MonoTime now) {
-  while (!ended_.empty() &&
-         (ended_.front().forget_at <= now || entries_.size() >= capacity_)) {
+  while (!ended_.empty() && (ended_.front().forget_at <= now || entries_.size() >= capacity_)) {
     ForgetOldest();
   }
   if (entries_.size() >= capacity_) {

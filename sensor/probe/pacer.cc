@@ -23,9 +23,7 @@ TokenBucket::TokenBucket(double per_second)
 void TokenBucket::Take(MonoTime now) { next_ = std::max(next_, now - slack_) + interval_; }
 
 Pacer::Pacer(double per_second, double per_target_per_second)
-    : all_(per_second),
-      target_interval_(Interval(per_target_per_second)),
-      slots_(kWays * kSets) {}
+    : all_(per_second), target_interval_(Interval(per_target_per_second)), slots_(kWays * kSets) {}
 
 size_t Pacer::SetOf(const IpAddress& target) const {
   return std::hash<IpAddress>{}(target) % kSets * kWays;

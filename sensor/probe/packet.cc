@@ -90,8 +90,7 @@ std::span<const uint8_t> BuildEchoRequest(const Probe& probe,
   if (v4) {
     Put16(buffer, 2, probe.flow_checksum);
   } else if (source) {
-    const uint16_t pseudo =
-        PseudoHeaderSum(*source, probe.target, kProtocolIcmpv6, packet.size());
+    const uint16_t pseudo = PseudoHeaderSum(*source, probe.target, kProtocolIcmpv6, packet.size());
     Put16(buffer, 2, Complement(Fold(uint32_t{pseudo} + wanted)));
   }
   return packet;

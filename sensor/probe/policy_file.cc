@@ -46,9 +46,9 @@ Result<struct stat> StatTrusted(const std::string& path) {
                             info.st_uid, user == 0 ? "" : fmt::format(" or to user {}", user)));
   }
   if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return Fail(ErrorCode::kPermission,
-                fmt::format("{}: others may write it, so nothing is probed (chmod go-w {})", path,
-                            path));
+    return Fail(
+        ErrorCode::kPermission,
+        fmt::format("{}: others may write it, so nothing is probed (chmod go-w {})", path, path));
   }
   if (access(path.c_str(), R_OK) != 0) {
     return Fail(ErrorCode::kPermission,

@@ -2,8 +2,8 @@
 // host's gateways, and reports. Wires the pure machines (prober, gateway_watch, ledger, pacer) to
 // sockets and clocks; decides nothing itself.
 //
-// Threads: Run belongs to one thread and owns everything but two mailboxes; Submit and Health may be
-// called from any thread at any time.
+// Threads: Run belongs to one thread and owns everything but two mailboxes; Submit and Health may
+// be called from any thread at any time.
 #pragma once
 
 #include <cstdint>
@@ -62,7 +62,8 @@ class ProbeEngine {
   // False: the mailbox is full, and the order is dropped. Every other order gets one report.
   bool Submit(ProbeOrder order);
 
-  // Works until `stop`; calls `report` from this thread. Orders in flight at the stop get no report.
+  // Works until `stop`; calls `report` from this thread. Orders in flight at the stop get no
+  // report.
   void Run(const std::function<void(ProbeReport)>& report, std::stop_token stop);
 
   ProbeHealth Health() const;

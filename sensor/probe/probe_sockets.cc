@@ -225,8 +225,8 @@ int ProbeSockets::SendV6(const Probe& probe) {
   }
   sockaddr_in6 to = SockAddrV6(probe.target, probe.scope);
   ProbeBuffer buffer;
-  const auto packet = tcp ? BuildSyn(probe, std::nullopt, buffer)
-                          : BuildEchoRequest(probe, std::nullopt, buffer);
+  const auto packet =
+      tcp ? BuildSyn(probe, std::nullopt, buffer) : BuildEchoRequest(probe, std::nullopt, buffer);
   iovec data{buffer.data(), packet.size()};
   msghdr message{};
   message.msg_name = &to;

@@ -10,9 +10,7 @@ namespace {
 
 // Empty: the order is well formed.
 std::string FaultOf(const ProbeOrder& order) {
-  const auto in_range = [](Duration d) {
-    return d >= Duration::zero() && d <= kLongestOrderTime;
-  };
+  const auto in_range = [](Duration d) { return d >= Duration::zero() && d <= kLongestOrderTime; };
   if (order.tries.empty() || order.tries.size() > kMaxTries) {
     return fmt::format("the order names {} tries, not 1 to {}", order.tries.size(), kMaxTries);
   }
@@ -119,7 +117,8 @@ void Prober::StartTry(uint64_t serial, Order& order, const Moment& now, ProbeAct
     order.started = now;
   }
   if (RefusedByPolicy(order)) {
-    // Nothing was sent, so there is nothing to space out from: refuse at once what would be refused.
+    // Nothing was sent, so there is nothing to space out from: refuse at once what would be
+    // refused.
     while (order.tries.size() < order.order.tries.size() && RefusedByPolicy(order)) {
     }
     Continue(serial, order, now, out);
@@ -146,8 +145,7 @@ void Prober::StartTry(uint64_t serial, Order& order, const Moment& now, ProbeAct
 
 bool Prober::RefusedByPolicy(Order& order) {
   const ProbeTry attempt = order.order.tries[order.tries.size()];
-  const PolicyVerdict verdict =
-      Check(policy_, order.order.target, attempt.method, attempt.port);
+  const PolicyVerdict verdict = Check(policy_, order.order.target, attempt.method, attempt.port);
   if (verdict.allowed) {
     return false;
   }
@@ -156,7 +154,8 @@ bool Prober::RefusedByPolicy(Order& order) {
   return true;
 }
 
-void Prober::AddEndedTry(Order& order, const ProbeTry& attempt, ProbeState state, std::string detail) {
+void Prober::AddEndedTry(Order& order, const ProbeTry& attempt, ProbeState state,
+                         std::string detail) {
   Try made;
   made.ended = true;
   made.result.attempt = attempt;

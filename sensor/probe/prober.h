@@ -51,8 +51,7 @@ class Prober {
  public:
   // The referenced objects must outlive the prober. `ledger` must have room for
   // max_orders * kMaxTries probes, or tries are refused for want of it.
-  Prober(Policy policy, ProbeLedger& ledger, Pacer& pacer,
-         size_t max_orders = kMaxOrdersInFlight);
+  Prober(Policy policy, ProbeLedger& ledger, Pacer& pacer, size_t max_orders = kMaxOrdersInFlight);
 
   // Takes an order, or reports it refused: malformed, or too many in flight.
   void Accept(ProbeOrder order, const Moment& now, ProbeActions& out);

@@ -61,8 +61,7 @@ Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
   probe.scope = scope;
   probe.attempt = attempt;
   probe.flow_port = FlowPort(target, attempt);
-  probe.sequence =
-      static_cast<uint32_t>(Hash(secret_, Purpose::kSequence, target, attempt, id));
+  probe.sequence = static_cast<uint32_t>(Hash(secret_, Purpose::kSequence, target, attempt, id));
   if (attempt.method == ProbeMethod::kIcmpEcho) {
     probe.sequence &= 0xffff;
     const uint64_t hash = Hash(flow_key_, Purpose::kFlowChecksum, target, attempt, 0);

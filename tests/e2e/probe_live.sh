@@ -144,13 +144,15 @@ code=$?
 
 # --- one flow, whatever the number of probes --------------------------------------------------
 cat >"$work/flow.py" <<'PY'
-# flow.py DEVICE FILE: the identities of the flows of the probes seen until killed
+# flow.py DEVICE FILE TARGET: the identities of the flows of the probes seen until killed
 import signal, socket, struct, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.bind((sys.argv[1], 0))
 flows, probes, bad = set(), 0, 0
 def done(*_):
     open(sys.argv[2], "w").write(f"{len(flows)} {probes} {bad}\n"); sys.exit(0)
 signal.signal(signal.SIGTERM, done)
+family = socket.AF_INET6 if ":" in sys.argv[3] else socket.AF_INET
+target = socket.inet_pton(family, sys.argv[3])
 def total(b):
     b += b"\0" * (len(b) % 2); t = sum(struct.unpack(f"!{len(b)//2}H", b))
     while t > 0xffff: t = (t & 0xffff) + (t >> 16)
@@ -160,11 +162,12 @@ while True:
     p = s.recv(2000)
     if p[12:14] == b"\x08\x00":
         ip, proto = p[14:], p[23]; n = (ip[0] & 15) * 4; t = ip[n:struct.unpack("!H", ip[2:4])[0]]
-        label, pseudo = 0, ip[12:20] + struct.pack("!HH", proto, len(t))
+        to, label, pseudo = ip[16:20], 0, ip[12:20] + struct.pack("!HH", proto, len(t))
     elif p[12:14] == b"\x86\xdd":
         ip, proto = p[14:], p[20]; t = ip[40:40 + struct.unpack("!H", ip[4:6])[0]]
-        label, pseudo = ip[0:4], ip[8:40] + struct.pack("!LL", len(t), proto)
+        to, label, pseudo = ip[24:40], ip[0:4], ip[8:40] + struct.pack("!LL", len(t), proto)
     else: continue
+    if to != target: continue
     if proto == 6 and t[13] == 2: flows.add((6, label, t[0:4]))
     elif proto in (1, 58) and t[0] in (8, 128): flows.add((proto, label, t[0:6]))
     else: continue
@@ -172,7 +175,7 @@ while True:
 PY
 for target in 198.51.66.9 2001:db8:51:66::9; do
   rm -f "$work/flow" "$work/flow.ready"
-  ip netns exec router "$python" "$work/flow.py" r0 "$work/flow" & sniffer=$!
+  ip netns exec router "$python" "$work/flow.py" r0 "$work/flow" $target & sniffer=$!
   wait_for 10 test -e "$work/flow.ready"
   for _ in 1 2; do
     in_ns client "$probe" --timeout 50ms --spacing 20ms $target icmp tcp:443 icmp tcp:443 icmp >/dev/null
@@ -185,6 +188,11 @@ done
 # --- gateways -----------------------------------------------------------------------------------
 watch() { in_ns client "$probe" --gateways "$1" >"$work/gateways"; tail -1 "$work/gateways"; }
 both() { [ "$2" = "10.0.0.1=$3 fd00:0:0:1::1=$3" ] && pass "$1" || fail "$1" "$2"; }
+watch_from_up() {  # in the background, once both are seen up
+  : >"$work/gateways"
+  ip netns exec client "$probe" --gateways "$1" >>"$work/gateways" & watcher=$!
+  wait_for 10 grep -q "1=up fd00:0:0:1::1=up" "$work/gateways"
+}
 both "gateways that answer are up" "$(watch 2)" up
 in_ns router nft add table inet mute
 in_ns router nft add chain inet mute input '{ type filter hook input priority 0; }'
@@ -193,8 +201,7 @@ in_ns router nft add rule inet mute input icmpv6 type echo-request drop
 both "gateways that never answer echo: the neighbour table says up" "$(watch 5)" up
 in_ns router nft delete table inet mute
 
-in_ns client "$probe" --gateways 14 >"$work/gateways" & watcher=$!
-wait_for 10 grep -q "1=up fd00:0:0:1::1=up" "$work/gateways"
+watch_from_up 14
 in_ns router ip link set r0 arp off && in_ns router nft -f - <<'NFT'
 table inet dead {
   chain input { type filter hook input priority 0; iifname "r0" drop; }
@@ -204,15 +211,13 @@ wait $watcher
 both "gateways that fall silent are down" "$(tail -1 "$work/gateways")" down
 in_ns router nft delete table inet dead; in_ns router ip link set r0 arp on
 
-in_ns client "$probe" --gateways 8 >"$work/gateways" & watcher=$!
-wait_for 10 grep -q "1=up fd00:0:0:1::1=up" "$work/gateways"
+watch_from_up 8
 in_ns router ip link set r0 down
 wait $watcher
 both "no carrier: down" "$(tail -1 "$work/gateways")" down
 in_ns router ip link set r0 up; in_ns router ip addr replace fd00:0:0:1::1/64 dev r0 nodad
 
-in_ns client "$probe" --gateways 8 >"$work/gateways" & watcher=$!
-wait_for 10 grep -q "1=up fd00:0:0:1::1=up" "$work/gateways"
+watch_from_up 8
 in_ns client ip route del default; in_ns client ip -6 route del default
 wait $watcher
 both "no default route any more: down" "$(tail -1 "$work/gateways")" down

@@ -1,8 +1,8 @@
 // parallax_probe_once: runs the probe engine for one order and prints the report as one JSON line;
 // or watches the gateways and prints their state once a second. For tests/e2e only.
 //
-//   parallax_probe_once [--policy FILE] [--timeout 1s] [--spacing 1s] [--linger 0s] TARGET icmp|tcp:PORT ...
-//   parallax_probe_once [--policy FILE] --gateways COUNT
+//   parallax_probe_once [--policy FILE] [--timeout 1s] [--spacing 1s] [--linger 0s] TARGET
+//   icmp|tcp:PORT ... parallax_probe_once [--policy FILE] --gateways COUNT
 #include <fmt/format.h>
 
 #include <charconv>
@@ -24,9 +24,8 @@ using namespace parallax::sensor;
 constexpr const char* kName = "parallax_probe_once";
 
 struct Arguments {
-  Result<Policy> policy = Policy{100, 100, PrefixSet({*Prefix::Parse("0.0.0.0/0"),
-                                                      *Prefix::Parse("::/0")}),
-                                 {}};
+  Result<Policy> policy =
+      Policy{100, 100, PrefixSet({*Prefix::Parse("0.0.0.0/0"), *Prefix::Parse("::/0")}), {}};
   ProbeOrder order;
   int gateways = 0;
   Duration linger{};
