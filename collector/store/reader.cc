@@ -150,16 +150,17 @@ Result<StatusCounts> Reader::Status(WallTime now) {
     counts.targets = std::move(*targets);
     counts.incidents = std::move(*incidents);
 
-    auto first = FirstAttemptSince(now - std::chrono::minutes(1));
+    const WallTime since = now - std::chrono::minutes(1);
+    auto first = FirstAttemptSince(since);
     if (!first) {
       return tl::make_unexpected(first.error());
     }
     auto rows = db_->Query(
         "SELECT (SELECT value FROM totals WHERE name = 'attempts'), "
         "(SELECT value FROM totals WHERE name = 'reports'), "
-        "(SELECT count(*) FROM attempts WHERE id >= ?1), "
-        "(SELECT count(*) FROM attempts WHERE id >= ?1 AND outcome = 2)",
-        *first);
+        "(SELECT count(*) FROM attempts WHERE id >= ?1 AND received >= ?2), "
+        "(SELECT count(*) FROM attempts WHERE id >= ?1 AND received >= ?2 AND outcome = 2)",
+        *first, since);
     if (!rows) {
       return tl::make_unexpected(rows.error());
     }
@@ -269,10 +270,10 @@ Result<SynTopPage> Reader::TopSyns(SynKey key, WallTime since, uint64_t limit) {
     const std::string sql = fmt::format(
         "SELECT {0}, count(*), sum(outcome = 0), sum(outcome = 1), sum(outcome = 2), "
         "sum(outcome = 3), sum(outcome = 4), sum(outcome = 5), count(DISTINCT sensor), "
-        "max(received), count(*) OVER () FROM attempts WHERE id >= ?1 GROUP BY {0} "
-        "ORDER BY 2 DESC, 1 LIMIT ?2",
+        "max(received), count(*) OVER () FROM attempts WHERE id >= ?1 AND "
+        "received >= ?2 GROUP BY {0} ORDER BY 2 DESC, 1 LIMIT ?3",
         KeyColumn(key));
-    auto rows = db_->Query(sql, start, limit);
+    auto rows = db_->Query(sql, start, since, limit);
     if (!rows) {
       return tl::make_unexpected(rows.error());
     }

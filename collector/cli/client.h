@@ -1,0 +1,41 @@
+// Questions to the collector over its Unix socket: the only gRPC in the command line. One thread.
+// Errors say what to do about them: no socket, nobody listening, no permission, too slow.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/result.h"
+#include "common/time.h"
+#include "parallax/v1/operator.pb.h"
+
+namespace parallax::cli {
+
+class Client {
+ public:
+  // Fails at once if nobody listens at `socket`. `timeout` holds for each question.
+  static Result<Client> Connect(const std::string& socket, Duration timeout);
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) = delete;
+  ~Client();
+
+  Result<v1::Status> Status();
+  Result<v1::SensorList> Sensors(const v1::ListSensorsRequest& request);
+  Result<v1::TargetList> Targets(const v1::ListTargetsRequest& request);
+  Result<v1::IncidentList> Incidents(const v1::ListIncidentsRequest& request);
+  Result<v1::SynTop> TopSyns(const v1::TopSynsRequest& request);
+
+  // Hands every event after `after` to `on_event` until that returns false (then ok), the collector
+  // goes away, or `limit` has passed (both kUnavailable). No limit: for ever.
+  Result<void> Watch(uint64_t after, std::optional<Duration> limit,
+                     const std::function<bool(const v1::IncidentEvent&)>& on_event);
+
+ private:
+  struct Impl;
+  explicit Client(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace parallax::cli

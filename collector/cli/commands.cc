@@ -1,0 +1,298 @@
+#include "collector/cli/commands.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "collector/cli/client.h"
+#include "collector/cli/json.h"
+#include "collector/cli/render.h"
+
+namespace parallax::cli {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(30);
+constexpr uint32_t kScreenful = 50;
+
+Look LookOf(int stream) {
+  const char* no_colour = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  Look look;
+  look.colour = ::isatty(stream) == 1 && (no_colour == nullptr || *no_colour == '\0') &&
+                terminal != nullptr && std::string_view(terminal) != "dumb";
+  return look;
+}
+
+void Put(std::FILE* stream, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+}
+
+// A full disk or a closed pipe behind stdout must not look like success.
+Result<void> Flushed() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    return Fail(ErrorCode::kFailure, "cannot write the answer to standard output");
+  }
+  return {};
+}
+
+Result<void> Print(const Page& page) {
+  Put(stdout, page.data);
+  auto done = Flushed();
+  Put(stderr, page.notes);
+  return done;
+}
+
+Result<void> PrintJson(const Json& json, int indent) {
+  Put(stdout, Dump(json, indent));
+  return Flushed();
+}
+
+Result<void> PrintLines(const Json& items) {
+  for (const auto& item : items) {
+    Put(stdout, Dump(item, -1));
+  }
+  return Flushed();
+}
+
+// `extra` goes between the kind and the items.
+Result<void> PrintList(Format format, const char* kind, const Json& extra, const Json& items) {
+  if (format == Format::kJsonl) {
+    return PrintLines(items);
+  }
+  Json list = WithKind(kind, extra);
+  list["items"] = items;
+  return PrintJson(list, 2);
+}
+
+Result<void> PrintOne(Format format, const char* kind, const Json& item) {
+  return PrintJson(WithKind(kind, item), format == Format::kJson ? 2 : -1);
+}
+
+Result<Client> Connect(const Options& options) {
+  return Client::Connect(options.socket, options.timeout.value_or(kPatience));
+}
+
+bool IsTable(const Options& options) {
+  return options.format == Format::kTable || options.format == Format::kDefault;
+}
+
+// A script gets everything; a person a screenful and a hint.
+uint32_t LimitOf(const Options& options) {
+  if (options.limit > 0 || options.all) {
+    return options.limit;
+  }
+  return IsTable(options) && ::isatty(STDOUT_FILENO) == 1 ? kScreenful : 0;
+}
+
+// Connects, asks, and hands the answer on.
+template <typename Ask, typename Use>
+Result<void> WithAnswer(const Options& options, Ask ask, Use use) {
+  auto client = Connect(options);
+  if (!client) {
+    return tl::make_unexpected(client.error());
+  }
+  auto answer = ask(*client);
+  if (!answer) {
+    return tl::make_unexpected(answer.error());
+  }
+  return use(*answer);
+}
+
+bool IsRouteAnomaly(const v1::Incident& incident) { return incident.verdict() == "route_anomaly"; }
+
+bool IsOpenAnomaly(const v1::Incident& incident) {
+  return IsRouteAnomaly(incident) && incident.state() == "open";
+}
+
+bool Ends(Until until, const v1::Incident& incident) {
+  switch (until) {
+    case Until::kOpen:
+      return IsOpenAnomaly(incident);
+    case Until::kClosed:
+      return IsRouteAnomaly(incident) && incident.state() == "closed";
+    case Until::kForever:
+      break;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<void> ShowStatus(const Options& options) {
+  return WithAnswer(
+      options, [](Client& client) { return client.Status(); },
+      [&](const v1::Status& status) {
+        return IsTable(options) ? Print(RenderStatus(status, LookOf(STDOUT_FILENO)))
+                                : PrintOne(options.format, "Status", ToJson(status));
+      });
+}
+
+Result<void> ListSensors(const Options& options) {
+  return WithAnswer(
+      options, [](Client& client) { return client.Sensors({}); },
+      [&](const v1::SensorList& list) {
+        return IsTable(options) ? Print(RenderSensors(list, LookOf(STDOUT_FILENO)))
+                                : PrintList(options.format, "SensorList", Json::object(),
+                                            Items(list.items()));
+      });
+}
+
+Result<void> ShowSensor(const Options& options, const std::string& name) {
+  v1::ListSensorsRequest request;
+  request.set_name(name);
+  return WithAnswer(
+      options, [&](Client& client) { return client.Sensors(request); },
+      [&](const v1::SensorList& list) {
+        const auto& sensor = list.items(0);
+        return IsTable(options)
+                   ? Print(RenderSensor(sensor, list.answered_at(), LookOf(STDOUT_FILENO)))
+                   : PrintOne(options.format, "Sensor", ToJson(sensor));
+      });
+}
+
+Result<void> ListTargets(const Options& options) {
+  v1::ListTargetsRequest request;
+  request.set_limit(LimitOf(options));
+  return WithAnswer(
+      options, [&](Client& client) { return client.Targets(request); },
+      [&](const v1::TargetList& list) {
+        return IsTable(options) ? Print(RenderTargets(list, LookOf(STDOUT_FILENO)))
+                                : PrintList(options.format, "TargetList", {{"total", list.total()}},
+                                            Items(list.items()));
+      });
+}
+
+Result<void> ShowTarget(const Options& options, const std::string& address) {
+  v1::ListTargetsRequest request;
+  request.set_address(address);
+  return WithAnswer(
+      options, [&](Client& client) { return client.Targets(request); },
+      [&](const v1::TargetList& list) {
+        const auto& target = list.items(0);
+        return IsTable(options)
+                   ? Print(RenderTarget(target, list.answered_at(), LookOf(STDOUT_FILENO)))
+                   : PrintOne(options.format, "Target", ToJson(target));
+      });
+}
+
+Result<void> ShowMatrix(const Options& options) {
+  auto client = Connect(options);
+  if (!client) {
+    return tl::make_unexpected(client.error());
+  }
+  v1::ListTargetsRequest request;
+  request.set_limit(LimitOf(options));
+  auto targets = client->Targets(request);
+  if (!targets) {
+    return tl::make_unexpected(targets.error());
+  }
+  if (IsTable(options)) {
+    return Print(RenderMatrix(*targets, LookOf(STDOUT_FILENO)));
+  }
+  auto sensors = client->Sensors({});
+  if (!sensors) {
+    return tl::make_unexpected(sensors.error());
+  }
+  Json names = Json::array();
+  for (const auto& sensor : sensors->items()) {
+    names.push_back(sensor.name());
+  }
+  return PrintList(options.format, "Matrix",
+                   {{"total", targets->total()}, {"sensors", std::move(names)}},
+                   Items(targets->items()));
+}
+
+Result<void> ListIncidents(const Options& options, const std::string& state) {
+  v1::ListIncidentsRequest request;
+  request.set_state(state == "all" ? "" : state);
+  request.set_limit(LimitOf(options));
+  return WithAnswer(
+      options, [&](Client& client) { return client.Incidents(request); },
+      [&](const v1::IncidentList& list) {
+        return IsTable(options) ? Print(RenderIncidents(list, state, LookOf(STDOUT_FILENO)))
+                                : PrintList(options.format, "IncidentList",
+                                            {{"total", list.total()}}, Items(list.items()));
+      });
+}
+
+Result<void> ShowIncident(const Options& options, const std::string& id) {
+  v1::ListIncidentsRequest request;
+  request.set_id(id);
+  return WithAnswer(
+      options, [&](Client& client) { return client.Incidents(request); },
+      [&](const v1::IncidentList& list) {
+        const auto& incident = list.items(0);
+        return IsTable(options)
+                   ? Print(RenderIncident(incident, list.answered_at(), LookOf(STDOUT_FILENO)))
+                   : PrintOne(options.format, "Incident", ToJson(incident));
+      });
+}
+
+Result<void> WatchIncidents(const Options& options, Until until) {
+  auto client = Connect(options);
+  if (!client) {
+    return tl::make_unexpected(client.error());
+  }
+  v1::ListIncidentsRequest request;
+  request.set_state("live");
+  auto live = client->Incidents(request);
+  if (!live) {
+    return tl::make_unexpected(live.error());
+  }
+  const bool lines =
+      options.format == Format::kTable ||
+      (options.format == Format::kDefault && ::isatty(STDOUT_FILENO) == 1);
+  const Look look = LookOf(STDOUT_FILENO);
+  Result<void> printed;
+  const auto show = [&](const v1::IncidentEvent& event) {
+    Put(stdout, lines ? RenderEvent(event, look)
+                      : Dump(WithKind("IncidentEvent", ToJson(event)), -1));
+    printed = Flushed();
+    return printed.has_value() && !Ends(until, event.incident());
+  };
+
+  // What is live now comes first; what happens from this very snapshot on follows.
+  bool anomaly_live = false;
+  for (auto incident = live->items().rbegin(); incident != live->items().rend(); ++incident) {
+    v1::IncidentEvent event;
+    event.set_event(live->last_event());
+    event.set_at(incident->updated_at());
+    event.set_change("current");
+    *event.mutable_incident() = *incident;
+    anomaly_live = anomaly_live || (IsRouteAnomaly(*incident) && incident->state() != "candidate");
+    if (!show(event)) {
+      return printed;
+    }
+  }
+  if (until == Until::kClosed && !anomaly_live) {
+    Put(stderr, "No route anomaly is live.\n");
+    return {};
+  }
+  if (lines && until == Until::kForever && ::isatty(STDOUT_FILENO) == 1) {
+    Put(stderr, "Waiting for changes; Ctrl-C ends.\n");
+  }
+  auto watched = client->Watch(live->last_event(), options.timeout, show);
+  return printed ? watched : printed;
+}
+
+Result<void> TopSyns(const Options& options, const std::string& by, Duration since) {
+  v1::TopSynsRequest request;
+  request.set_by(by);
+  request.set_since_nanos(static_cast<uint64_t>(since.count()));
+  request.set_limit(options.limit);
+  return WithAnswer(
+      options, [&](Client& client) { return client.TopSyns(request); },
+      [&](const v1::SynTop& top) {
+        return IsTable(options)
+                   ? Print(RenderSynTop(top, by, FormatDuration(since), LookOf(STDOUT_FILENO)))
+                   : PrintList(options.format, "SynTop",
+                               {{"by", by}, {"total", top.total()}, {"truncated", top.truncated()}},
+                               Items(top.items()));
+      });
+}
+
+}  // namespace parallax::cli

@@ -1,0 +1,37 @@
+// The subcommands of `parallax`: ask, print, return the exit code. One thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/result.h"
+#include "common/time.h"
+
+namespace parallax::cli {
+
+enum class Format { kDefault, kTable, kJson, kJsonl };
+
+struct Options {
+  std::string socket;
+  Format format = Format::kDefault;  // table, or for a watch into a pipe jsonl
+  std::optional<Duration> timeout;   // per question (30 s), or of a watch (none)
+  bool all = false;
+  uint32_t limit = 0;  // 0: all there is, or one screenful of a table on a terminal
+};
+
+enum class Until { kForever, kOpen, kClosed };
+
+Result<void> ShowStatus(const Options& options);
+Result<void> ListSensors(const Options& options);
+Result<void> ShowSensor(const Options& options, const std::string& name);
+Result<void> ListTargets(const Options& options);
+Result<void> ShowTarget(const Options& options, const std::string& address);
+Result<void> ShowMatrix(const Options& options);
+Result<void> ListIncidents(const Options& options, const std::string& state);
+Result<void> ShowIncident(const Options& options, const std::string& id);
+// Until kOpen (kClosed): ends when a route anomaly opens (closes), or at once if one is open (none
+// is live) already.
+Result<void> WatchIncidents(const Options& options, Until until);
+Result<void> TopSyns(const Options& options, const std::string& by, Duration since);
+
+}  // namespace parallax::cli

@@ -1,0 +1,157 @@
+#include "collector/cli/json.h"
+
+#include "common/time.h"
+
+namespace parallax::cli {
+namespace {
+
+Json Time(uint64_t nanos) {
+  return nanos == 0 ? Json(nullptr)
+                    : Json(FormatRfc3339(FromUnixNanos(static_cast<int64_t>(nanos))));
+}
+
+Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+template <typename Map>
+Json Sorted(const Map& map) {  // protobuf maps come in any order
+  nlohmann::json sorted = nlohmann::json::object();
+  for (const auto& [key, value] : map) {
+    sorted[key] = value;
+  }
+  return sorted;
+}
+
+template <typename Texts>
+Json List(const Texts& texts) {
+  Json array = Json::array();
+  for (const auto& text : texts) {
+    array.push_back(text);
+  }
+  return array;
+}
+
+}  // namespace
+
+Json ToJson(const v1::Status& status) {
+  return {{"version", status.version()},
+          {"started_at", Time(status.started_at())},
+          {"answered_at", Time(status.answered_at())},
+          {"sensors", Sorted(status.sensors())},
+          {"targets", Sorted(status.targets())},
+          {"incidents", Sorted(status.incidents())},
+          {"attempts_total", status.attempts_total()},
+          {"reports_total", status.reports_total()},
+          {"attempts_last_minute", status.attempts_last_minute()},
+          {"half_open_last_minute", status.half_open_last_minute()},
+          {"database_bytes", status.database_bytes()}};
+}
+
+Json ToJson(const v1::Sensor& sensor) {
+  Json interfaces = Json::array();
+  for (const auto& interface : sensor.interfaces()) {
+    interfaces.push_back({{"name", interface.name()},
+                          {"state", interface.state()},
+                          {"packets_received", interface.packets_received()},
+                          {"packets_dropped", interface.packets_dropped()}});
+  }
+  Json gateways = Json::array();
+  for (const auto& gateway : sensor.gateways()) {
+    gateways.push_back({{"address", gateway.address()}, {"reach", gateway.reach()}});
+  }
+  return {{"id", sensor.id()},
+          {"name", sensor.name()},
+          {"group", sensor.group()},
+          {"state", sensor.state()},
+          {"version", sensor.version()},
+          {"address", OrNull(sensor.address())},
+          {"first_seen_at", Time(sensor.first_seen_at())},
+          {"last_seen_at", Time(sensor.last_seen_at())},
+          {"syns_seen", sensor.syns_seen()},
+          {"packets_dropped", sensor.packets_dropped()},
+          {"spool_bytes", sensor.spool_bytes()},
+          {"spool_records", sensor.spool_records()},
+          {"records_dropped", sensor.records_dropped()},
+          {"probes_sent", sensor.probes_sent()},
+          {"probes_refused", sensor.probes_refused()},
+          {"probing", sensor.probing()},
+          {"probing_problem", OrNull(sensor.probing_problem())},
+          {"problem", OrNull(sensor.problem())},
+          {"interfaces", std::move(interfaces)},
+          {"gateways", std::move(gateways)},
+          {"addresses", List(sensor.addresses())},
+          {"local_networks", List(sensor.local_networks())}};
+}
+
+Json ToJson(const v1::Target& target) {
+  return {{"address", target.address()},
+          {"first_seen_at", Time(target.first_seen_at())},
+          {"last_seen_at", Time(target.last_seen_at())},
+          {"checked_at", Time(target.checked_at())},
+          {"verdict", target.verdict()},
+          {"earned_by", target.earned_by()},
+          {"reach", Sorted(target.reach())},
+          {"rtt_ms", Sorted(target.rtt_ms())}};
+}
+
+Json ToJson(const v1::Incident& incident) {
+  Json suspect = nullptr;
+  if (incident.has_suspect()) {
+    suspect = {{"from", incident.suspect().from()},
+               {"to", incident.suspect().to()},
+               {"confidence", incident.suspect().confidence()},
+               {"ambiguity", List(incident.suspect().ambiguity())}};
+  }
+  return {{"id", incident.id()},
+          {"state", incident.state()},
+          {"verdict", incident.verdict()},
+          {"severity", incident.severity()},
+          {"started_at", Time(incident.started_at())},
+          {"opened_at", Time(incident.opened_at())},
+          {"updated_at", Time(incident.updated_at())},
+          {"closed_at", Time(incident.closed_at())},
+          {"family", incident.family()},
+          {"direction", incident.direction()},
+          {"split", incident.split()},
+          {"summary", incident.summary()},
+          {"failing_sensors", List(incident.failing_sensors())},
+          {"reaching_sensors", List(incident.reaching_sensors())},
+          {"targets", List(incident.targets())},
+          {"target_count", incident.target_count()},
+          {"targets_still_failing", List(incident.targets_still_failing())},
+          {"suspect", std::move(suspect)},
+          {"evidence", Sorted(incident.evidence())}};
+}
+
+Json ToJson(const v1::IncidentEvent& event) {
+  return {{"event", event.event()},
+          {"at", Time(event.at())},
+          {"change", event.change()},
+          {"incident", ToJson(event.incident())}};
+}
+
+Json ToJson(const v1::SynTopRow& row) {
+  return {{"key", row.key()},
+          {"attempts", row.attempts()},
+          {"completed", row.completed()},
+          {"half_open", row.half_open()},
+          {"unanswered", row.unanswered()},
+          {"refused", row.refused()},
+          {"unknown", row.unknown()},
+          {"pending", row.pending()},
+          {"sensors", row.sensors()},
+          {"last_seen_at", Time(row.last_seen_at())}};
+}
+
+Json WithKind(const char* kind, const Json& item) {
+  Json out = {{"api_version", "parallax/v1"}, {"kind", kind}};
+  for (const auto& [key, value] : item.items()) {
+    out[key] = value;
+  }
+  return out;
+}
+
+std::string Dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace parallax::cli

@@ -1,0 +1,184 @@
+// `parallax`: what operators type. Words and options only; the work is in commands.cc.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "collector/cli/commands.h"
+
+namespace parallax::cli {
+namespace {
+
+constexpr const char* kDefaultSocket = "/run/parallax/operator.sock";
+
+std::string DefaultSocket() {
+  const char* named = std::getenv("PARALLAX_SOCKET");
+  return named != nullptr && *named != '\0' ? named : kDefaultSocket;
+}
+
+Duration ReadDuration(const std::string& option, const std::string& text) {
+  auto duration = ParseDuration(text);
+  if (!duration || *duration <= Duration{}) {
+    throw CLI::ValidationError(option, "\"" + text + "\" is no time; write it as 30s, 5m or 2h");
+  }
+  return *duration;
+}
+
+struct CommandLine {
+  CommandLine();
+  int Run(int argc, char** argv);
+
+  CLI::App app{"See what the Parallax collector sees: sensors, targets, incidents.", "parallax"};
+  Options options;
+  std::string name;
+  std::string state = "all";
+  std::string by = "src";
+  Duration since = std::chrono::minutes(5);
+  bool until_open = false;
+  bool until_closed = false;
+  std::function<Result<void>()> command;
+
+ private:
+  CLI::App* Noun(const char* noun, const char* help);
+  CLI::App* Verb(CLI::App* parent, const char* verb, const char* help,
+                 std::function<Result<void>()> action);
+  void AddLimit(CLI::App* verb);
+  Error Complaint(const CLI::ParseError& error);
+};
+
+CLI::App* CommandLine::Noun(const char* noun, const char* help) {
+  CLI::App* added = app.add_subcommand(noun, help);
+  added->require_subcommand(1);
+  return added;
+}
+
+CLI::App* CommandLine::Verb(CLI::App* parent, const char* verb, const char* help,
+                            std::function<Result<void>()> action) {
+  CLI::App* added = parent->add_subcommand(verb, help);
+  added->callback([this, action = std::move(action)] { command = action; });
+  return added;
+}
+
+void CommandLine::AddLimit(CLI::App* verb) {
+  auto* limit = verb->add_option("--limit", options.limit, "At most so many")
+                    ->check(CLI::Range(1u, 100'000u));
+  verb->add_flag("--all", options.all, "All there are, also on a terminal")->excludes(limit);
+}
+
+CommandLine::CommandLine() {
+  options.socket = DefaultSocket();
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "parallax " PARALLAX_VERSION);
+  app.add_option("--socket", options.socket,
+                 "The collector's socket (or set PARALLAX_SOCKET)")
+      ->capture_default_str();
+  const std::map<std::string, Format> formats = {
+      {"table", Format::kTable}, {"json", Format::kJson}, {"jsonl", Format::kJsonl}};
+  app.add_option_function<std::string>(
+         "-o,--output",
+         [this, formats](const std::string& text) { options.format = formats.at(text); },
+         "table, json or jsonl")
+      ->check(CLI::IsMember({"table", "json", "jsonl"}))
+      ->type_name("FORMAT");
+  app.add_option_function<std::string>(
+         "--timeout",
+         [this](const std::string& text) { options.timeout = ReadDuration("--timeout", text); },
+         "How long to wait for an answer (default 30s), or to watch")
+      ->type_name("TIME");
+
+  Verb(&app, "status", "The collector on one screen", [this] { return ShowStatus(options); });
+  CLI::App* sensor = Noun("sensor", "The daemons that listen and probe");
+  Verb(sensor, "list", "All sensors", [this] { return ListSensors(options); });
+  Verb(sensor, "show", "One sensor", [this] { return ShowSensor(options, name); })
+      ->add_option("NAME", name, "Its name")
+      ->required();
+  CLI::App* target = Noun("target", "The remote hosts that are probed");
+  AddLimit(Verb(target, "list", "All targets, those in trouble first",
+                [this] { return ListTargets(options); }));
+  Verb(target, "show", "One target, as each sensor sees it",
+       [this] { return ShowTarget(options, name); })
+      ->add_option("ADDRESS", name, "Its IPv4 or IPv6 address")
+      ->required();
+  AddLimit(Verb(&app, "matrix", "Which sensor reaches which target",
+                [this] { return ShowMatrix(options); }));
+
+  CLI::App* incident = Noun("incident", "What went wrong, and what became of it");
+  CLI::App* incidents = Verb(incident, "list", "Incidents, newest first",
+                             [this] { return ListIncidents(options, state); });
+  AddLimit(incidents);
+  incidents->add_option("--state", state, "candidate, open, monitoring, closed, live or all")
+      ->check(CLI::IsMember({"candidate", "open", "monitoring", "closed", "live", "all"}))
+      ->capture_default_str();
+  Verb(incident, "show", "One incident", [this] { return ShowIncident(options, name); })
+      ->add_option("ID", name, "Such as INC-7")
+      ->required();
+  CLI::App* watch = Verb(incident, "watch", "Live incidents, then every change as it happens",
+                         [this] {
+                           return WatchIncidents(options, until_open     ? Until::kOpen
+                                                          : until_closed ? Until::kClosed
+                                                                         : Until::kForever);
+                         });
+  auto* open = watch->add_flag("--until-open", until_open, "End when a route anomaly is open");
+  watch->add_flag("--until-closed", until_closed, "End when a route anomaly closes")
+      ->excludes(open);
+
+  CLI::App* syn = Noun("syn", "Connection attempts that sensors saw");
+  CLI::App* top = Verb(syn, "top", "Who tries to connect most",
+                       [this] { return TopSyns(options, by, since); });
+  top->add_option("--by", by, "src, dst or port")
+      ->check(CLI::IsMember({"src", "dst", "port"}))
+      ->capture_default_str();
+  top->add_option_function<std::string>(
+         "--since", [this](const std::string& text) { since = ReadDuration("--since", text); },
+         "How far back (default 5m)")
+      ->type_name("TIME");
+  top->add_option("--limit", options.limit, "At most so many (default 20)")
+      ->check(CLI::Range(1u, 100'000u));
+}
+
+// What is wrong with the words, and what they could have been.
+Error CommandLine::Complaint(const CLI::ParseError& error) {
+  CLI::App* reached = &app;
+  std::string words = "parallax";
+  while (!reached->get_subcommands().empty()) {
+    reached = reached->get_subcommands().front();
+    words += " " + reached->get_name();
+  }
+  std::string message = error.what();
+  const auto verbs = reached->get_subcommands([](const CLI::App*) { return true; });
+  if (!verbs.empty()) {
+    std::string choices;
+    for (const CLI::App* verb : verbs) {
+      choices += (choices.empty() ? "" : ", ") + verb->get_name();
+    }
+    const auto unknown = app.remaining(true);
+    message = unknown.empty() ? words + " wants one more word: " + choices
+                              : "no such command: " + words + " " + unknown.front() +
+                                    "; choose from: " + choices;
+  }
+  return {ErrorCode::kUsage, message + " (see " + words + " --help)"};
+}
+
+int CommandLine::Run(int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {  // --help, --version
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return ReportFailure("parallax", Complaint(error));
+  }
+  if (const auto done = command(); !done) {
+    return ReportFailure("parallax", done.error());
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace parallax::cli
+
+int main(int argc, char** argv) {
+  parallax::cli::CommandLine command_line;
+  return command_line.Run(argc, argv);
+}

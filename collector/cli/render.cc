@@ -1,0 +1,296 @@
+#include "collector/cli/render.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "collector/cli/table.h"
+#include "collector/cli/words.h"
+#include "common/ip.h"
+#include "common/time.h"
+
+namespace parallax::cli {
+namespace {
+
+using Align = Table::Align;
+
+// "2 connected, 1 lost"
+template <typename Map>
+std::string Tally(const Map& counts, std::string_view none) {
+  const std::map<std::string, uint32_t> sorted(counts.begin(), counts.end());
+  std::string out;
+  for (const auto& [word, number] : sorted) {
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", Count(number), Printable(word));
+  }
+  return out.empty() ? std::string(none) : out;
+}
+
+std::string NotAllShown(int shown, uint64_t total, std::string_view remedy) {
+  const auto number = static_cast<uint64_t>(shown);
+  return number < total ? fmt::format("{} of {} shown; {}\n", Count(number), Count(total), remedy)
+                        : std::string();
+}
+
+// What needs attention first: route anomalies, then the other verdicts, healthy ones last.
+int Rank(const std::string& verdict) {
+  if (verdict == "route_anomaly") {
+    return 0;
+  }
+  if (verdict == "healthy") {
+    return 3;
+  }
+  return verdict == "unknown" ? 2 : 1;
+}
+
+std::vector<const v1::Target*> WorstFirst(const v1::TargetList& list) {
+  std::vector<const v1::Target*> targets;
+  for (const auto& target : list.items()) {
+    targets.push_back(&target);
+  }
+  std::ranges::stable_sort(targets, {}, [](const v1::Target* t) { return Rank(t->verdict()); });
+  return targets;
+}
+
+std::vector<std::string> SensorsWith(const v1::Target& target, std::string_view reach) {
+  std::vector<std::string> names;
+  for (const auto& [sensor, state] : target.reach()) {
+    if (state == reach) {
+      names.push_back(sensor);
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace
+
+std::string Ago(uint64_t time, uint64_t now) {
+  if (time == 0) {
+    return "never";
+  }
+  return now < time + 1'000'000'000 ? "now" : Span(time, now) + " ago";
+}
+
+Page RenderStatus(const v1::Status& status, const Look& look) {
+  Page page;
+  page.data = fmt::format("Collector {} up {}\n", Printable(status.version()),
+                          Span(status.started_at(), status.answered_at()));
+  page.data += Line("sensors", Tally(status.sensors(), "none have connected yet"));
+  page.data += Line("targets", Tally(status.targets(), "none yet"));
+  const bool anomaly = status.incidents().contains("route_anomaly");
+  page.data += Line("incidents", Paint(Tally(status.incidents(), "none live"),
+                                       anomaly                      ? Colour::kRed
+                                       : status.incidents().empty() ? Colour::kGreen
+                                                                    : Colour::kYellow,
+                                       look.colour));
+  page.data += Line("last minute",
+                    fmt::format("{}, {} half open", Plural(status.attempts_last_minute(), "attempt"),
+                                Count(status.half_open_last_minute())));
+  page.data += Line("stored", fmt::format("{}, {}, {}", Plural(status.attempts_total(), "attempt"),
+                                          Plural(status.reports_total(), "probe report"),
+                                          Bytes(status.database_bytes())));
+  if (!status.incidents().empty()) {
+    page.notes = "Next: parallax incident list --state live\n";
+  } else if (status.sensors().empty()) {
+    page.notes = "Next: parallax-collector add-sensor NAME --group GROUP --config ... --out ...\n";
+  } else {
+    page.notes = "Next: parallax matrix\n";
+  }
+  return page;
+}
+
+Page RenderSensors(const v1::SensorList& list, const Look& look) {
+  Table table({{"NAME"},
+               {"GROUP"},
+               {"STATE"},
+               {"LAST SEEN"},
+               {"SYNS", Align::kRight},
+               {"DROPPED", Align::kRight},
+               {"SPOOL", Align::kRight},
+               {"PROBES", Align::kRight},
+               {"PROBLEM"}});
+  for (const auto& sensor : list.items()) {
+    table.Add({sensor.name(),
+               sensor.group(),
+               {sensor.state(), ColourOfSensor(sensor.state())},
+               Ago(sensor.last_seen_at(), list.answered_at()),
+               Count(sensor.syns_seen()),
+               Count(sensor.packets_dropped()),
+               Bytes(sensor.spool_bytes()),
+               Count(sensor.probes_sent()),
+               {sensor.problem().empty() ? "-" : sensor.problem(),
+                sensor.problem().empty() ? Colour::kDim : Colour::kYellow}});
+  }
+  if (table.empty()) {
+    return {"", "No sensor has connected yet.\nNext: parallax-collector add-sensor NAME --group "
+                "GROUP --config ... --out ...\n"};
+  }
+  return {table.Text(look.colour),
+          fmt::format("Next: parallax sensor show {}\n", Printable(list.items(0).name()))};
+}
+
+Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look) {
+  Page page;
+  page.data = fmt::format(
+      "{} in {}: {}\n", Paint(Printable(sensor.name()), Colour::kBold, look.colour),
+      Printable(sensor.group()),
+      Paint(Printable(sensor.state()), ColourOfSensor(sensor.state()), look.colour));
+  page.data += Line("problem", Printable(sensor.problem()));
+  page.data += Line("last seen", Ago(sensor.last_seen_at(), now));
+  page.data += Line("first seen", Clock(sensor.first_seen_at()));
+  page.data += Line("version", Printable(sensor.version()));
+  page.data += Line("connects", sensor.address().empty()
+                                    ? std::string()
+                                    : "from " + Printable(sensor.address()));
+  page.data += Line("addresses", Joined(sensor.addresses()));
+  page.data += Line("networks", Joined(sensor.local_networks()));
+  page.data += Line("heard", fmt::format("{}, {} dropped by the kernel",
+                                         Plural(sensor.syns_seen(), "SYN"),
+                                         Count(sensor.packets_dropped())));
+  page.data += Line("probing", sensor.probing() ? fmt::format("{} sent, {} refused by its policy",
+                                                              Plural(sensor.probes_sent(), "probe"),
+                                                              Count(sensor.probes_refused()))
+                                                : "no: " + Printable(sensor.probing_problem()));
+  page.data += Line("spool", fmt::format("{} in {}, {} dropped for want of room",
+                                         Plural(sensor.spool_records(), "record"),
+                                         Bytes(sensor.spool_bytes()),
+                                         Count(sensor.records_dropped())));
+  for (const auto& interface : sensor.interfaces()) {
+    page.data += Line("interface", fmt::format("{} {}, {} captured, {} dropped",
+                                               Printable(interface.name()),
+                                               Printable(interface.state()),
+                                               Count(interface.packets_received()),
+                                               Count(interface.packets_dropped())));
+  }
+  for (const auto& gateway : sensor.gateways()) {
+    page.data += Line("gateway", fmt::format("{} {}", Printable(gateway.address()),
+                                             Printable(gateway.reach())));
+  }
+  page.notes = "Next: parallax matrix\n";
+  return page;
+}
+
+Page RenderTargets(const v1::TargetList& list, const Look& look) {
+  Table table({{"ADDRESS"}, {"VERDICT"}, {"UP FROM"}, {"DOWN FROM"}, {"LAST SEEN"}, {"CHECKED"}});
+  for (const v1::Target* target : WorstFirst(list)) {
+    const auto down = Joined(SensorsWith(*target, "down"));
+    const auto up = Joined(SensorsWith(*target, "up"));
+    table.Add({target->address(),
+               {target->verdict(), ColourOfVerdict(target->verdict())},
+               up.empty() ? "-" : up,
+               {down.empty() ? "-" : down, down.empty() ? Colour::kDim : Colour::kRed},
+               Ago(target->last_seen_at(), list.answered_at()),
+               Ago(target->checked_at(), list.answered_at())});
+  }
+  if (table.empty()) {
+    return {"", "No targets yet: they are earned by connection attempts that sensors see.\n"
+                "Next: parallax syn top\n"};
+  }
+  return {table.Text(look.colour),
+          NotAllShown(list.items_size(), list.total(), "all with --all") +
+              fmt::format("Next: parallax target show {}\n",
+                          Printable(WorstFirst(list).front()->address()))};
+}
+
+Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look) {
+  Page page;
+  page.data = fmt::format(
+      "{}: {}\n", Paint(Printable(target.address()), Colour::kBold, look.colour),
+      Paint(Printable(target.verdict()), ColourOfVerdict(target.verdict()), look.colour));
+  page.data += Line("earned by", target.earned_by() == "completed"
+                                     ? "a connection that completed"
+                                     : target.earned_by() == "repeated_syn"
+                                           ? "a SYN that was repeated"
+                                           : Printable(target.earned_by()));
+  page.data += Line("first seen", Clock(target.first_seen_at()));
+  page.data += Line("last seen", Ago(target.last_seen_at(), now));
+  page.data += Line("checked", Ago(target.checked_at(), now));
+  Table table({{"  SENSOR"}, {"REACH"}, {"RTT", Align::kRight}});
+  const std::map<std::string, std::string> reach(target.reach().begin(), target.reach().end());
+  for (const auto& [sensor, state] : reach) {
+    const auto rtt = target.rtt_ms().find(sensor);
+    table.Add({"  " + sensor,
+               {state, ColourOfReach(state)},
+               rtt == target.rtt_ms().end() ? "-" : fmt::format("{:.1f} ms", rtt->second)});
+  }
+  page.data += table.empty() ? std::string() : "\n" + table.Text(look.colour);
+  page.notes = target.verdict() == "route_anomaly" ? "Next: parallax incident list --state live\n"
+                                                   : "Next: parallax matrix\n";
+  return page;
+}
+
+Page RenderMatrix(const v1::TargetList& list, const Look& look) {
+  std::set<std::string> sensors;
+  for (const auto& target : list.items()) {
+    for (const auto& [sensor, state] : target.reach()) {
+      sensors.insert(sensor);
+    }
+  }
+  std::vector<Table::Column> columns = {{"TARGET"}};
+  for (const auto& sensor : sensors) {
+    columns.push_back({Printable(sensor)});
+  }
+  columns.push_back({"VERDICT"});
+  Table table(std::move(columns));
+  for (const v1::Target* target : WorstFirst(list)) {
+    std::vector<TableCell> row = {target->address()};
+    for (const auto& sensor : sensors) {
+      const auto found = target->reach().find(sensor);
+      const std::string state = found == target->reach().end() ? "unknown" : found->second;
+      row.emplace_back(std::string(SymbolOfReach(state)), ColourOfReach(state));
+    }
+    row.emplace_back(target->verdict(), ColourOfVerdict(target->verdict()));
+    table.Add(std::move(row));
+  }
+  if (table.empty()) {
+    return {"", "No targets yet: they are earned by connection attempts that sensors see.\n"
+                "Next: parallax sensor list\n"};
+  }
+  return {table.Text(look.colour),
+          fmt::format("Legend: {}\n", kReachLegend) +
+              NotAllShown(list.items_size(), list.total(), "all with --all") +
+              fmt::format("Next: parallax target show {}\n",
+                          Printable(WorstFirst(list).front()->address()))};
+}
+
+Page RenderSynTop(const v1::SynTop& top, const std::string& by, const std::string& since,
+                  const Look& look) {
+  Table table({{by == "dst" ? "TO" : by == "port" ? "PORT" : "FROM"},
+               {"ATTEMPTS", Align::kRight},
+               {"COMPLETED", Align::kRight},
+               {"HALF OPEN", Align::kRight},
+               {"UNANSWERED", Align::kRight},
+               {"REFUSED", Align::kRight},
+               {"UNKNOWN", Align::kRight},
+               {"PENDING", Align::kRight},
+               {"SENSORS", Align::kRight},
+               {"LAST SEEN"}});
+  for (const auto& row : top.items()) {
+    table.Add({row.key(),
+               Count(row.attempts()),
+               Count(row.completed()),
+               {Count(row.half_open()), row.half_open() > 0 ? Colour::kRed : Colour::kNone},
+               Count(row.unanswered()),
+               Count(row.refused()),
+               Count(row.unknown()),
+               Count(row.pending()),
+               Count(row.sensors()),
+               Ago(row.last_seen_at(), top.answered_at())});
+  }
+  if (table.empty()) {
+    return {"", fmt::format("No connection attempts in the last {}.\nNext: parallax sensor list\n",
+                            since)};
+  }
+  const std::string next =
+      by == "src" ? fmt::format("parallax target show {}", Printable(top.items(0).key()))
+                  : std::string("parallax syn top --by src");
+  return {table.Text(look.colour),
+          (top.truncated() ? "Only the newest million attempts of that time are counted.\n" : "") +
+              NotAllShown(top.items_size(), top.total(), "more with --limit") +
+              fmt::format("Next: {}\n", next)};
+}
+
+}  // namespace parallax::cli

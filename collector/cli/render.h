@@ -1,0 +1,39 @@
+// Answers of the collector as text for people. Pure: ages are counted from the answer's own time.
+// Everything that came from elsewhere is made printable first.
+#pragma once
+
+#include <string>
+
+#include "parallax/v1/operator.pb.h"
+
+namespace parallax::cli {
+
+// `data` goes to stdout; `notes` (legends, counts, the next useful command) to stderr.
+struct Page {
+  std::string data;
+  std::string notes;
+};
+
+struct Look {
+  bool colour = false;
+};
+
+Page RenderStatus(const v1::Status& status, const Look& look);
+Page RenderSensors(const v1::SensorList& list, const Look& look);
+Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look);
+Page RenderTargets(const v1::TargetList& list, const Look& look);
+Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look);
+// Rows: targets; columns: the sensors that any of them names.
+Page RenderMatrix(const v1::TargetList& list, const Look& look);
+// `asked_for` says which incidents the list was to hold ("", "live", "open", ...).
+Page RenderIncidents(const v1::IncidentList& list, const std::string& asked_for, const Look& look);
+Page RenderIncident(const v1::Incident& incident, uint64_t now, const Look& look);
+Page RenderSynTop(const v1::SynTop& top, const std::string& by, const std::string& since,
+                  const Look& look);
+// One line.
+std::string RenderEvent(const v1::IncidentEvent& event, const Look& look);
+
+// "now", "12s ago", "3m12s ago", or "never" for 0.
+std::string Ago(uint64_t time, uint64_t now);
+
+}  // namespace parallax::cli
