@@ -2,13 +2,15 @@
 # The probe engine against real packets: client - router - internet, each a network namespace inside
 # a private one, so that nothing outside is touched and nothing is left behind.
 #
-#   tests/e2e/probe_live.sh [BINARY_DIR]     # default: build/bin; needs parallax_probe_once there
+#   tests/e2e/probe_live.sh [BINARY_DIR]
 #
-# Prints one line per check; exit 0 if all passed, 1 if not, 77 if namespaces are not to be had.
+# BINARY_DIR holds parallax_probe_once; default: bin in $PARALLAX_BUILD_DIR, else build/bin.
+# Prints "ok - ..." or "not ok - ..." per check; exit 0 if all passed, 1 if not, 77 if namespaces are
+# not to be had.
 set -u
 here=$(cd "$(dirname "$0")/../.." && pwd)
 if [ "${1:-}" != --inside ]; then
-  bin=$(cd "${1:-$here/build/bin}" && pwd) || exit 1
+  bin=$(cd "${1:-${PARALLAX_BUILD_DIR:-$here/build}/bin}" && pwd) || exit 1
   [ -x "$bin/parallax_probe_once" ] || { echo "no $bin/parallax_probe_once: build it first" >&2; exit 1; }
   user=(); [ "$(id -u)" = 0 ] || user=(-Ur)
   unshare "${user[@]}" -nmp --fork --mount-proc true 2>/dev/null || {
@@ -22,8 +24,8 @@ trap 'rm -rf "$work"' EXIT
 mount -t tmpfs tmpfs /run && mkdir -p /run/netns || exit 77
 
 failed=0
-pass() { echo "pass  $1"; }
-fail() { echo "FAIL  $1: ${2:-}"; failed=1; }
+pass() { echo "ok - probe_live $1"; }
+fail() { echo "not ok - probe_live $1: ${2:-}"; failed=1; }
 in_ns() { ip netns exec "$@"; }
 # field JSON PATH...: one value of a JSON line
 field() { "$python" -c 'import json,sys
@@ -91,6 +93,11 @@ table inet wall {
   }
 }
 NFT
+in_ns internet nft -f - <<'NFT'
+table ip mute {
+  chain input { type filter hook input priority 0; ip daddr 198.51.33.1 drop; }
+}
+NFT
 cat >"$work/listen.py" <<'PY'
 import socket, sys
 s = socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True)
@@ -129,6 +136,53 @@ expect "neighbour that is not there: this host says so" not_sent 10.0.0.2 -- --t
 expect "loopback is refused whatever the policy" refused "" -- 127.0.0.1 icmp
 expect "multicast is refused whatever the policy" refused "" -- 224.0.0.1 icmp
 expect "IPv4-mapped address is refused" refused "" -- ::ffff:198.51.100.1 icmp
+
+# --- answers made up by somebody on the path ------------------------------------------------------
+cat >"$work/forge.py" <<'PY'
+# Answers each probe of 198.51.33.1 that passes i0: argv 2 "wrong" with a spoilt tag or
+# acknowledgement, "twice" rightly, but two times.
+import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.bind(("i0", 0))
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+def total(b):
+    b += b"\0" * (len(b) % 2); t = sum(struct.unpack(f"!{len(b)//2}H", b))
+    while t > 0xffff: t = (t & 0xffff) + (t >> 16)
+    return t
+open(sys.argv[1], "w").close()
+spoil = 1 if sys.argv[2] == "wrong" else 0
+while True:
+    p = s.recv(2000)
+    if p[12:14] != b"\x08\x00" or p[30:34] != socket.inet_aton("198.51.33.1"): continue
+    us, them, proto = p[30:34], p[26:30], p[23]
+    t = bytearray(p[14 + (p[14] & 15) * 4:14 + struct.unpack("!H", p[16:18])[0]])
+    if proto == 1 and t[0] == 8:
+        t[0] = 0; t[2:4] = b"\0\0"; t[20] ^= spoil
+        t[2:4] = struct.pack("!H", 0xffff - total(bytes(t)))
+    elif proto == 6 and t[13] == 2:
+        seq = struct.unpack("!L", t[4:8])[0]
+        t = bytearray(t[2:4] + t[0:2] + struct.pack("!LLBBHHH", 7, (seq + 1 + spoil) & 0xffffffff,
+                                                   0x50, 0x12, 1000, 0, 0))
+        t[16:18] = struct.pack("!H", 0xffff - total(us + them + struct.pack("!HH", 6, 20) + bytes(t)))
+    else: continue
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(t), 0, 0, 64, proto, 0, us, them)
+    for _ in range(2): raw.sendto(ip + bytes(t), (socket.inet_ntoa(them), 0))
+PY
+for how in wrong twice; do
+  rm -f "$work/forging"
+  ip netns exec internet "$python" "$work/forge.py" "$work/forging" $how & forger=$!
+  wait_for 10 test -e "$work/forging"
+  for method in icmp tcp:443; do
+    line=$(in_ns client "$probe" --timeout 300ms --linger 300ms 198.51.33.1 $method)
+    got="$(field "$line" state) $(field "$line" answers forged) $(field "$line" answers duplicate)"
+    case $how in
+      wrong) [ "$got" = "silent 2 0" ] && pass "forged answers do not count ($method)" || \
+        fail "forged answers do not count ($method)" "$line" ;;
+      twice) [ "$got" = "answered 0 1" ] && pass "repeated answers count once ($method)" || \
+        fail "repeated answers count once ($method)" "$line" ;;
+    esac
+  done
+  kill $forger; wait $forger 2>/dev/null
+done
 
 # --- policy and privilege -------------------------------------------------------------------------
 printf 'allow = ["198.51.0.0/16"]\ndeny = ["198.51.100.0/24"]\n' >"$work/policy.toml"
@@ -229,5 +283,4 @@ got=$(watch 5)
   pass "multipath and link-local gateways, one of them dead" || fail "multipath and link-local" "$got"
 
 kill $listener; wait $listener 2>/dev/null
-[ $failed = 0 ] && echo "all passed"
 exit $failed
