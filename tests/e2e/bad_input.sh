@@ -144,7 +144,7 @@ import socket, time
 s = socket.socket(); s.bind(("127.0.0.1", 17443)); s.listen(); time.sleep(60)' &
   local holder=$!
   wait_until 10 eval 'ss -Hltn sport = :17443 | grep -q .'
-  refused 1 "17443" parallax-collector run --config "$collector"
+  refused 1,5 "17443" parallax-collector run --config "$collector"
   kill "$holder"
   [[ ! -S $WORK/case/collector/operator.sock ]] || wrong "operator.sock is left behind"
 }
@@ -307,7 +307,7 @@ test_operator_questions() {
   refused 3 "999" parallax --socket "$socket" incident show 999
   refused 3 "192.0.2.99" parallax --socket "$socket" target show 192.0.2.99
   # A second collector on the same database.
-  refused 1,78 "." parallax-collector run --config "$collector"
+  refused 1,5,78 "parallax.db|17443" parallax-collector run --config "$collector"
   parallax --socket "$socket" status >/dev/null || wrong "the first collector suffered from the second"
   kill "$served"
   wait "$served" || true

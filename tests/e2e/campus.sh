@@ -70,6 +70,11 @@ test_rogue_default() {
   syn_recv_at_least 20 || wrong "only $(syn_recv_count) half-open connections on mail1"
   lab heal rogue-default
   expect_within 120 "the incident closed" incident_in_state "$id" closed
+  # A closed incident still tells who failed and who did not.
+  [[ $(incident_field "$id" failing_sensors) == '["mail1"]' ]] ||
+    wrong "after closing, failing_sensors is $(incident_field "$id" failing_sensors)"
+  [[ $(incident_field "$id" reaching_sensors) == '["lib1", "noc1", "web1"]' ]] ||
+    wrong "after closing, reaching_sensors is $(incident_field "$id" reaching_sensors)"
   [[ $(incident_field "$id" closed_at) == 20* ]] || wrong "closed_at is $(incident_field "$id" closed_at)"
   expect_within 60 "60 healthy targets again" targets_healthy 60
 }

@@ -87,7 +87,8 @@ run_tests() {
     set +e
     (
       set -e
-      trap - EXIT
+      # What a test started in the background goes with it, however it ends.
+      trap 'set +e; kill $(jobs -p) 2>/dev/null; wait; true' EXIT
       "test_$name"
     ) >"$WORK/$name.log" 2>&1
     status=$?
