@@ -31,8 +31,8 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
   const size_t still = static_cast<size_t>(std::count_if(
       record.targets.begin(), record.targets.end(), [](const auto& t) { return t.failing; }));
   const bool over = still == 0;
-  std::string text = fmt::format("{} {} not reach {} {} host{} that {} reach{}.",
-                                 Names(record.failing_sensors), over ? "could" : "can",
+  std::string text = fmt::format("{} {} reach {} {} host{} that {} reach{}.",
+                                 Names(record.failing_sensors), over ? "could not" : "cannot",
                                  record.targets.size(), FamilyName(record.family),
                                  record.targets.size() == 1 ? "" : "s",
                                  Names(record.reaching_sensors), over ? "ed" : "");

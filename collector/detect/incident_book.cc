@@ -17,10 +17,15 @@ constexpr Duration kReopenWithin = 30min;
 constexpr Duration kSeparateRound = 4s;
 constexpr Duration kCandidateLife = 60s;
 constexpr Duration kFirstRecheck = 5s;
+constexpr Duration kLatestFirstRecheck = 15s;
+// The last look before an incident opens may have begun this much before open_after has passed: it
+// takes that long to be answered.
+constexpr Duration kLook = 2s;
 constexpr Duration kMemberRecheck = 10s;
 constexpr Duration kSlowestRecheck = 60s;
 constexpr Duration kTellEvery = 1s;
 constexpr Duration kTellCountsEvery = 15s;  // when nothing but a counter moved
+constexpr Duration kMergeEvery = 1s;
 constexpr size_t kMostMembers = 20'000;
 constexpr size_t kMostIncidents = 1'000;
 
@@ -28,9 +33,16 @@ std::set<SensorName> ToSet(const std::vector<SensorName>& names) {
   return {names.begin(), names.end()};
 }
 
-size_t Overlap(const std::set<SensorName>& a, const std::vector<SensorName>& b) {
-  return static_cast<size_t>(
-      std::count_if(b.begin(), b.end(), [&](const SensorName& name) { return a.contains(name); }));
+bool Share(const std::set<SensorName>& a, const std::set<SensorName>& b) {
+  return std::any_of(a.begin(), a.end(), [&](const SensorName& name) { return b.contains(name); });
+}
+
+// `base` without `gone`, and with `more`.
+std::set<SensorName> Updated(std::set<SensorName> base, const std::set<SensorName>& gone,
+                             const std::set<SensorName>& more) {
+  std::erase_if(base, [&](const SensorName& name) { return gone.contains(name); });
+  base.insert(more.begin(), more.end());
+  return base;
 }
 
 // Counters live on in the evidence, so that a restart goes on counting.
@@ -55,6 +67,15 @@ const char* SeverityOf(Verdict verdict) {
 
 }  // namespace
 
+void IncidentBook::SetGroup(const SensorName& sensor, const std::string& group) {
+  groups_[sensor] = group;
+}
+
+std::string IncidentBook::GroupOf(const SensorName& sensor) const {
+  const auto it = groups_.find(sensor);
+  return it == groups_.end() || it->second.empty() ? "sensor " + sensor : it->second;
+}
+
 void IncidentBook::Restore(const IncidentRecord& record,
                            const std::map<IpAddress, std::vector<SensorName>>& failing,
                            Moment now) {
@@ -65,10 +86,20 @@ void IncidentBook::Restore(const IncidentRecord& record,
                           record.state == IncidentState::kOpen;
   incident.half_open = CountIn(record, kHalfOpen);
   incident.half_open_repeated = CountIn(record, kHalfOpenRepeated);
+  const std::set<SensorName> accusers = ToSet(record.failing_sensors);
+  for (const SensorName& sensor : accusers) {
+    incident.groups.insert(GroupOf(sensor));
+  }
   for (const IncidentTarget& target : record.targets) {
     Member member;
     const auto it = failing.find(target.address);
-    member.failing = ToSet(it == failing.end() ? record.failing_sensors : it->second);
+    if (it != failing.end()) {
+      member.failing = ToSet(it->second);
+      std::erase_if(member.failing, [&](const SensorName& s) { return !accusers.contains(s); });
+    }
+    if (member.failing.empty()) {
+      member.failing = accusers;
+    }
     member.reaching = ToSet(record.reaching_sensors);
     member.failing_now = target.failing;
     member.confirmed = true;
@@ -83,11 +114,30 @@ void IncidentBook::Restore(const IncidentRecord& record,
 void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>& failing,
                          const std::vector<SensorName>& reaching, MonoTime began, Moment now) {
   const std::set<SensorName> failing_set = ToSet(failing);
-  Incident* incident = FindFor(Verdict::kRouteAnomaly, target, failing_set, now);
-  if (incident == nullptr) {
-    incident = &Create(Verdict::kRouteAnomaly, began, now);
+  const std::set<SensorName> reaching_set = ToSet(reaching);
+  // Those whose accusers reach it again.
+  for (Incident& incident : incidents_) {
+    const auto it = incident.members.find(target);
+    if (incident.record.verdict == Verdict::kTargetDown && it != incident.members.end()) {
+      Recover(incident, it->second, now.mono);
+    } else if (it != incident.members.end() && Share(it->second.failing, reaching_set) &&
+               !Share(it->second.failing, failing_set)) {
+      it->second.failing = Updated(it->second.failing, reaching_set, {});
+      if (it->second.failing.empty()) {
+        it->second.failing = ToSet(incident.record.failing_sensors);
+        Recover(incident, it->second, now.mono);
+      }
+    }
   }
-  AddRound(*incident, target, failing_set, ToSet(reaching), began, now);
+  std::map<size_t, std::set<SensorName>> accusers;  // by incident
+  for (const SensorName& sensor : failing_set) {
+    if (const auto i = FindOrCreate(Verdict::kRouteAnomaly, GroupOf(sensor), began, now)) {
+      accusers[*i].insert(sensor);
+    }
+  }
+  for (auto& [i, sensors] : accusers) {
+    AddRound(incidents_[i], target, sensors, reaching_set, began, now);
+  }
 }
 
 void IncidentBook::Down(const IpAddress& target, const std::vector<SensorName>& failing,
@@ -99,11 +149,24 @@ void IncidentBook::Down(const IpAddress& target, const std::vector<SensorName>& 
       Recover(incident, it->second, now.mono);
     }
   }
-  Incident* incident = FindFor(Verdict::kTargetDown, target, {}, now);
-  if (incident == nullptr) {
-    incident = &Create(Verdict::kTargetDown, began, now);
+  if (const auto i = FindOrCreate(Verdict::kTargetDown, {}, began, now)) {
+    AddRound(incidents_[*i], target, ToSet(failing), {}, began, now);
   }
-  AddRound(*incident, target, ToSet(failing), {}, began, now);
+}
+
+void IncidentBook::Discredit(const SensorName& sensor) {
+  for (Incident& incident : incidents_) {
+    if (incident.record.verdict != Verdict::kRouteAnomaly) {
+      continue;
+    }
+    for (auto& [address, member] : incident.members) {
+      if (member.failing_now && (IsTentative(incident) || !member.confirmed)) {
+        member.failing.erase(sensor);
+        member.failing_now = !member.failing.empty();
+        incident.dirty = true;
+      }
+    }
+  }
 }
 
 void IncidentBook::Cleared(const IpAddress& target, Moment now) {
@@ -154,9 +217,8 @@ void IncidentBook::SensorBack(const SensorName& sensor, Moment) {
 void IncidentBook::HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated) {
   for (Incident& incident : incidents_) {
     const auto it = incident.members.find(client);
-    if (incident.record.verdict == Verdict::kRouteAnomaly &&
-        incident.record.state != IncidentState::kClosed && it != incident.members.end() &&
-        it->second.failing.contains(sensor)) {
+    if (incident.record.verdict == Verdict::kRouteAnomaly && IsLive(incident) &&
+        it != incident.members.end() && it->second.failing.contains(sensor)) {
       incident.dirty |= incident.half_open == 0;  // the first one gives the direction
       ++incident.half_open;
       incident.half_open_repeated += syn_repeated ? 1 : 0;
@@ -165,26 +227,119 @@ void IncidentBook::HalfOpen(const IpAddress& client, const SensorName& sensor, b
 }
 
 void IncidentBook::Tick(Moment now) {
+  if (now.mono - merged_at_ >= kMergeEvery) {
+    merged_at_ = now.mono;
+    MergeSame(now);
+  }
   for (Incident& incident : incidents_) {
     Advance(incident, now);
   }
-  std::erase_if(incidents_, [&](const Incident& incident) {
-    if (incident.record.state == IncidentState::kClosed) {
-      return now.mono - incident.closed > kReopenWithin;
-    }
+  DropStale(now);
+}
+
+void IncidentBook::DropStale(Moment now) {
+  for (Incident& incident : incidents_) {
     const bool failing =
         incident.isolated_now ||
         std::any_of(incident.members.begin(), incident.members.end(),
                     [](const auto& member) { return member.second.failing_now; });
-    return incident.record.state == IncidentState::kCandidate &&
-           (!failing || now.mono - incident.started > kCandidateLife + options_.open_after);
+    const bool stale = !failing || now.mono - incident.started > kCandidateLife + options_.open_after;
+    if (incident.reopening && stale) {
+      incident.reopening = false;
+      incident.members.clear();
+    } else if (incident.record.state == IncidentState::kCandidate && stale) {
+      incident.record.state = IncidentState::kClosed;  // nobody ever heard of it
+      incident.closed = now.mono - kReopenWithin;
+    }
+  }
+  std::erase_if(incidents_, [&](const Incident& incident) {
+    return !IsLive(incident) && now.mono - incident.closed >= kReopenWithin;
   });
+  while (incidents_.size() >= kMostIncidents) {
+    const auto oldest_closed = std::find_if(incidents_.begin(), incidents_.end(),
+                                            [this](const Incident& i) { return !IsLive(i); });
+    if (oldest_closed == incidents_.end()) {
+      break;
+    }
+    incidents_.erase(oldest_closed);
+  }
+}
+
+void IncidentBook::MergeSame(Moment now) {
+  for (size_t i = 0; i < incidents_.size(); ++i) {
+    for (size_t j = i + 1; j < incidents_.size();) {
+      Incident& a = incidents_[i];
+      Incident& b = incidents_[j];
+      if (a.record.verdict != Verdict::kRouteAnomaly || b.record.verdict != Verdict::kRouteAnomaly ||
+          !IsLive(a) || !IsLive(b) || !SameVictims(a, b)) {
+        ++j;
+        continue;
+      }
+      // The one that people know stays; of two such, the older one.
+      if (IsTentative(a) && !IsTentative(b)) {
+        std::swap(a, b);
+      }
+      Absorb(a, b, now);
+      incidents_.erase(incidents_.begin() + static_cast<std::ptrdiff_t>(j));
+    }
+  }
+}
+
+bool IncidentBook::SameVictims(const Incident& a, const Incident& b) {
+  const auto failing = [](const Incident& incident) {
+    return static_cast<size_t>(
+        std::count_if(incident.members.begin(), incident.members.end(),
+                      [](const auto& m) { return m.second.failing_now; }));
+  };
+  const size_t in_a = failing(a);
+  const size_t in_b = failing(b);
+  if (in_a == 0 || in_b == 0 || in_a >= 2 * in_b || in_b >= 2 * in_a) {
+    return false;  // cannot share more than half
+  }
+  size_t shared = 0;
+  for (const auto& [address, member] : a.members) {
+    const auto it = b.members.find(address);
+    shared += member.failing_now && it != b.members.end() && it->second.failing_now ? 1 : 0;
+  }
+  return 2 * shared > in_a + in_b - shared;
+}
+
+void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
+  for (auto& [address, member] : from.members) {
+    const auto [it, is_new] = into.members.try_emplace(address, member);
+    if (is_new) {
+      continue;
+    }
+    Member& mine = it->second;
+    if (member.failing_now && mine.failing_now) {
+      mine.failing.insert(member.failing.begin(), member.failing.end());
+      mine.reaching.insert(member.reaching.begin(), member.reaching.end());
+      std::erase_if(mine.reaching, [&](const SensorName& s) { return mine.failing.contains(s); });
+      mine.confirmed |= member.confirmed;
+      mine.last_round = std::max(mine.last_round, member.last_round);
+    } else if (member.failing_now) {
+      mine = member;
+    }
+  }
+  into.groups.insert(from.groups.begin(), from.groups.end());
+  into.started = std::min(into.started, from.started);
+  into.record.started_at = std::min(into.record.started_at, from.record.started_at);
+  into.half_open += from.half_open;
+  into.half_open_repeated += from.half_open_repeated;
+  into.dirty = true;
+  if (from.record.number != 0 && !from.reopening) {
+    from.record.state = IncidentState::kClosed;
+    from.record.closed_at = from.record.updated_at = now.wall;
+    from.record.evidence["merged_into"] = IncidentId(into.record.number);
+    from.record.summary = "One with " + IncidentId(into.record.number) + ": the same hosts fail.";
+    changes_.push_back({"closed", now.wall, from.record});
+  }
 }
 
 std::vector<Recheck> IncidentBook::TakeRechecks(MonoTime now, size_t most) {
   std::vector<Recheck> due;
   for (Incident& incident : incidents_) {
-    if (incident.record.state == IncidentState::kClosed) {
+    if (!IsLive(incident)) {
       continue;
     }
     for (auto& [address, member] : incident.members) {
@@ -213,63 +368,40 @@ std::vector<IncidentChange> IncidentBook::Take() { return std::exchange(changes_
 bool IncidentBook::IsFailing(const IpAddress& target, Verdict verdict) const {
   return std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
     const auto it = incident.members.find(target);
-    return incident.record.verdict == verdict &&
-           incident.record.state != IncidentState::kClosed && it != incident.members.end() &&
-           it->second.failing_now;
+    return incident.record.verdict == verdict && IsLive(incident) &&
+           it != incident.members.end() && it->second.failing_now;
   });
 }
 
-bool IncidentBook::HasCandidates() const {
-  return std::any_of(incidents_.begin(), incidents_.end(), [](const Incident& incident) {
-    return incident.record.state == IncidentState::kCandidate;
-  });
-}
-
-IncidentBook::Incident* IncidentBook::FindFor(Verdict verdict, const IpAddress& target,
-                                              const std::set<SensorName>& failing, Moment now) {
-  Incident* best = nullptr;
-  size_t best_score = 0;
-  for (Incident& incident : incidents_) {
-    if (incident.record.verdict != verdict) {
-      continue;
+std::optional<size_t> IncidentBook::FindOrCreate(Verdict verdict, const std::string& group,
+                                                 MonoTime began, Moment now) {
+  std::optional<size_t> best;
+  for (size_t i = 0; i < incidents_.size(); ++i) {
+    const Incident& incident = incidents_[i];
+    if (incident.record.verdict == verdict &&
+        (verdict == Verdict::kTargetDown || incident.groups.contains(group)) &&
+        (!best || (IsLive(incident) && !IsLive(incidents_[*best])))) {
+      best = i;
     }
-    const bool closed = incident.record.state == IncidentState::kClosed;
-    if (closed && now.mono - incident.closed > kReopenWithin) {
-      continue;
+  }
+  if (!best) {
+    if (incidents_.size() >= kMostIncidents) {
+      return std::nullopt;
     }
-    std::set<SensorName> known(incident.record.failing_sensors.begin(),
-                               incident.record.failing_sensors.end());
-    for (const auto& [address, member] : incident.members) {
-      if (incident.record.state == IncidentState::kCandidate) {
-        known.insert(member.failing.begin(), member.failing.end());
-      }
-    }
-    const bool shares =
-        verdict == Verdict::kTargetDown ||
-        Overlap(failing, {known.begin(), known.end()}) > 0 || incident.members.contains(target);
-    if (!shares) {
-      continue;
-    }
-    // Live before closed, then the most failing sensors in common, then the older.
-    const size_t score = (closed ? 0 : 1'000'000) + 1 +
-                         Overlap(failing, {known.begin(), known.end()}) * 1'000;
-    if (score > best_score) {
-      best = &incident;
-      best_score = score;
-    }
+    Create(verdict, began, now);
+    best = incidents_.size() - 1;
+  }
+  Incident& incident = incidents_[*best];
+  incident.groups.insert(group);
+  if (!IsLive(incident)) {
+    incident.reopening = true;
+    incident.started = began;
+    incident.members.clear();  // its old members are history
   }
   return best;
 }
 
 IncidentBook::Incident& IncidentBook::Create(Verdict verdict, MonoTime started, Moment now) {
-  if (incidents_.size() >= kMostIncidents) {
-    const auto oldest_closed = std::find_if(
-        incidents_.begin(), incidents_.end(),
-        [](const Incident& i) { return i.record.state == IncidentState::kClosed; });
-    if (oldest_closed != incidents_.end()) {
-      incidents_.erase(oldest_closed);
-    }
-  }
   Incident& incident = incidents_.emplace_back();
   incident.record.verdict = verdict;
   incident.record.severity = SeverityOf(verdict);
@@ -281,14 +413,8 @@ IncidentBook::Incident& IncidentBook::Create(Verdict verdict, MonoTime started, 
 }
 
 void IncidentBook::AddRound(Incident& incident, const IpAddress& target,
-                            std::set<SensorName> failing, std::set<SensorName> reaching,
-                            MonoTime began, Moment now) {
-  if (incident.record.state == IncidentState::kClosed) {
-    // The same sensors fail again soon after: the same incident, if a second round agrees. Its old
-    // members are history.
-    std::erase_if(incident.members, [](const auto& entry) { return !entry.second.failing_now; });
-    incident.record.state = IncidentState::kMonitoring;
-  }
+                            const std::set<SensorName>& failing,
+                            const std::set<SensorName>& reaching, MonoTime began, Moment now) {
   if (incident.members.size() >= kMostMembers && !incident.members.contains(target)) {
     ++incident.members_dropped;
     return;
@@ -299,19 +425,46 @@ void IncidentBook::AddRound(Incident& incident, const IpAddress& target,
     member.first_round = began;
     member.confirmed = false;
     member.failing_now = true;
-    member.gap = kFirstRecheck;
-    member.next_recheck = std::max(now.mono, began + kFirstRecheck);
+    member.gap = FirstRecheck(incident);
+    member.next_recheck = std::max(now.mono, began + member.gap);
+    member.failing.clear();
     incident.dirty = true;
   } else if (!member.confirmed && began - member.first_round >= kSeparateRound) {
     member.confirmed = true;
     member.next_recheck = now.mono + kMemberRecheck;
     incident.dirty = true;
   }
-  if (member.failing != failing || member.reaching != reaching) {
-    member.failing = std::move(failing);
-    member.reaching = std::move(reaching);
-    incident.dirty = true;
+  member.last_round = began;
+  // A round may have asked only some of them: what the others said stands.
+  const size_t before = member.failing.size() * kMostMembers + member.reaching.size();
+  for (const SensorName& name : reaching) {
+    member.failing.erase(name);
+    member.reaching.insert(name);
   }
+  for (const SensorName& name : failing) {
+    member.reaching.erase(name);
+    member.failing.insert(name);
+  }
+  incident.dirty |= before != member.failing.size() * kMostMembers + member.reaching.size();
+}
+
+// What an incident opens on is looked at once more just before it does, so that it has held till then.
+Duration IncidentBook::FirstRecheck(const Incident& incident) const {
+  return IsTentative(incident) ? std::clamp<Duration>(options_.open_after - kLook, kFirstRecheck,
+                                                      kLatestFirstRecheck)
+                               : kFirstRecheck;
+}
+
+bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
+  if (now.mono - incident.started < options_.open_after) {
+    return false;
+  }
+  return incident.record.verdict == Verdict::kSensorIsolated ||
+         std::any_of(incident.members.begin(), incident.members.end(), [&](const auto& entry) {
+           const Member& member = entry.second;
+           return member.failing_now && member.confirmed &&
+                  member.last_round - incident.started >= options_.open_after - kLook;
+         });
 }
 
 void IncidentBook::Recover(Incident& incident, Member& member, MonoTime now) {
@@ -345,7 +498,7 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
   }
   switch (incident.record.state) {
     case IncidentState::kCandidate:
-      if (any_failing && now.mono - incident.started >= options_.open_after) {
+      if (any_failing && HoldsLongEnough(incident, now)) {
         incident.record.number = ++last_number_;
         incident.record.state = IncidentState::kOpen;
         incident.record.opened_at = now.wall;
@@ -371,6 +524,12 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
       }
       break;
     case IncidentState::kClosed:
+      if (incident.reopening && any_failing && HoldsLongEnough(incident, now)) {
+        incident.reopening = false;
+        incident.record.state = IncidentState::kOpen;
+        incident.record.closed_at = WallTime{};
+        Tell(incident, "reopened", now);
+      }
       return;
   }
   const bool news = incident.half_open != incident.half_open_told;

@@ -7,11 +7,15 @@
 //       | nothing confirms it                  |   members fail again          | none fails for
 //       v                                      |                               | close_after
 //    (dropped)                                 +------------- closed <---------+
-//                                               same sensors fail within kReopenWithin
+//                                             the same group fails within kReopenWithin,
+//                                             and the evidence holds as it must for a candidate
 //
-// A target that some sensors reach and others do not joins the live incident whose failing sensors
-// it shares, so that one cause with two thousand targets is one incident. Candidates are not told to
-// anybody; every later change is, once, through Take().
+// One cause, one incident, even with two thousand targets. Which causes are one? Sensors of one group
+// share their router, so what they accuse belongs together, even if that router picks other victims
+// for each of them. Different groups are taken for different causes until their victims are the same:
+// two faults that each hit half of the world share a third of all victims by chance; one fault above
+// both groups makes them fail for the same ones. Incidents that share more than half are merged.
+// Candidates are not told to anybody; every later change is, once, through Take().
 //
 // Pure; owned by the engine's thread. Members and closed incidents are capped.
 #pragma once
@@ -45,6 +49,9 @@ class IncidentBook {
   IncidentBook(IncidentOptions options, uint64_t last_number)
       : options_(options), last_number_(last_number) {}
 
+  // Where a sensor stands. Sensors of which nothing is said are a group of their own.
+  void SetGroup(const SensorName& sensor, const std::string& group);
+
   // A live incident of an earlier life: same number, same start. `failing` says, by target, which
   // sensors the cells still believe unable to reach it.
   void Restore(const IncidentRecord& record,
@@ -56,6 +63,9 @@ class IncidentBook {
   // A round found that nobody reaches `target`.
   void Down(const IpAddress& target, const std::vector<SensorName>& failing, MonoTime began,
             Moment now);
+  // What `sensor` holds against others is about itself. What is confirmed and open stays: the
+  // evidence was good when it was given.
+  void Discredit(const SensorName& sensor);
   // Everybody who was asked reaches it, or it is no longer a target.
   void Cleared(const IpAddress& target, Moment now);
   // Evidence about the vantage itself.
@@ -73,7 +83,6 @@ class IncidentBook {
 
   // Is it a member, still failing, of a live incident with this verdict?
   bool IsFailing(const IpAddress& target, Verdict verdict) const;
-  bool HasCandidates() const;
 
  private:
   struct Member {
@@ -82,13 +91,16 @@ class IncidentBook {
     bool failing_now = true;
     bool confirmed = false;  // by a second, separate round
     MonoTime first_round{};
+    MonoTime last_round{};   // that found it failing
     MonoTime next_recheck{};
     Duration gap{};
   };
   struct Incident {
     IncidentRecord record;
     std::map<IpAddress, Member> members;
+    std::set<std::string> groups;  // of the accusers
     MonoTime started{};
+    bool reopening = false;        // closed, and a candidate again
     std::optional<MonoTime> quiet_since;  // nothing has failed since
     MonoTime closed{};
     MonoTime told{};
@@ -100,17 +112,33 @@ class IncidentBook {
     uint64_t members_dropped = 0;
   };
 
-  Incident* FindFor(Verdict verdict, const IpAddress& target, const std::set<SensorName>& failing,
-                    Moment now);
+  std::string GroupOf(const SensorName& sensor) const;
+  bool IsTentative(const Incident& incident) const {
+    return incident.record.state == IncidentState::kCandidate || incident.reopening;
+  }
+  bool IsLive(const Incident& incident) const {
+    return incident.record.state != IncidentState::kClosed || incident.reopening;
+  }
+  // The index of the incident that takes this in, made if need be; nullopt if the book is full.
+  std::optional<size_t> FindOrCreate(Verdict verdict, const std::string& group, MonoTime began,
+                                     Moment now);
   Incident& Create(Verdict verdict, MonoTime started, Moment now);
-  void AddRound(Incident& incident, const IpAddress& target, std::set<SensorName> failing,
-                std::set<SensorName> reaching, MonoTime began, Moment now);
+  void AddRound(Incident& incident, const IpAddress& target, const std::set<SensorName>& failing,
+                const std::set<SensorName>& reaching, MonoTime began, Moment now);
   void Recover(Incident& incident, Member& member, MonoTime now);
+  bool HoldsLongEnough(const Incident& incident, Moment now) const;
+  void DropStale(Moment now);
+  void MergeSame(Moment now);
+  static bool SameVictims(const Incident& a, const Incident& b);
+  void Absorb(Incident& into, Incident& from, Moment now);
+  Duration FirstRecheck(const Incident& incident) const;
   void Advance(Incident& incident, Moment now);
   void Refresh(Incident& incident);
   void Tell(Incident& incident, const char* change, Moment now);
 
   IncidentOptions options_;
+  std::map<SensorName, std::string> groups_;
+  MonoTime merged_at_{};
   uint64_t last_number_;
   std::vector<Incident> incidents_;  // live ones and the lately closed
   std::vector<IncidentChange> changes_;
