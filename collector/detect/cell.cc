@@ -8,6 +8,7 @@ namespace parallax::collector {
 namespace {
 
 constexpr int kLossyMisses = 3;      // of the last 16 informative tries
+constexpr int kContradictionsToFilter = 2;
 constexpr unsigned kRoundsToUp = 2;  // ceil(ln(beta/(1-alpha)) / ln(eps/(1-l))) for l <= 0.3
 
 }  // namespace
@@ -22,25 +23,33 @@ double DownThreshold() {
 Cell::Cell(CellState state, Duration rtt)
     : sum_(state == CellState::kDown ? DownThreshold() : 0),
       known_(state != CellState::kUnknown),
+      reached_(known_ && state != CellState::kPolicy),
       down_(state == CellState::kDown),
       policy_(state == CellState::kPolicy),
       rtt_(rtt) {}
 
-void Cell::Answered(unsigned misses, Duration rtt) {
+unsigned Cell::Answered(ProbeMethod method, unsigned misses, Duration rtt) {
   Remember(misses, true);
+  contradicted_[static_cast<size_t>(method)] = 0;
+  reached_ = true;
   known_ = true;
   policy_ = false;
   sum_ = 0;
   rtt_ = rtt;
+  const unsigned lost = down_ ? 0 : misses_ + misses;
+  misses_ = 0;
   if (down_ && ++answered_rounds_ >= kRoundsToUp) {
     down_ = false;
     history_ = 0;
+    answered_rounds_ = 0;
   }
+  return lost;
 }
 
 void Cell::Missed(unsigned misses, double weight) {
   Remember(misses, false);
   answered_rounds_ = 0;
+  misses_ += misses;
   sum_ = std::min(sum_ + misses * weight, 2 * DownThreshold());
   if (sum_ >= DownThreshold()) {
     known_ = true;
@@ -52,6 +61,15 @@ void Cell::Missed(unsigned misses, double weight) {
 void Cell::Prohibited() {
   known_ = true;
   policy_ = !down_;
+}
+
+void Cell::Contradicted(ProbeMethod method) {
+  uint8_t& rounds = contradicted_[static_cast<size_t>(method)];
+  rounds = static_cast<uint8_t>(std::min<int>(rounds + 1, kContradictionsToFilter));
+}
+
+bool Cell::filtered(ProbeMethod method) const {
+  return contradicted_[static_cast<size_t>(method)] >= kContradictionsToFilter;
 }
 
 CellState Cell::state() const {

@@ -5,6 +5,8 @@
 // eps the chance of an answer over a dead path; an answer takes the sum back to zero. The cell is
 // down when the sum passes ln((1 - beta) / alpha). A cell that was down is up again after two
 // answered rounds, which is what the test for the other direction needs at these error rates.
+// A method that was silent twice while another one was answered in the same round is filtered between
+// this sensor and this target: its silence says nothing until it has answered again.
 //
 //        misses add up              sum >= kDownThreshold
 //   up/unknown ---------------------------------------------> down
@@ -12,6 +14,7 @@
 //        +------------- two answered rounds in a row -----------+
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "collector/detect/model.h"
@@ -36,15 +39,21 @@ class Cell {
   // As persisted.
   Cell(CellState state, Duration rtt);
 
-  // A round in which an answer came after `misses` informative misses.
-  void Answered(unsigned misses, Duration rtt);
+  // A round in which an answer came after `misses` informative misses. Returns the misses since the
+  // last answer over a path that turns out to have been good all the while: losses, not an outage.
+  unsigned Answered(ProbeMethod method, unsigned misses, Duration rtt);
   // A round with `misses` informative misses, each of `weight`, and no answer.
   void Missed(unsigned misses, double weight);
   // A filter said no; nothing else answered.
   void Prohibited();
+  // `method` was silent, or refused by a filter, where another one was answered.
+  void Contradicted(ProbeMethod method);
 
   CellState state() const;
   bool down() const { return down_; }
+  bool filtered(ProbeMethod method) const;
+  // Has it been reached from here before?
+  bool reached() const { return reached_; }
   Duration rtt() const { return rtt_; }
 
  private:
@@ -53,7 +62,10 @@ class Cell {
   double sum_ = 0;
   uint16_t history_ = 0;  // last informative tries, newest in bit 0, 1 = miss
   uint8_t answered_rounds_ = 0;  // in a row, while down
+  unsigned misses_ = 0;          // informative, since the last answer
+  std::array<uint8_t, 2> contradicted_{};  // rounds since it last answered, by ProbeMethod
   bool known_ = false;
+  bool reached_ = false;
   bool down_ = false;
   bool policy_ = false;
   Duration rtt_{};

@@ -14,11 +14,17 @@ using namespace std::chrono_literals;
 
 constexpr Duration kFirstTriggerGap = 8s;
 constexpr Duration kLongestTriggerGap = 15min;
+constexpr int kTriggersAreOdd = 4;  // gaps without a trigger after which it is no habit
+constexpr Duration kUnsureLooks[] = {10s, 60s, 10min};
+constexpr Duration kHalfOpenMemory = 60s;
 constexpr Duration kSecondLook = 2s;
 // A host that had not been heard of for longer than this when it fell silent has just left.
 constexpr Duration kRecentlyActive = 15min;
 constexpr Duration kSaveSeenEvery = 60s;
 constexpr Duration kForgetEvery = 60s;
+
+// Fibonacci hashing: consecutive numbers land far apart.
+uint64_t Scatter(uint64_t n) { return n * 0x9E3779B97F4A7C15 >> 40; }
 
 }  // namespace
 
@@ -27,17 +33,25 @@ Engine::Engine(EngineOptions options, const SavedState& saved, uint64_t first_ro
       targets_(options_.targets),
       rounds_(first_round),
       incidents_(options_.incidents, saved.last_incident),
-      next_forget_(now.mono + kForgetEvery) {
+      next_forget_(now.mono) {
   Restore(saved, now);
 }
 
 void Engine::Restore(const SavedState& saved, Moment now) {
   for (const SensorRecord& sensor : saved.sensors) {
     vantages_.Restore(sensor);
+    incidents_.SetGroup(sensor.name, sensor.group);
     vantages_.At(*vantages_.Find(sensor.name)).last_heard = now.mono;  // gets its time to come back
   }
-  for (const TargetRecord& target : saved.targets) {
-    targets_.Restore(target);
+  // Old baselines come round again soon, spread over one interval.
+  size_t i = 0;
+  for (const TargetRecord& record : saved.targets) {
+    Target& target = targets_.Restore(record);
+    target.saved_seen = record.last_seen;
+    target.trickles = Scatter(++turn_);
+    target.next_check = now.mono + options_.baseline_interval * static_cast<int64_t>(++i) /
+                                       static_cast<int64_t>(saved.targets.size());
+    trickle_.emplace(*target.next_check, record.address);
   }
   std::map<IpAddress, std::vector<SensorName>> failing;
   for (const CellRecord& cell : saved.cells) {
@@ -52,14 +66,6 @@ void Engine::Restore(const SavedState& saved, Moment now) {
   }
   for (const IncidentRecord& incident : saved.live_incidents) {
     incidents_.Restore(incident, failing, now);
-  }
-  // Old baselines come round again soon, spread over one interval.
-  size_t i = 0;
-  for (auto& [address, target] : targets_.all()) {
-    target.saved_seen = target.record.last_seen;
-    target.next_check = now.mono + options_.baseline_interval * static_cast<int64_t>(++i) /
-                                       static_cast<int64_t>(targets_.all().size());
-    trickle_.emplace(*target.next_check, address);
   }
 }
 
@@ -91,10 +97,11 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
       return;
     }
     SaveTarget(*target);
+    target->trickles = Scatter(++turn_);
     target->next_check = now.mono + options_.baseline_interval;
     trickle_.emplace(*target->next_check, client);
     if (!troubled) {
-      Want(*target, now.mono, {}, false);
+      Want(patient_, *target, now.mono, now.mono, {});
     }
   }
   target->record.last_seen = now.wall;
@@ -102,7 +109,12 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
     SaveTarget(*target);
   }
   if (attempt.outcome == AttemptOutcome::kHalfOpen) {
-    incidents_.HalfOpen(client, vantages_.Name(sensor), attempt.syns >= 2);
+    const bool repeated = attempt.syns >= 2;
+    if (incidents_.IsFailing(client, Verdict::kRouteAnomaly)) {
+      incidents_.HalfOpen(client, vantages_.Name(sensor), repeated);
+    } else {
+      target->half_open[sensor] = {now.mono, repeated};  // in case it becomes one
+    }
   }
   if (troubled) {
     Trigger(*target, sensor, now);
@@ -120,16 +132,17 @@ void Engine::Tick(Moment now) {
   for (const Round& round : rounds_.TakeFinished(now.mono)) {
     Finish(round, now);
   }
-  WatchSensors(now);
-  incidents_.Tick(now);
-  StartRounds(now);
-  if (now.mono >= next_forget_) {
+  if (now.mono >= next_forget_) {  // first of all after a restart: the deny list may have changed
     next_forget_ = now.mono + kForgetEvery;
-    for (const IpAddress& address : targets_.Forget(now)) {
+    const auto is_sensor = [this](const IpAddress& a) { return vantages_.IsSensorAddress(a); };
+    for (const IpAddress& address : targets_.Forget(is_sensor, now)) {
       incidents_.Cleared(address, now);
       actions_.store.emplace_back(TargetForgotten{address});
     }
   }
+  WatchSensors(now);
+  incidents_.Tick(now);
+  StartRounds(now);
 }
 
 Actions Engine::Take() {
@@ -147,6 +160,10 @@ Actions Engine::Take() {
 void Engine::Finish(const Round& round, Moment now) {
   if (round.kind == RoundKind::kHost) {
     FinishHost(round, now);
+    return;
+  }
+  if (round.kind == RoundKind::kControl) {
+    FinishControl(round, now);
     return;
   }
   Target* target = targets_.Find(round.target);
@@ -173,6 +190,7 @@ void Engine::Finish(const Round& round, Moment now) {
       break;
     case RoundKind::kCompare:
     case RoundKind::kHost:
+    case RoundKind::kControl:
       ConcludeCompare(*target, opinion, round, now);
       break;
   }
@@ -191,35 +209,32 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
       }
     }
   }
-  const std::array<bool, 2> answers = {target.Answers(ProbeMethod::kIcmpEcho),
-                                       target.Answers(ProbeMethod::kTcpSyn)};
-  const Family family = round.target.family();
   std::vector<Ballot> ballots;
   for (const auto& [sensor, report] : round.reports) {
-    if (!vantages_.Eligible(sensor, family, now.mono)) {
+    if (!vantages_.Eligible(sensor, round.target.family(), now.mono)) {
       continue;  // its gateway went down meanwhile: the evidence is about itself
     }
-    const std::array<bool, 2> works = {
-        vantages_.MethodWorks(sensor, ProbeMethod::kIcmpEcho, family, now.mono),
-        vantages_.MethodWorks(sensor, ProbeMethod::kTcpSyn, family, now.mono)};
-    ballots.push_back(ReadReport(sensor, report, answers, works));
-    NoteAnswers(ballots.back(), answers, now);
+    const auto cell = target.cells.find(sensor);
+    const bool reached = cell != target.cells.end() && cell->second.reached();
+    const Ballot ballot =
+        ReadReport(sensor, report, Telling(sensor, target, now.mono), reached);
+    if (ballot.unsent) {
+      vantages_.NoteNoWay(sensor, round.target.family(), now.mono);
+      continue;
+    }
+    ballots.push_back(ballot);
   }
   return ballots;
 }
 
-void Engine::NoteAnswers(const Ballot& ballot, const std::array<bool, 2>& target_answers,
-                         Moment now) {
-  if (!ballot.answered) {
-    return;
-  }
-  vantages_.NoteAnswer(ballot.sensor, ballot.answered_by, ballot.misses, now.mono);
-  if (ballot.answered_by != ProbeMethod::kIcmpEcho && ballot.icmp_silent && target_answers[0]) {
-    vantages_.NoteContradiction(ballot.sensor, ProbeMethod::kIcmpEcho);
-  }
-  if (ballot.answered_by != ProbeMethod::kTcpSyn && ballot.tcp_silent && target_answers[1]) {
-    vantages_.NoteContradiction(ballot.sensor, ProbeMethod::kTcpSyn);
-  }
+std::array<bool, 2> Engine::Telling(VantageId sensor, const Target& target, MonoTime now) const {
+  const auto cell = target.cells.find(sensor);
+  const auto telling = [&](ProbeMethod method) {
+    return target.Answers(method) &&
+           vantages_.MethodWorks(sensor, method, target.record.address.family(), now) &&
+           (cell == target.cells.end() || !cell->second.filtered(method));
+  };
+  return {telling(ProbeMethod::kIcmpEcho), telling(ProbeMethod::kTcpSyn)};
 }
 
 void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, Moment now) {
@@ -227,7 +242,7 @@ void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, Moment 
     Cell& cell = target.cells[ballot.sensor];
     const CellState before = cell.state();
     if (ballot.answered) {
-      cell.Answered(ballot.misses, ballot.rtt);
+      BelieveAnswer(target, ballot, cell, now);
     } else if (ballot.misses > 0) {
       cell.Missed(ballot.misses, MissWeight(vantages_.At(ballot.sensor).Loss()));
     } else if (ballot.prohibited) {
@@ -240,15 +255,27 @@ void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, Moment 
   }
 }
 
+void Engine::BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now) {
+  const IpAddress& address = target.record.address;
+  const unsigned lost = cell.Answered(ballot.answered_by, ballot.misses, ballot.rtt);
+  vantages_.NoteAnswer(ballot.sensor, address.family(), ballot.answered_by, lost, now.mono);
+  for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
+    if (method != ballot.answered_by && ballot.silent[static_cast<size_t>(method)] &&
+        target.Answers(method)) {
+      cell.Contradicted(method);
+      vantages_.NoteContradiction(ballot.sensor, address, method);
+    }
+  }
+}
+
 void Engine::ConcludeTrickle(Target& target, const Opinion& opinion, const Round& round,
                              Moment now) {
   if (opinion.verdict == Verdict::kHealthy && target.record.verdict == Verdict::kUnknown) {
     target.record.verdict = Verdict::kHealthy;
   }
-  const bool answered = !opinion.reaching.empty();
-  const bool healthy = target.record.verdict == Verdict::kHealthy;
-  if (answered != healthy || opinion.undecided || !opinion.failing.empty()) {
-    Want(target, now.mono, round.asked, true);
+  const bool back = !opinion.reaching.empty() && target.record.verdict != Verdict::kHealthy;
+  if (back || opinion.undecided || !opinion.failing.empty()) {
+    Want(urgent_, target, now.mono, now.mono, round.asked);
   }
 }
 
@@ -256,14 +283,13 @@ void Engine::ConcludeRecheck(Target& target, const Opinion& opinion, const Round
                              Moment now) {
   if (opinion.verdict == Verdict::kRouteAnomaly && !opinion.undecided) {
     target.record.verdict = opinion.verdict;
-    incidents_.Split(round.target, Names(opinion.failing), Names(opinion.reaching), round.began,
-                     now);
+    Accuse(target, opinion, round.began, now);
   } else if (opinion.verdict == Verdict::kTargetDown &&
              target.record.verdict == Verdict::kTargetDown) {
     incidents_.Down(round.target, Names(opinion.failing), round.began, now);
   } else {
     // Not as it was: ask everybody.
-    Want(target, now.mono, round.asked, true);
+    Want(urgent_, target, now.mono, now.mono, round.asked);
   }
 }
 
@@ -274,10 +300,8 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
   }
   switch (opinion.verdict) {
     case Verdict::kRouteAnomaly:
-      target.trigger_gap = {};
-      incidents_.Split(round.target, Names(opinion.failing), Names(opinion.reaching), round.began,
-                       now);
-      Sweep(now);
+      Accuse(target, opinion, round.began, now);
+      Sweep(opinion.failing, now);
       break;
     case Verdict::kTargetDown:
       target.trigger_gap = {};
@@ -285,15 +309,15 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
           incidents_.IsFailing(round.target, Verdict::kTargetDown) ||
           incidents_.IsFailing(round.target, Verdict::kRouteAnomaly)) {
         incidents_.Down(round.target, Names(opinion.failing), round.began, now);
-        Sweep(now);
+        Sweep({}, now);
       }
       break;
     case Verdict::kHealthy:
       incidents_.Cleared(round.target, now);
-      target.trigger_gap = std::clamp<Duration>(target.trigger_gap * 2, kFirstTriggerGap,
-                                                kLongestTriggerGap);
-      if (opinion.unsure) {
-        Want(target, now.mono + target.trigger_gap, round.asked, false);
+      if (opinion.unsure && target.unsure_looks < std::size(kUnsureLooks)) {
+        const Duration gap = kUnsureLooks[target.unsure_looks++];
+        // Perhaps the method is proven from there by then. Not for ever: a filter stays a filter.
+        Want(patient_, target, now.mono + gap, now.mono + gap, round.asked);
       }
       break;
     default:
@@ -302,18 +326,35 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
   if (opinion.undecided) {
     std::vector<VantageId> must = opinion.failing;
     must.insert(must.end(), round.asked.begin(), round.asked.end());
-    Want(target, now.mono + kSecondLook, std::move(must), true);
+    Want(urgent_, target, now.mono, now.mono + kSecondLook, must);
   }
 }
 
+void Engine::Accuse(Target& target, const Opinion& opinion, MonoTime began, Moment now) {
+  target.trigger_gap = {};
+  // One answer does not yet acquit who was failing.
+  std::vector<VantageId> reaching = opinion.reaching;
+  std::erase_if(reaching, [&](VantageId id) { return target.cells[id].down(); });
+  incidents_.Split(target.record.address, Names(opinion.failing), Names(reaching), began, now);
+  for (const auto& [sensor, half_open] : target.half_open) {
+    if (now.mono - half_open.at < kHalfOpenMemory) {
+      incidents_.HalfOpen(target.record.address, vantages_.Name(sensor), half_open.syn_repeated);
+    }
+  }
+  target.half_open.clear();
+}
+
 void Engine::Trigger(Target& target, VantageId accuser, Moment now) {
-  if (incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly)) {
+  if (target.urgent.queued ||
+      incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly)) {
     return;  // looked at anyhow
   }
   const Duration gap = std::max<Duration>(target.trigger_gap, kFirstTriggerGap);
-  if (!target.compared_at || now.mono - *target.compared_at >= gap) {
-    Want(target, now.mono, {accuser}, true);
-  }
+  const bool habit = target.triggered_at && now.mono - *target.triggered_at < gap * kTriggersAreOdd;
+  target.trigger_gap = habit ? std::min<Duration>(gap * 2, kLongestTriggerGap) : kFirstTriggerGap;
+  target.triggered_at = now.mono;
+  const MonoTime due = target.compared_at ? std::max(now.mono, *target.compared_at + gap) : now.mono;
+  Want(urgent_, target, now.mono, due, {accuser});
 }
 
 void Engine::SaveTarget(Target& target) {

@@ -73,38 +73,46 @@ class Engine {
   const VantageBook& vantages() const { return vantages_; }
 
  private:
-  struct Wanted {
-    IpAddress target;
-    MonoTime not_before{};
-    std::vector<VantageId> must;
-  };
-
   void Restore(const SavedState& saved, Moment now);
   void OnAttempt(VantageId sensor, const Attempt& attempt, Moment now);
-  void Want(Target& target, MonoTime not_before, std::vector<VantageId> must, bool urgent);
+  using Queue = std::deque<IpAddress>;
+  // A comparison round, as seen necessary at `since`, not to start before `not_before`.
+  void Want(Queue& queue, Target& target, MonoTime since, MonoTime not_before,
+            const std::vector<VantageId>& must);
   void Trigger(Target& target, VantageId accuser, Moment now);
   void StartRounds(Moment now);
-  void StartQueued(std::deque<Wanted>& queue, bool Target::*flag, Moment now);
-  bool StartCompare(const Wanted& wanted, Moment now);
+  void StartQueued(Queue& queue, Moment now);
+  void StartCompare(Target& target, const std::vector<VantageId>& must, Moment now);
   void StartRechecks(Moment now);
   void StartTrickle(Moment now);
-  void Start(RoundKind kind, const IpAddress& target, std::vector<VantageId> asked,
-             std::vector<ProbeTry> tries, Moment now, std::optional<VantageId> about = {});
-  void TakeToken() { tokens_ -= 1; }
+  void Start(RoundKind kind, const IpAddress& target, std::vector<VantageId> asked, size_t tries,
+             Moment now, std::optional<VantageId> about = {});
+  // Whose silence at this target means something, by ProbeMethod.
+  std::array<bool, 2> Telling(VantageId sensor, const Target& target, MonoTime now) const;
+  std::array<bool, 2> TellingOfHost(VantageId sensor, VantageId host, Family family,
+                                    MonoTime now) const;
 
   void Finish(const Round& round, Moment now);
   void ConcludeTrickle(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void ConcludeRecheck(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void ConcludeCompare(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void FinishHost(const Round& round, Moment now);
-  void NoteAnswers(const Ballot& ballot, const std::array<bool, 2>& target_answers, Moment now);
+  // Healthy targets to prove a way out by: those that answer both methods first, then those heard of
+  // last. `by`: reached from there before.
+  std::vector<Target*> Controls(std::optional<VantageId> by);
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
   void Believe(Target& target, const std::vector<Ballot>& ballots, Moment now);
-  void Sweep(Moment now);
+  void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
+  void Accuse(Target& target, const Opinion& opinion, MonoTime began, Moment now);
+  void Sweep(const std::vector<VantageId>& must, Moment now);
 
   void WatchSensors(Moment now);
   void SetSensorState(VantageId id, SensorState state, const std::string& problem, Moment now);
+  void WatchGateway(VantageId id, Moment now);
   void CheckHost(VantageId id, Moment now);
+  void WantControls(Moment now);
+  void AskControls(VantageId id, size_t most, Moment now);
+  void FinishControl(const Round& round, Moment now);
   void Isolate(VantageId id, const std::string& evidence, Moment now);
   void SaveSensor(VantageId id, Moment now);
   void SaveTarget(Target& target);
@@ -117,8 +125,8 @@ class Engine {
   RoundBook rounds_;
   IncidentBook incidents_;
 
-  std::deque<Wanted> urgent_;
-  std::deque<Wanted> patient_;
+  Queue urgent_;
+  Queue patient_;
   using Due = std::pair<MonoTime, IpAddress>;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> trickle_;
   // The hosts of sensors that are silent: what the others found, and when to ask again.
@@ -130,6 +138,7 @@ class Engine {
   std::unordered_map<VantageId, Silent> silent_;
 
   double tokens_ = 0;
+  bool recheck_turn_ = false;  // who gets a lone token
   std::optional<MonoTime> last_tick_;
   MonoTime next_forget_{};
   MonoTime swept_at_{};

@@ -14,6 +14,8 @@ constexpr size_t kMostWanted = 20'000;      // per queue
 constexpr size_t kCompareTries = 4;
 constexpr size_t kRecheckTries = 2;
 constexpr size_t kMostFailingAsked = 4;
+constexpr int kSilentPatience = 3;
+constexpr uint64_t kJitterStep = 37;        // odd: visits all 64 steps
 constexpr Duration kSweepEvery = 60s;
 constexpr Duration kSweepActive = 10min;    // targets heard of within this are worth a look
 constexpr Duration kSweepFresh = 20s;       // unless they were compared within this
@@ -21,64 +23,79 @@ constexpr size_t kMostSwept = 512;
 
 }  // namespace
 
-void Engine::Want(Target& target, MonoTime not_before, std::vector<VantageId> must, bool urgent) {
-  bool& flag = urgent ? target.wanted_urgently : target.wanted_patiently;
-  if (flag) {
+void Engine::Want(Queue& queue, Target& target, MonoTime since, MonoTime not_before,
+                  const std::vector<VantageId>& must) {
+  Target::Wanted& wanted = &queue == &urgent_ ? target.urgent : target.patient;
+  if (wanted.queued) {
+    wanted.since = std::max(wanted.since, since);
+    wanted.not_before = std::min(wanted.not_before, not_before);
+    wanted.must.insert(wanted.must.begin(), must.begin(), must.end());
+    wanted.must.resize(std::min(wanted.must.size(), 2 * options_.max_vantages_per_round));
     return;
   }
-  auto& queue = urgent ? urgent_ : patient_;
   if (queue.size() >= kMostWanted) {
     ++wants_dropped_;
     return;
   }
-  flag = true;
-  queue.push_back({target.record.address, not_before, std::move(must)});
+  wanted = {true, since, not_before, must};
+  queue.push_back(target.record.address);
 }
 
 void Engine::StartRounds(Moment now) {
   StartRechecks(now);
-  StartQueued(urgent_, &Target::wanted_urgently, now);
-  StartQueued(patient_, &Target::wanted_patiently, now);
+  StartQueued(urgent_, now);
+  StartQueued(patient_, now);
   StartTrickle(now);
 }
 
-void Engine::StartQueued(std::deque<Wanted>& queue, bool Target::*flag, Moment now) {
+void Engine::StartQueued(Queue& queue, Moment now) {
   for (size_t left = queue.size(); left > 0 && tokens_ >= 1; --left) {
-    Wanted wanted = std::move(queue.front());
+    const IpAddress address = queue.front();
     queue.pop_front();
-    Target* target = targets_.Find(wanted.target);
+    Target* target = targets_.Find(address);
     if (target == nullptr) {
       continue;
     }
+    Target::Wanted& wanted = &queue == &urgent_ ? target->urgent : target->patient;
     if (wanted.not_before > now.mono || target->open_round != 0) {
-      queue.push_back(std::move(wanted));
+      queue.push_back(address);
       continue;
     }
-    target->*flag = false;
-    if (StartCompare(wanted, now)) {
-      TakeToken();
+    const Target::Wanted due = std::exchange(wanted, {});
+    if (target->compared_at && *target->compared_at > due.since) {
+      continue;  // done meanwhile
     }
+    StartCompare(*target, due.must, now);
   }
 }
 
-bool Engine::StartCompare(const Wanted& wanted, Moment now) {
-  std::vector<VantageId> asked =
-      vantages_.Choose(wanted.target.family(), now.mono, options_.max_vantages_per_round,
-                       wanted.must, ++turn_);
-  if (asked.empty()) {
-    return false;  // the trickle comes back to it
+void Engine::StartCompare(Target& target, const std::vector<VantageId>& must, Moment now) {
+  const IpAddress& address = target.record.address;
+  // Who could not reach it must be heard, or the others would acquit in its absence.
+  std::vector<VantageId> first;
+  for (const auto& [sensor, cell] : target.cells) {
+    if (cell.down()) {
+      first.push_back(sensor);
+    }
   }
-  Target& target = *targets_.Find(wanted.target);
-  target.compared_at = now.mono;
-  Start(RoundKind::kCompare, wanted.target, std::move(asked),
-        ComposeTries(target.Answers(ProbeMethod::kIcmpEcho), target.Answers(ProbeMethod::kTcpSyn),
-                     options_.probe_tcp_port, kCompareTries),
-        now);
-  return true;
+  std::sort(first.begin(), first.end());
+  first.resize(std::min(first.size(), options_.max_vantages_per_round / 2));
+  first.insert(first.end(), must.begin(), must.end());
+  std::vector<VantageId> asked = vantages_.Choose(
+      address.family(), now.mono, options_.max_vantages_per_round, first, ++turn_);
+  if (!asked.empty()) {  // else the trickle comes back to it
+    target.compared_at = now.mono;
+    Start(RoundKind::kCompare, address, std::move(asked), kCompareTries, now);
+  }
 }
 
 void Engine::StartRechecks(Moment now) {
-  const auto most = static_cast<size_t>(tokens_ / 2);
+  // Half of what there is; a lone token goes to the rechecks and to the others by turns.
+  size_t most = static_cast<size_t>(std::max(tokens_, 0.0) / 2);
+  if (most == 0 && tokens_ >= 1 && recheck_turn_) {
+    most = 1;
+  }
+  recheck_turn_ = tokens_ >= 1 ? !recheck_turn_ : recheck_turn_;
   for (const Recheck& recheck : incidents_.TakeRechecks(now.mono, most)) {
     Target* target = targets_.Find(recheck.target);
     if (target == nullptr) {
@@ -102,12 +119,7 @@ void Engine::StartRechecks(Moment now) {
     if (!reaching.empty()) {
       asked.push_back(reaching[++turn_ % reaching.size()]);
     }
-    TakeToken();
-    Start(RoundKind::kRecheck, recheck.target, std::move(asked),
-          ComposeTries(target->Answers(ProbeMethod::kIcmpEcho),
-                       target->Answers(ProbeMethod::kTcpSyn), options_.probe_tcp_port,
-                       kRecheckTries),
-          now);
+    Start(RoundKind::kRecheck, recheck.target, std::move(asked), kRecheckTries, now);
   }
 }
 
@@ -119,30 +131,32 @@ void Engine::StartTrickle(Moment now) {
     if (target == nullptr || target->next_check != when) {
       continue;
     }
-    // Three quarters to five quarters of the interval, so that targets do not march in step.
-    const Duration quarter = options_.baseline_interval / 4;
-    target->next_check = now.mono + quarter * 3 + quarter * 2 * static_cast<int64_t>(turn_ % 64) / 64;
+    const bool willing =
+        target->Answers(ProbeMethod::kIcmpEcho) || target->Answers(ProbeMethod::kTcpSyn);
+    // Three quarters to five quarters of the interval, so that targets do not march in step. Who
+    // never answered is asked in both ways, and more seldom.
+    const Duration interval = options_.baseline_interval * (willing ? 1 : kSilentPatience);
+    target->next_check = now.mono + interval / 4 * 3 +
+                         interval / 2 * static_cast<int64_t>(++turn_ * kJitterStep % 64) / 64;
+    ++target->trickles;
     trickle_.emplace(*target->next_check, address);
     if (target->open_round != 0 || incidents_.IsFailing(address, Verdict::kRouteAnomaly)) {
       continue;
     }
-    std::vector<VantageId> asked = vantages_.Choose(address.family(), now.mono, 1, {}, ++turn_);
-    if (asked.empty()) {
-      continue;
+    std::vector<VantageId> asked = vantages_.Choose(address.family(), now.mono, 1, {}, target->trickles);
+    if (!asked.empty()) {
+      Start(RoundKind::kTrickle, address, std::move(asked), willing ? 1 : 2, now);
     }
-    TakeToken();
-    const bool icmp = target->Answers(ProbeMethod::kIcmpEcho);
-    const bool tcp = target->Answers(ProbeMethod::kTcpSyn);
-    Start(RoundKind::kTrickle, address, std::move(asked),
-          ComposeTries(icmp, tcp, options_.probe_tcp_port, icmp || tcp ? 1 : 2), now);
   }
 }
 
 void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<VantageId> asked,
-                   std::vector<ProbeTry> tries, Moment now, std::optional<VantageId> about) {
-  auto [id, order] = rounds_.Open(kind, address, asked, std::move(tries), now.mono, about);
-  if (Target* target = targets_.Find(address); target != nullptr && kind != RoundKind::kHost) {
-    target->open_round = id;
+                   size_t tries, Moment now, std::optional<VantageId> about) {
+  tokens_ -= 1;
+  ProbeOrder order = rounds_.Open(kind, address, asked, tries, now.mono, about);
+  Target* target = about ? nullptr : targets_.Find(address);
+  if (target != nullptr && kind != RoundKind::kControl) {
+    target->open_round = order.id;
   }
   for (const VantageId sensor : asked) {
     const SensorName& name = vantages_.Name(sensor);
@@ -150,26 +164,45 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
                                  [&](const SensorOrders& o) { return o.sensor == name; });
     SensorOrders& to = it != actions_.orders.end() ? *it : actions_.orders.emplace_back();
     to.sensor = name;
+    std::array<bool, 2> telling{};  // a control is after any answer, so both ways are as good
+    if (about) {
+      telling = TellingOfHost(sensor, *about, address.family(), now.mono);
+    } else if (target != nullptr && kind != RoundKind::kControl) {
+      telling = Telling(sensor, *target, now.mono);
+    }
+    // The trickle takes the other method first with every circle over the sensors, so that both
+    // stay proven from everywhere.
+    const bool tcp_first = kind == RoundKind::kTrickle && target != nullptr &&
+                           target->trickles / vantages_.size() % 2 == 1;
+    order.tries =
+        ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
     to.orders.push_back(order);
   }
 }
 
-void Engine::Sweep(Moment now) {
+void Engine::Sweep(const std::vector<VantageId>& must, Moment now) {
   if (swept_at_ != MonoTime{} && now.mono - swept_at_ < kSweepEvery) {
     return;
   }
   swept_at_ = now.mono;
-  // Where there is one there are more: find out how far it reaches while it is fresh.
-  size_t swept = 0;
+  // Where there is one there are more: find out how far it reaches while it is fresh. Those that
+  // were not looked at for the longest time come first.
+  std::vector<std::pair<MonoTime, Target*>> worth;
   for (auto& [address, target] : targets_.all()) {
-    if (swept >= kMostSwept) {
-      break;
-    }
+    const MonoTime compared = target.compared_at.value_or(MonoTime{});
     if (now.wall - target.record.last_seen < kSweepActive &&
-        (!target.compared_at || now.mono - *target.compared_at > kSweepFresh)) {
-      Want(target, now.mono, {}, false);
-      ++swept;
+        (!target.compared_at || now.mono - compared > kSweepFresh)) {
+      worth.emplace_back(compared, &target);
     }
+  }
+  const auto before = [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first < b.first
+                              : a.second->record.address < b.second->record.address;
+  };
+  const auto most = static_cast<std::ptrdiff_t>(std::min(worth.size(), kMostSwept));
+  std::partial_sort(worth.begin(), worth.begin() + most, worth.end(), before);
+  for (auto it = worth.begin(); it != worth.begin() + most; ++it) {
+    Want(patient_, *it->second, now.mono, now.mono, must);
   }
 }
 

@@ -14,7 +14,9 @@ using namespace std::chrono_literals;
 
 constexpr Duration kSaveSensorEvery = 5s;
 constexpr Duration kGatewayDownFor = 4s;      // on top of what the sensor itself waits
-constexpr Duration kAnsweredLately = 10s;     // targets that answer contradict a dead gateway
+constexpr Duration kControlEvery = 3s;        // while its gateway does not answer
+constexpr Duration kControlStale = 6s;        // less than what vantage.cc takes for lately
+constexpr size_t kControlTries = 2;
 constexpr Duration kHostCheckEvery = 5min;    // in peace
 constexpr Duration kAskSilentEvery = 6s;
 constexpr Duration kAskAgainEvery = 15s;      // once it is known how its host does
@@ -31,6 +33,7 @@ void Engine::OnConnected(const SensorName& name, const std::string& group,
                          Moment now) {
   const VantageId id = vantages_.Connect(name, group, address, hello, now);
   silent_.erase(id);
+  incidents_.SetGroup(name, group);
   vantages_.At(id).record.problem.clear();
   vantages_.At(id).next_host_check = now.mono;
   actions_.notes.push_back(fmt::format("sensor {} ({}) connected from {}", name, group,
@@ -96,20 +99,63 @@ void Engine::WatchSensors(Moment now) {
         (v.record.state == SensorState::kIsolated && !v.connected);
     if (silent) {
       Silent& s = silent_.try_emplace(id, Silent{now.mono, now.mono, 0}).first->second;
-      if (now.mono >= s.ask_at) {
+      if (now.mono >= s.ask_at && tokens_ >= 1) {
         s.ask_at = now.mono + kAskSilentEvery;
         CheckHost(id, now);
       }
     }
-    if (v.connected && v.record.state == SensorState::kConnected) {
-      const bool answered_lately = v.answered_at && now.mono - *v.answered_at < kAnsweredLately;
-      if (v.gateway_down_since && now.mono - *v.gateway_down_since >= kGatewayDownFor &&
-          !answered_lately) {
-        Isolate(id, "its gateway does not answer it", now);
-      } else if (now.mono >= v.next_host_check && v.record.health.probing) {
-        v.next_host_check = now.mono + kHostCheckEvery;
-        CheckHost(id, now);
-      }
+    if (v.connected && v.record.state != SensorState::kStopped) {
+      WatchGateway(id, now);
+    }
+  }
+}
+
+void Engine::WatchGateway(VantageId id, Moment now) {
+  Vantage& v = vantages_.At(id);
+  if (!v.gateway_down_since) {
+    if (now.mono >= v.next_host_check && v.record.health.probing && tokens_ >= 1) {
+      v.next_host_check = now.mono + kHostCheckEvery;
+      CheckHost(id, now);
+    }
+    return;
+  }
+  // Is it the gateway, or only its echo? Ask for somebody beyond it, unless the trickle just has.
+  const bool contradicted = v.GatewayContradicted(now.mono);
+  if (now.mono >= v.next_control && tokens_ >= static_cast<double>(kControls) &&
+      (!contradicted || now.mono - *v.answered_at > kControlStale)) {
+    v.next_control = now.mono + kControlEvery;
+    AskControls(id, contradicted ? 1 : kControls, now);
+  }
+  if (contradicted || v.record.state != SensorState::kConnected) {
+    return;
+  }
+  // Whom it accused in the seconds before it knew says nothing about the network.
+  incidents_.Discredit(v.record.name);
+  if (now.mono - *v.gateway_down_since >= kGatewayDownFor) {
+    Isolate(id, "its gateway does not answer it", now);
+  }
+}
+
+void Engine::AskControls(VantageId id, size_t most, Moment now) {
+  std::vector<Target*> controls = Controls(id);
+  controls.resize(std::min(controls.size(), most));
+  for (const Target* target : controls) {
+    Start(RoundKind::kControl, target->record.address, {id}, kControlTries, now);
+  }
+}
+
+void Engine::FinishControl(const Round& round, Moment now) {
+  Target* target = targets_.Find(round.target);
+  for (const auto& [id, report] : round.reports) {
+    const Ballot ballot = ReadReport(id, report, {}, false);
+    if (!ballot.answered || target == nullptr) {
+      continue;
+    }
+    Believe(*target, {ballot}, now);
+    Vantage& v = vantages_.At(id);
+    if (v.record.state == SensorState::kIsolated && v.connected) {
+      SetSensorState(id, SensorState::kConnected, "", now);
+      incidents_.SensorBack(v.record.name, now);
     }
   }
 }
@@ -128,24 +174,49 @@ void Engine::CheckHost(VantageId id, Moment now) {
   if (asked.empty()) {
     return;
   }
-  Start(RoundKind::kHost, host, std::move(asked),
-        ComposeTries(v.host_answers[0], v.host_answers[1], options_.probe_tcp_port, kHostTries),
-        now, id);
-  if (!silent) {
-    return;
+  Start(RoundKind::kHost, host, std::move(asked), kHostTries, now, id);
+  if (silent) {
+    WantControls(now);
   }
-  // Who accuses the host must be able to reach something else: perhaps it is the accusers (and the
-  // collector beside them) who are cut off.
-  size_t controls = 0;
+}
+
+// Who accuses a host must be able to reach something else: perhaps it is the accusers (and the
+// collector beside them) who are cut off.
+void Engine::WantControls(Moment now) {
+  for (Target* target : Controls(std::nullopt)) {
+    Want(urgent_, *target, now.mono, now.mono, {});
+  }
+}
+
+std::vector<Target*> Engine::Controls(std::optional<VantageId> by) {
+  std::vector<Target*> best;
+  const auto willing = [](const Target* t) {
+    return t->Answers(ProbeMethod::kIcmpEcho) && t->Answers(ProbeMethod::kTcpSyn);
+  };
+  const auto before = [&](const Target* a, const Target* b) {
+    if (willing(a) != willing(b)) {
+      return willing(a);
+    }
+    return a->record.last_seen != b->record.last_seen ? a->record.last_seen > b->record.last_seen
+                                                      : a->record.address < b->record.address;
+  };
   for (auto& [address, target] : targets_.all()) {
-    if (controls >= kControls) {
-      break;
-    }
-    if (target.record.verdict == Verdict::kHealthy && !target.wanted_urgently) {
-      Want(target, now.mono, {}, true);
-      ++controls;
+    const auto cell = by ? target.cells.find(*by) : target.cells.end();
+    if (target.record.verdict == Verdict::kHealthy &&
+        (!by || (cell != target.cells.end() && cell->second.reached()))) {
+      best.insert(std::upper_bound(best.begin(), best.end(), &target, before), &target);
+      best.resize(std::min(best.size(), kControls));
     }
   }
+  return best;
+}
+
+std::array<bool, 2> Engine::TellingOfHost(VantageId sensor, VantageId host, Family family,
+                                          MonoTime now) const {
+  const Vantage& v = vantages_.At(host);
+  return {
+      v.host_answers[0] && vantages_.MethodWorks(sensor, ProbeMethod::kIcmpEcho, family, now),
+      v.host_answers[1] && vantages_.MethodWorks(sensor, ProbeMethod::kTcpSyn, family, now)};
 }
 
 void Engine::FinishHost(const Round& round, Moment now) {
@@ -158,14 +229,13 @@ void Engine::FinishHost(const Round& round, Moment now) {
     if (!vantages_.Eligible(sensor, round.target.family(), now.mono)) {
       continue;
     }
-    const std::array<bool, 2> works = {
-        vantages_.MethodWorks(sensor, ProbeMethod::kIcmpEcho, round.target.family(), now.mono),
-        vantages_.MethodWorks(sensor, ProbeMethod::kTcpSyn, round.target.family(), now.mono)};
-    const Ballot ballot = ReadReport(sensor, report, host.host_answers, works);
-    NoteAnswers(ballot, host.host_answers, now);
+    // A host of this campus says nothing about the way out: its answer proves no method.
+    const Ballot ballot =
+        ReadReport(sensor, report, TellingOfHost(sensor, *round.about, round.target.family(), now.mono),
+                   true);
     if (ballot.answered) {
       answered = true;
-      host.host_answers[ballot.answered_by == ProbeMethod::kIcmpEcho ? 0 : 1] = true;
+      host.host_answers[static_cast<size_t>(ballot.answered_by)] = true;
     } else if (silent != silent_.end() && ballot.misses >= 2) {
       const auto& proof = vantages_.At(sensor).answered_at;
       if (proof && *proof > silent->second.since) {

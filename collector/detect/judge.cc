@@ -2,13 +2,13 @@
 
 namespace parallax::collector {
 
-Ballot ReadReport(VantageId sensor, const ProbeReport& report,
-                  const std::array<bool, 2>& target_answers,
-                  const std::array<bool, 2>& method_works) {
+Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<bool, 2>& telling,
+                  bool reached_before) {
   Ballot ballot;
   ballot.sensor = sensor;
+  size_t unsent = 0;
   for (const ProbeTryResult& result : report.tries) {
-    const size_t method = result.attempt.method == ProbeMethod::kIcmpEcho ? 0 : 1;
+    const auto method = static_cast<size_t>(result.attempt.method);
     switch (result.state) {
       case ProbeState::kAnswered:
         ballot.answered = true;
@@ -16,22 +16,25 @@ Ballot ReadReport(VantageId sensor, const ProbeReport& report,
         ballot.answered_by = result.attempt.method;
         break;
       case ProbeState::kSilent:
-        (method == 0 ? ballot.icmp_silent : ballot.tcp_silent) = true;
-        if (target_answers[method] && method_works[method]) {
-          ++ballot.misses;
-        }
+        ballot.silent[method] = true;
+        ballot.misses += telling[method] ? 1 : 0;
         break;
       case ProbeState::kUnreachable:
         ++ballot.misses;
         break;
       case ProbeState::kProhibited:
         ballot.prohibited = true;
+        ballot.silent[method] = true;
+        ballot.misses += telling[method] && reached_before ? 1 : 0;
         break;
       case ProbeState::kNotSent:
+        ++unsent;
+        break;
       case ProbeState::kRefused:
         break;
     }
   }
+  ballot.unsent = unsent > 0 && unsent == report.tries.size();
   return ballot;
 }
 
@@ -49,7 +52,7 @@ Opinion Judge(const std::vector<Ballot>& ballots, const Target& target) {
       } else {
         opinion.undecided = true;
       }
-    } else if (ballot.icmp_silent || ballot.tcp_silent) {
+    } else if (ballot.silent[0] || ballot.silent[1]) {
       opinion.unsure = true;
     }
   }

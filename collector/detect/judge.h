@@ -19,16 +19,17 @@ struct Ballot {
   unsigned misses = 0;      // informative ones: before the answer, or without one
   Duration rtt{};
   ProbeMethod answered_by = ProbeMethod::kIcmpEcho;
-  bool icmp_silent = false;  // informative or not
-  bool tcp_silent = false;
+  std::array<bool, 2> silent{};  // by ProbeMethod: silent or filtered, informative or not
+  bool unsent = false;           // its own kernel would send none of them
 };
 
-// Reads a report. A silent try counts as a miss only if the target answers that method to somebody
-// (`target_answers`, by ProbeMethod) and the method works from this vantage (`method_works`); a
-// router's "unreachable" is a miss whatever the method. Tries that were never sent say nothing.
-Ballot ReadReport(VantageId sensor, const ProbeReport& report,
-                  const std::array<bool, 2>& target_answers,
-                  const std::array<bool, 2>& method_works);
+// Reads a report. A silent try counts as a miss only if `telling` (by ProbeMethod): the target answers
+// that method to somebody and the method works from this vantage. A router's "unreachable" is a miss
+// whatever the method. "Prohibited" is a filter's word, and no miss, unless the target was
+// reached from here before: then something has changed, and it is the rogue that rejects. Tries that
+// were never sent say nothing.
+Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<bool, 2>& telling,
+                  bool reached_before);
 
 struct Opinion {
   Verdict verdict = Verdict::kUnknown;

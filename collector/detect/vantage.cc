@@ -13,8 +13,11 @@ using namespace std::chrono_literals;
 // A method that brought no answer from any target for this long proves nothing by silence.
 constexpr Duration kMethodMemory = 10min;
 constexpr unsigned kContradictionsToFilter = 2;
+constexpr Duration kAnsweredLately = 10s;
 // Three missed heartbeats: what such a sensor would say now is not known.
 constexpr Duration kFresh = 7s;
+// A sensor without a route for a family is not asked again at once.
+constexpr Duration kNoWayFor = 30s;
 // Weight of old rounds in the loss estimate: 0.998^346 = 1/2.
 constexpr double kLossDecay = 0.998;
 // A sensor's own addresses are never targets; more than this many are not remembered, so that a
@@ -51,6 +54,11 @@ bool Vantage::AllGatewaysDown() const {
                      [](const GatewayHealth& g) { return g.reach == Reach::kDown; }) &&
          std::none_of(gateways.begin(), gateways.end(),
                       [](const GatewayHealth& g) { return g.reach == Reach::kUp; });
+}
+
+bool Vantage::GatewayContradicted(MonoTime now) const {
+  return gateway_down_since && answered_at && *answered_at > *gateway_down_since &&
+         now - *answered_at < kAnsweredLately;
 }
 
 void VantageBook::Restore(const SensorRecord& record) {
@@ -125,14 +133,16 @@ std::optional<VantageId> VantageBook::Find(const SensorName& name) const {
 
 bool VantageBook::Eligible(VantageId id, Family family, MonoTime now) const {
   const Vantage& v = vantages_[id];
-  return v.connected && now - v.last_heard < kFresh && v.record.state == SensorState::kConnected && v.record.health.probing &&
-         v.GatewayReach(family) != Reach::kDown;
+  return v.connected && now - v.last_heard < kFresh &&
+         v.record.state == SensorState::kConnected && v.record.health.probing &&
+         (v.GatewayReach(family) != Reach::kDown || v.GatewayContradicted(now)) &&
+         now >= v.no_way_until[FamilyIndex(family)];
 }
 
 bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family,
                               MonoTime now) const {
   const Vantage& v = vantages_[id];
-  const Vantage::Method& m = v.methods[Index(method)];
+  const Vantage::Method& m = v.methods[FamilyIndex(family)][Index(method)];
   if (m.contradicted >= kContradictionsToFilter) {
     return false;
   }
@@ -144,18 +154,27 @@ bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family,
   return method == ProbeMethod::kIcmpEcho && v.GatewayReach(family) == Reach::kUp;
 }
 
-void VantageBook::NoteAnswer(VantageId id, ProbeMethod method, unsigned misses_before,
+void VantageBook::NoteAnswer(VantageId id, Family family, ProbeMethod method, unsigned lost,
                              MonoTime now) {
   Vantage& v = vantages_[id];
+  Vantage::Method& m = v.methods[FamilyIndex(family)][Index(method)];
   v.answered_at = now;
-  v.methods[Index(method)].answered_at = now;
-  v.methods[Index(method)].contradicted = 0;
-  v.good_path_tries = v.good_path_tries * kLossDecay + misses_before + 1;
-  v.good_path_misses = v.good_path_misses * kLossDecay + misses_before;
+  m.answered_at = now;
+  m.contradicted = 0;
+  v.good_path_tries = v.good_path_tries * kLossDecay + lost + 1;
+  v.good_path_misses = v.good_path_misses * kLossDecay + lost;
 }
 
-void VantageBook::NoteContradiction(VantageId id, ProbeMethod silent) {
-  ++vantages_[id].methods[Index(silent)].contradicted;
+void VantageBook::NoteContradiction(VantageId id, const IpAddress& target, ProbeMethod silent) {
+  Vantage::Method& m = vantages_[id].methods[FamilyIndex(target.family())][Index(silent)];
+  if (m.contradicted == 0 || m.contradicted_by != target) {
+    ++m.contradicted;
+    m.contradicted_by = target;
+  }
+}
+
+void VantageBook::NoteNoWay(VantageId id, Family family, MonoTime now) {
+  vantages_[id].no_way_until[FamilyIndex(family)] = now + kNoWayFor;
 }
 
 std::vector<VantageId> VantageBook::Choose(Family family, MonoTime now, size_t most,
@@ -187,7 +206,8 @@ std::vector<VantageId> VantageBook::Choose(Family family, MonoTime now, size_t m
       const auto& members = *order[(g + turn) % order.size()];
       if (depth < members.size()) {
         any = true;
-        take(members[(depth + turn) % members.size()]);
+        // Not `turn` alone: with as many members as groups it would pair each group with one member.
+        take(members[(depth + turn / order.size()) % members.size()]);
       }
     }
     if (!any) {

@@ -28,21 +28,25 @@ struct Vantage {
   MonoTime state_since{};
   MonoTime saved_at{};  // last time the record went to the store
 
-  // How each method has fared from here, over all targets.
+  // How each method has fared from here, over all targets of one family.
   struct Method {
     std::optional<MonoTime> answered_at;
-    // Targets in a row that were silent to this method and answered another in the same round: the
-    // mark of a filter near the sensor. Any answer takes it back to zero.
+    // Different targets in a row that were silent to this method and answered another in the same
+    // round: the mark of a filter near the sensor. Any answer takes it back to zero.
     unsigned contradicted = 0;
+    IpAddress contradicted_by;  // the last of them
   };
-  std::array<Method, 2> methods;  // by ProbeMethod
-  std::optional<MonoTime> answered_at;  // by any method
+  std::array<std::array<Method, 2>, 2> methods;  // by family (FamilyIndex) and ProbeMethod
+  std::optional<MonoTime> answered_at;           // any target, by any method
+  // Its own kernel had no way out for this family: not asked again before.
+  std::array<MonoTime, 2> no_way_until{};
 
   // Losses on paths that work: misses before an answer within one round. Decaying sums.
   double good_path_tries = 0;
   double good_path_misses = 0;
 
   std::optional<MonoTime> gateway_down_since;
+  MonoTime next_control{};
 
   // Does the sensor's own host answer the others? Learnt in peace, for the day it falls silent.
   std::array<bool, 2> host_answers{};  // by ProbeMethod
@@ -53,7 +57,11 @@ struct Vantage {
   // Reachability of the default gateways of `family`: down only if there are some and none is up.
   Reach GatewayReach(Family family) const;
   bool AllGatewaysDown() const;
+  // Its gateway does not answer, and yet targets do: the gateway lives, only its echo is filtered.
+  bool GatewayContradicted(MonoTime now) const;
 };
+
+inline size_t FamilyIndex(Family family) { return family == Family::kV4 ? 0 : 1; }
 
 class VantageBook {
  public:
@@ -75,8 +83,12 @@ class VantageBook {
   // Does silence to `method` from there mean anything?
   bool MethodWorks(VantageId id, ProbeMethod method, Family family, MonoTime now) const;
 
-  void NoteAnswer(VantageId id, ProbeMethod method, unsigned misses_before, MonoTime now);
-  void NoteContradiction(VantageId id, ProbeMethod silent);
+  // An answer over a good path; `lost` probes before it were not answered.
+  void NoteAnswer(VantageId id, Family family, ProbeMethod method, unsigned lost, MonoTime now);
+  // `target` was silent to this method and answered another one.
+  void NoteContradiction(VantageId id, const IpAddress& target, ProbeMethod silent);
+  // The sensor's kernel would not send: no route for this family, no interface.
+  void NoteNoWay(VantageId id, Family family, MonoTime now);
 
   // Up to `most` eligible vantages, groups taken in turn so that every group is heard before any is
   // heard twice; `must` first. `turn` rotates the choice.

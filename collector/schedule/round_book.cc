@@ -9,22 +9,23 @@ using namespace std::chrono_literals;
 
 // Copies sent back to back share their fate: loss comes in bursts. A second apart, they do not.
 constexpr Duration kSpacing = 1s;
-constexpr Duration kTimeout = 1500ms;
+// A try must have timed out before the answer to the next one ends the round, or the report leaves it
+// out and the loss (or the filter) is never learnt. A later answer is still taken meanwhile, so only
+// a try that has no successor needs to wait longer.
+constexpr Duration kTimeout = kSpacing - 50ms;
+constexpr Duration kLoneTimeout = 2s;
 // What the way to the sensor, its pacing and the way back may take on top.
 constexpr Duration kGrace = 3s;
 
 }  // namespace
 
-std::pair<uint64_t, ProbeOrder> RoundBook::Open(RoundKind kind, const IpAddress& target,
-                                                std::vector<VantageId> asked,
-                                                std::vector<ProbeTry> tries, MonoTime now,
-                                                std::optional<VantageId> about) {
+ProbeOrder RoundBook::Open(RoundKind kind, const IpAddress& target, std::vector<VantageId> asked,
+                           size_t tries, MonoTime now, std::optional<VantageId> about) {
   ProbeOrder order;
   order.id = next_id_++;
   order.target = target;
-  order.tries = std::move(tries);
   order.spacing = kSpacing;
-  order.timeout = kTimeout;
+  order.timeout = tries == 1 ? kLoneTimeout : kTimeout;
 
   Round round;
   round.id = order.id;
@@ -32,11 +33,11 @@ std::pair<uint64_t, ProbeOrder> RoundBook::Open(RoundKind kind, const IpAddress&
   round.target = target;
   round.began = now;
   round.deadline =
-      now + kSpacing * static_cast<int64_t>(order.tries.size() - 1) + kTimeout + kGrace;
+      now + kSpacing * static_cast<int64_t>(tries - 1) + order.timeout + kGrace;
   round.asked = std::move(asked);
   round.about = about;
   rounds_.emplace(order.id, std::move(round));
-  return {order.id, std::move(order)};
+  return order;
 }
 
 bool RoundBook::Accept(VantageId from, const ProbeReport& report) {
@@ -72,16 +73,16 @@ std::vector<Round> RoundBook::TakeFinished(MonoTime now) {
   return finished;
 }
 
-std::vector<ProbeTry> ComposeTries(bool answers_icmp, bool answers_tcp, uint16_t tcp_port,
-                                   size_t count) {
+std::vector<ProbeTry> ComposeTries(bool icmp_telling, bool tcp_telling, uint16_t tcp_port,
+                                   size_t count, bool tcp_first) {
   const ProbeTry icmp{ProbeMethod::kIcmpEcho, 0};
   const ProbeTry tcp{ProbeMethod::kTcpSyn, tcp_port};
-  const bool one_known = answers_icmp != answers_tcp;
-  const ProbeTry first = one_known && answers_tcp ? tcp : icmp;
+  const bool one_known = icmp_telling != tcp_telling;
+  const ProbeTry first = (one_known ? tcp_telling : tcp_first) ? tcp : icmp;
   const ProbeTry second = first == icmp ? tcp : icmp;
   std::vector<ProbeTry> tries;
   for (size_t i = 0; i < count; ++i) {
-    // One method known: ask by it, with the other one as the last of many. Else by turns.
+    // One telling method: ask by it, with the other one as the last of many. Else by turns.
     const bool other = one_known ? count > 2 && i + 1 == count : i % 2 == 1;
     tries.push_back(other ? second : first);
   }

@@ -21,6 +21,7 @@ enum class RoundKind : uint8_t {
   kRecheck,   // a member of an incident: those who failed, and one who did not
   kTrickle,   // peace: one vantage, one probe
   kHost,      // the host of a sensor that fell silent, asked by the others
+  kControl,   // a target that answered before, asked by a sensor whose gateway does not answer
 };
 
 struct Round {
@@ -41,11 +42,11 @@ class RoundBook {
   // Round ids count up from `first_id`; a late report of an earlier life matches nothing.
   explicit RoundBook(uint64_t first_id) : next_id_(first_id) {}
 
-  // Opens a round and returns the order that goes to each of `asked`.
-  // REQUIRES: `asked` and `tries` are not empty.
-  std::pair<uint64_t, ProbeOrder> Open(RoundKind kind, const IpAddress& target,
-                                       std::vector<VantageId> asked, std::vector<ProbeTry> tries,
-                                       MonoTime now, std::optional<VantageId> about = std::nullopt);
+  // Opens a round of `tries` tries and returns the order that goes to each of `asked`, without the
+  // tries themselves: which methods to use depends on the vantage (ComposeTries).
+  // REQUIRES: `asked` is not empty, tries >= 1.
+  ProbeOrder Open(RoundKind kind, const IpAddress& target, std::vector<VantageId> asked,
+                  size_t tries, MonoTime now, std::optional<VantageId> about = std::nullopt);
 
   // Takes a report; false if no open round asked that sensor for it, or it has answered already.
   bool Accept(VantageId from, const ProbeReport& report);
@@ -63,9 +64,10 @@ class RoundBook {
   std::map<uint64_t, Round> rounds_;
 };
 
-// The tries of a comparison round: methods known to work for the target come more often, so that a
-// vantage that cannot reach it gathers enough misses in one round to be believed.
-std::vector<ProbeTry> ComposeTries(bool answers_icmp, bool answers_tcp, uint16_t tcp_port,
-                                   size_t count);
+// `count` tries from one vantage at one target. The method whose silence means something there (or
+// both by turns) comes more often, so that a vantage that cannot reach it gathers enough misses in
+// one round to be believed. Of two equals the one that `tcp_first` says goes first.
+std::vector<ProbeTry> ComposeTries(bool icmp_telling, bool tcp_telling, uint16_t tcp_port,
+                                   size_t count, bool tcp_first = false);
 
 }  // namespace parallax::collector

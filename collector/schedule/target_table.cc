@@ -1,5 +1,7 @@
 #include "collector/schedule/target_table.h"
 
+#include <algorithm>
+
 namespace parallax::collector {
 
 bool TargetTable::Allowed(const IpAddress& address) const {
@@ -53,17 +55,19 @@ const Target* TargetTable::Find(const IpAddress& address) const {
   return it == targets_.end() ? nullptr : &it->second;
 }
 
-std::vector<IpAddress> TargetTable::Forget(Moment now) {
+std::vector<IpAddress> TargetTable::Forget(const std::function<bool(const IpAddress&)>& never,
+                                           Moment now) {
   std::vector<IpAddress> gone;
   for (auto it = targets_.begin(); it != targets_.end();) {
     const bool old = now.wall - it->second.record.last_seen > options_.forget_after;
-    if ((old && it->second.open_round == 0) || !Allowed(it->first)) {
+    if ((old && it->second.open_round == 0) || !Allowed(it->first) || never(it->first)) {
       gone.push_back(it->first);
       it = targets_.erase(it);
     } else {
       ++it;
     }
   }
+  std::sort(gone.begin(), gone.end());
   return gone;
 }
 

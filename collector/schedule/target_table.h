@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -31,13 +33,29 @@ struct Target {
   uint64_t open_round = 0;             // 0: none
   std::optional<MonoTime> compared_at;  // when the last comparison round began
   std::optional<MonoTime> next_check;   // when the trickle comes by again
-  Duration trigger_gap{};  // grows while triggers lead to healthy rounds, so that one odd client
-                           // cannot keep the fleet busy
-  bool wanted_urgently = false;  // waits in the engine's queues
-  bool wanted_patiently = false;
+  // Grows with every trigger that comes soon after the last one, so that one odd client cannot keep
+  // the fleet busy; forgotten when trouble is found.
+  Duration trigger_gap{};
+  std::optional<MonoTime> triggered_at;
+  uint64_t trickles = 0;     // visits of the trickle; starts anywhere, so that targets differ
+  uint8_t unsure_looks = 0;  // taken because somebody's silence could not be read
+  // A comparison round that waits in one of the engine's queues.
+  struct Wanted {
+    bool queued = false;
+    MonoTime since{};
+    MonoTime not_before{};
+    std::vector<VantageId> must;
+  };
+  Wanted urgent;
+  Wanted patient;
   WallTime saved_seen{};  // last_seen as the store has it
-  // Half-open attempts of this host, by the sensor that saw them: an arriving SYN proves the way in.
-  std::unordered_map<VantageId, MonoTime> half_open;
+  // The last half-open attempt of this host, by the sensor that saw it: an arriving SYN proves the
+  // way in.
+  struct HalfOpen {
+    MonoTime at{};
+    bool syn_repeated = false;
+  };
+  std::map<VantageId, HalfOpen> half_open;
 
   bool Answers(ProbeMethod method) const {
     return (method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered) !=
@@ -49,7 +67,11 @@ class TargetTable {
  public:
   explicit TargetTable(TargetOptions options) : options_(std::move(options)) {}
 
-  void Restore(const TargetRecord& record) { targets_[record.address].record = record; }
+  Target& Restore(const TargetRecord& record) {
+    Target& target = targets_[record.address];
+    target.record = record;
+    return target;
+  }
 
   // May this address be probed at all?
   bool Allowed(const IpAddress& address) const;
@@ -61,9 +83,10 @@ class TargetTable {
   Target* Find(const IpAddress& address);
   const Target* Find(const IpAddress& address) const;
 
-  // Drops targets unseen for forget_after and those that are no longer allowed; returns them.
+  // Drops targets unseen for forget_after, those that are no longer allowed and those that
+  // `never` names; returns them.
   // Looks at every target: call it once a minute, not on every tick.
-  std::vector<IpAddress> Forget(Moment now);
+  std::vector<IpAddress> Forget(const std::function<bool(const IpAddress&)>& never, Moment now);
 
   std::unordered_map<IpAddress, Target>& all() { return targets_; }
   const std::unordered_map<IpAddress, Target>& all() const { return targets_; }

@@ -1,0 +1,220 @@
+// Outages that are no route anomaly: targets that are gone, sensors that are cut off, and filters.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/collector/detect/world.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+SensorState StateOf(const sim::Campus& campus, const SensorName& name) {
+  return campus.store().sensors().at(name).state;
+}
+
+// Every third host of those that answer anything.
+std::set<IpAddress> SwitchOff(sim::Campus& campus) {
+  std::set<IpAddress> off;
+  for (size_t i = 0; i < campus.remotes().size(); i += 3) {
+    sim::Remote& remote = campus.remotes()[i];
+    remote.alive = false;
+    if (remote.icmp || remote.tcp) {
+      off.insert(remote.address);
+    }
+  }
+  return off;
+}
+
+TEST(TargetOff, IsDownAndNothingElse) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    World campus({.seed = seed, .loss = seed % 2 == 0 ? 0.02 : 0.0});
+    campus.Run(5min + seed * 370ms);
+    const std::set<IpAddress> off = SwitchOff(campus);
+    campus.Run(10min);
+    ASSERT_THAT(Story(campus), ElementsAre("INC-1 target_down opened"));
+    EXPECT_EQ(FailingIn(campus.store().incidents().at(1)), off);
+    for (const IpAddress& address : off) {
+      EXPECT_EQ(campus.store().targets().at(address).verdict, Verdict::kTargetDown);
+    }
+    for (sim::Remote& remote : campus.remotes()) {
+      remote.alive = true;
+    }
+    campus.Run(10min);
+    EXPECT_THAT(Story(campus), ElementsAre("INC-1 target_down opened",
+                                           "INC-1 target_down monitoring",
+                                           "INC-1 target_down closed"));
+  }
+}
+
+TEST(TargetOff, InTheMiddleOfAnythingIsNoAnomaly) {
+  // One host after the other, at odd moments, comes and goes.
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    World campus({.seed = seed, .loss = 0.01, .attempt_every = 10s});
+    campus.Run(3min);
+    std::mt19937_64 random(seed);
+    for (int i = 0; i < 200; ++i) {
+      sim::Remote& remote = campus.remotes()[random() % campus.remotes().size()];
+      remote.alive = !remote.alive;
+      campus.Run(100ms * static_cast<int>(random() % 60));
+    }
+    EXPECT_THAT(campus.store().With(Verdict::kRouteAnomaly), IsEmpty());
+  }
+}
+
+TEST(Uplink, DownIsolatesTheSensor) {
+  std::vector<double> times;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    World campus({.seed = seed});
+    campus.Run(5min + seed * 130ms);
+    campus.sensors()[2].uplink_up = false;
+    const MonoTime cut = campus.now().mono;
+    ASSERT_TRUE(campus.RunUntil([&] { return !campus.store().incidents().empty(); }, 2min));
+    times.push_back(ToSeconds(campus.now().mono - cut));
+    campus.Run(3min);
+    ASSERT_THAT(Story(campus), ElementsAre("INC-1 sensor_isolated opened"));
+    EXPECT_THAT(campus.store().incidents().at(1).failing_sensors, ElementsAre("library1"));
+    EXPECT_EQ(StateOf(campus, "library1"), SensorState::kIsolated);
+    campus.sensors()[2].uplink_up = true;
+    campus.Run(3min);
+    EXPECT_EQ(StateOf(campus, "library1"), SensorState::kConnected);
+    EXPECT_THAT(Story(campus), ElementsAre("INC-1 sensor_isolated opened",
+                                           "INC-1 sensor_isolated monitoring",
+                                           "INC-1 sensor_isolated closed"));
+  }
+  std::sort(times.begin(), times.end());
+  Tell("uplink down to sensor_isolated: p50 %.1f s, worst %.1f s", times[5], times[9]);
+}
+
+TEST(Gateway, DownWithTheStreamUpIsolatesTheSensor) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    World campus({.seed = seed, .attempt_every = 10s});
+    campus.Run(3min + seed * 170ms);
+    campus.sensors()[0].gateway_up = false;
+    campus.Run(2min);
+    ASSERT_THAT(Story(campus), ElementsAre("INC-1 sensor_isolated opened")) << seed;
+    EXPECT_EQ(StateOf(campus, "mail1"), SensorState::kIsolated);
+    campus.sensors()[0].gateway_up = true;
+    campus.Run(3min);
+    EXPECT_EQ(StateOf(campus, "mail1"), SensorState::kConnected);
+    EXPECT_THAT(Story(campus), ElementsAre("INC-1 sensor_isolated opened",
+                                           "INC-1 sensor_isolated monitoring",
+                                           "INC-1 sensor_isolated closed"));
+  }
+}
+
+TEST(Gateway, SilentToPingIsNotDown) {
+  World campus({});
+  campus.Run(5min);
+  campus.sensors()[0].gateway_drops_icmp = true;
+  campus.Run(10min);
+  EXPECT_THAT(Story(campus), IsEmpty());
+  EXPECT_EQ(StateOf(campus, "mail1"), SensorState::kConnected);
+  // And it still sees what there is to see.
+  campus.black_hole = RogueAt("mail");
+  campus.Run(3min);
+  EXPECT_THAT(Story(campus), ElementsAre("INC-1 route_anomaly opened"));
+}
+
+TEST(Sensor, KilledIsLost) {
+  World campus({});
+  campus.Run(5min);
+  campus.KillSensor(1);
+  campus.Run(2min);
+  EXPECT_EQ(StateOf(campus, "web1"), SensorState::kLost);
+  campus.StartSensor(1);
+  campus.Run(1min);
+  EXPECT_EQ(StateOf(campus, "web1"), SensorState::kConnected);
+  EXPECT_THAT(Story(campus), IsEmpty());
+}
+
+TEST(Sensor, StoppedIsStopped) {
+  World campus({});
+  campus.Run(5min);
+  campus.StopSensor(1);
+  campus.Run(5min);
+  EXPECT_EQ(StateOf(campus, "web1"), SensorState::kStopped);
+  EXPECT_THAT(Story(campus), IsEmpty());
+}
+
+TEST(Sensor, ShortLossOfTheStreamIsNothing) {
+  World campus({});
+  campus.Run(5min);
+  for (int i = 0; i < 20; ++i) {
+    campus.sensors()[1].stream_up = false;
+    campus.Run(1s * (i % 8));
+    campus.sensors()[1].stream_up = true;
+    campus.Run(20s);
+  }
+  EXPECT_THAT(Story(campus), IsEmpty());
+  EXPECT_EQ(StateOf(campus, "web1"), SensorState::kConnected);
+}
+
+TEST(Collector, CutOffAccusesNobody) {
+  for (const bool local_sensor : {false, true}) {
+    World campus({});
+    campus.sensors()[3].local = local_sensor;
+    campus.Run(5min);
+    campus.collector_uplink = false;
+    campus.Run(5min);
+    EXPECT_THAT(Story(campus), IsEmpty());
+    campus.collector_uplink = true;
+    campus.Run(5min);
+    EXPECT_THAT(Story(campus), IsEmpty());
+    EXPECT_EQ(StateOf(campus, "mail1"), SensorState::kConnected);
+  }
+}
+
+TEST(Filter, OfIcmpAtOneVantageIsNoAnomaly) {
+  for (const bool from_start : {true, false}) {
+    for (const bool rejects : {false, true}) {
+      for (uint64_t seed = 1; seed <= 5; ++seed) {
+        World campus({.seed = seed, .icmp_only = 20});
+        campus.Run(from_start ? 0s : 5min);
+        sim::Place& mail = campus.sensors()[0];
+        (rejects ? mail.rejects_icmp : mail.drops_icmp) = true;
+        mail.gateway_drops_icmp = seed % 2 == 0;
+        campus.Run(10min);
+        const uint64_t before = campus.probes();
+        campus.Run(20min);
+        EXPECT_THAT(Story(campus), IsEmpty()) << from_start << rejects << seed;
+        const double rate = static_cast<double>(campus.probes() - before) /
+                            static_cast<double>(campus.remotes().size()) * 3;
+        if (seed == 1) {
+          Tell("ICMP filtered at one vantage (%s, %s): %.1f probes per target-hour",
+               from_start ? "from start" : "mid-run", rejects ? "rejected" : "dropped", rate);
+        }
+        EXPECT_LE(rate, 25);
+      }
+    }
+  }
+}
+
+TEST(Filter, DoesNotHideARealFault) {
+  World campus({});
+  campus.sensors()[0].drops_icmp = true;
+  campus.Run(10min);
+  campus.black_hole = RogueAt("mail");
+  campus.Run(3min);
+  ASSERT_THAT(Story(campus), ElementsAre("INC-1 route_anomaly opened"));
+  const auto failing = FailingIn(campus.store().incidents().at(1));
+  // What answers ICMP alone cannot be told from the filter.
+  EXPECT_EQ(failing, Telling(campus, [](const sim::Remote& r) { return r.tcp && Half(r); }));
+}
+
+TEST(Family, ASensorWithoutIpv6SaysNothingAboutIt) {
+  World campus({});
+  campus.sensors()[1].has_v6 = false;
+  campus.Run(10min);
+  const uint64_t before = campus.probes();
+  campus.Run(20min);
+  EXPECT_THAT(Story(campus), IsEmpty());
+  EXPECT_LE(static_cast<double>(campus.probes() - before) /
+                static_cast<double>(campus.remotes().size()) * 3,
+            21);
+}
+
+}  // namespace
+}  // namespace parallax::collector

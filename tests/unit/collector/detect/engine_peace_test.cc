@@ -1,0 +1,40 @@
+// Nothing is wrong, or nothing that anybody should be told.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/collector/detect/world.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::IsEmpty;
+
+double ProbesPerTargetHour(const sim::Campus& campus, uint64_t before, Duration time) {
+  return static_cast<double>(campus.probes() - before) /
+         static_cast<double>(campus.remotes().size()) / (ToSeconds(time) / 3600);
+}
+
+class Loss : public testing::TestWithParam<double> {};
+
+TEST_P(Loss, IsNoIncident) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    WorldOptions options;
+    options.seed = seed;
+    options.loss = GetParam();
+    World campus(options);
+    campus.Run(10min);
+    const uint64_t learning = campus.probes();
+    campus.Run(60min);
+    EXPECT_THAT(Story(campus), IsEmpty());
+    const double rate = ProbesPerTargetHour(campus, learning, 60min);
+    Tell("peace, loss %4.1f %%, seed %d: %6.1f probes per target-hour (first 10 min: %.1f)",
+         GetParam() * 100, static_cast<int>(seed), rate,
+         static_cast<double>(learning) / static_cast<double>(campus.remotes().size()));
+    EXPECT_LE(rate, GetParam() == 0 ? 20.5 : GetParam() < 0.01 ? 25 : 200);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Random, Loss, testing::Values(0.0, 0.005, 0.05, 0.2));
+
+}  // namespace
+}  // namespace parallax::collector
