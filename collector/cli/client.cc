@@ -89,8 +89,8 @@ struct Client::Impl {
   }
 
   template <typename Request, typename Reply>
-  Result<Reply> Ask(grpc::Status (v1::Operator::Stub::*method)(grpc::ClientContext*,
-                                                                const Request&, Reply*),
+  Result<Reply> Ask(grpc::Status (v1::Operator::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                               Reply*),
                     const Request& request) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + timeout);
@@ -119,9 +119,8 @@ Result<Client> Client::Connect(const std::string& socket, Duration timeout) {
   auto impl = std::make_unique<Impl>();
   impl->socket = socket;
   impl->timeout = timeout;
-  impl->stub = v1::Operator::NewStub(
-      grpc::CreateCustomChannel(collector::GrpcAddressOf(socket),
-                                grpc::InsecureChannelCredentials(), arguments));
+  impl->stub = v1::Operator::NewStub(grpc::CreateCustomChannel(
+      collector::GrpcAddressOf(socket), grpc::InsecureChannelCredentials(), arguments));
   return Client(std::move(impl));
 }
 
@@ -164,8 +163,8 @@ Result<void> Client::Watch(uint64_t after, std::optional<Duration> limit,
   }
   const grpc::Status status = stream->Finish();
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
-    return Fail(ErrorCode::kUnavailable, fmt::format("{} have passed",
-                                                     FormatDuration(limit.value_or(Duration{}))));
+    return Fail(ErrorCode::kUnavailable,
+                fmt::format("{} have passed", FormatDuration(limit.value_or(Duration{}))));
   }
   if (status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE) {
     return Fail(ErrorCode::kUnavailable, fmt::format("the collector at {} went away: {}",

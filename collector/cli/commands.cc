@@ -135,9 +135,9 @@ Result<void> ListSensors(const Options& options) {
   return WithAnswer(
       options, [](Client& client) { return client.Sensors({}); },
       [&](const v1::SensorList& list) {
-        return IsTable(options) ? Print(RenderSensors(list, LookOf(STDOUT_FILENO)))
-                                : PrintList(options.format, "SensorList", Json::object(),
-                                            Items(list.items()));
+        return IsTable(options)
+                   ? Print(RenderSensors(list, LookOf(STDOUT_FILENO)))
+                   : PrintList(options.format, "SensorList", Json::object(), Items(list.items()));
       });
 }
 
@@ -243,14 +243,13 @@ Result<void> WatchIncidents(const Options& options, Until until) {
   if (!live) {
     return tl::make_unexpected(live.error());
   }
-  const bool lines =
-      options.format == Format::kTable ||
-      (options.format == Format::kDefault && ::isatty(STDOUT_FILENO) == 1);
+  const bool lines = options.format == Format::kTable ||
+                     (options.format == Format::kDefault && ::isatty(STDOUT_FILENO) == 1);
   const Look look = LookOf(STDOUT_FILENO);
   Result<void> printed;
   const auto show = [&](const v1::IncidentEvent& event) {
-    Put(stdout, lines ? RenderEvent(event, look)
-                      : Dump(WithKind("IncidentEvent", ToJson(event)), -1));
+    Put(stdout,
+        lines ? RenderEvent(event, look) : Dump(WithKind("IncidentEvent", ToJson(event)), -1));
     printed = Flushed();
     return printed.has_value() && !Ends(until, event.incident());
   };

@@ -1,6 +1,7 @@
 #include "collector/cli/json.h"
 
 #include "common/time.h"
+#include "parallax/v1/operator.pb.h"
 
 namespace parallax::cli {
 namespace {

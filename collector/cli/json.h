@@ -5,7 +5,14 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "parallax/v1/operator.pb.h"
+namespace parallax::v1 {
+class Incident;
+class IncidentEvent;
+class Sensor;
+class Status;
+class SynTopRow;
+class Target;
+}  // namespace parallax::v1
 
 namespace parallax::cli {
 

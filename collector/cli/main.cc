@@ -71,8 +71,7 @@ CommandLine::CommandLine() {
   app.fallthrough();
   app.require_subcommand(1);
   app.set_version_flag("--version", "parallax " PARALLAX_VERSION);
-  app.add_option("--socket", options.socket,
-                 "The collector's socket (or set PARALLAX_SOCKET)")
+  app.add_option("--socket", options.socket, "The collector's socket (or set PARALLAX_SOCKET)")
       ->capture_default_str();
   const std::map<std::string, Format> formats = {
       {"table", Format::kTable}, {"json", Format::kJson}, {"jsonl", Format::kJsonl}};
@@ -114,19 +113,19 @@ CommandLine::CommandLine() {
   Verb(incident, "show", "One incident", [this] { return ShowIncident(options, name); })
       ->add_option("ID", name, "Such as INC-7")
       ->required();
-  CLI::App* watch = Verb(incident, "watch", "Live incidents, then every change as it happens",
-                         [this] {
-                           return WatchIncidents(options, until_open     ? Until::kOpen
-                                                          : until_closed ? Until::kClosed
-                                                                         : Until::kForever);
-                         });
+  CLI::App* watch =
+      Verb(incident, "watch", "Live incidents, then every change as it happens", [this] {
+        return WatchIncidents(options, until_open     ? Until::kOpen
+                                       : until_closed ? Until::kClosed
+                                                      : Until::kForever);
+      });
   auto* open = watch->add_flag("--until-open", until_open, "End when a route anomaly is open");
   watch->add_flag("--until-closed", until_closed, "End when a route anomaly closes")
       ->excludes(open);
 
   CLI::App* syn = Noun("syn", "Connection attempts that sensors saw");
-  CLI::App* top = Verb(syn, "top", "Who tries to connect most",
-                       [this] { return TopSyns(options, by, since); });
+  CLI::App* top =
+      Verb(syn, "top", "Who tries to connect most", [this] { return TopSyns(options, by, since); });
   top->add_option("--by", by, "src, dst or port")
       ->check(CLI::IsMember({"src", "dst", "port"}))
       ->capture_default_str();

@@ -86,9 +86,9 @@ Page RenderStatus(const v1::Status& status, const Look& look) {
                                        : status.incidents().empty() ? Colour::kGreen
                                                                     : Colour::kYellow,
                                        look.colour));
-  page.data += Line("last minute",
-                    fmt::format("{}, {} half open", Plural(status.attempts_last_minute(), "attempt"),
-                                Count(status.half_open_last_minute())));
+  page.data += Line("last minute", fmt::format("{}, {} half open",
+                                               Plural(status.attempts_last_minute(), "attempt"),
+                                               Count(status.half_open_last_minute())));
   page.data += Line("stored", fmt::format("{}, {}, {}", Plural(status.attempts_total(), "attempt"),
                                           Plural(status.reports_total(), "probe report"),
                                           Bytes(status.database_bytes())));
@@ -125,8 +125,9 @@ Page RenderSensors(const v1::SensorList& list, const Look& look) {
                 sensor.problem().empty() ? Colour::kDim : Colour::kYellow}});
   }
   if (table.empty()) {
-    return {"", "No sensor has connected yet.\nNext: parallax-collector add-sensor NAME --group "
-                "GROUP --config ... --out ...\n"};
+    return {"",
+            "No sensor has connected yet.\nNext: parallax-collector add-sensor NAME --group "
+            "GROUP --config ... --out ...\n"};
   }
   return {table.Text(look.colour),
           fmt::format("Next: parallax sensor show {}\n", Printable(list.items(0).name()))};
@@ -134,40 +135,38 @@ Page RenderSensors(const v1::SensorList& list, const Look& look) {
 
 Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look) {
   Page page;
-  page.data = fmt::format(
-      "{} in {}: {}\n", Paint(Printable(sensor.name()), Colour::kBold, look.colour),
-      Printable(sensor.group()),
-      Paint(Printable(sensor.state()), ColourOfSensor(sensor.state()), look.colour));
+  page.data =
+      fmt::format("{} in {}: {}\n", Paint(Printable(sensor.name()), Colour::kBold, look.colour),
+                  Printable(sensor.group()),
+                  Paint(Printable(sensor.state()), ColourOfSensor(sensor.state()), look.colour));
   page.data += Line("problem", Printable(sensor.problem()));
   page.data += Line("last seen", Ago(sensor.last_seen_at(), now));
   page.data += Line("first seen", Clock(sensor.first_seen_at()));
   page.data += Line("version", Printable(sensor.version()));
-  page.data += Line("connects", sensor.address().empty()
-                                    ? std::string()
-                                    : "from " + Printable(sensor.address()));
+  page.data += Line(
+      "connects", sensor.address().empty() ? std::string() : "from " + Printable(sensor.address()));
   page.data += Line("addresses", Joined(sensor.addresses()));
   page.data += Line("networks", Joined(sensor.local_networks()));
-  page.data += Line("heard", fmt::format("{}, {} dropped by the kernel",
-                                         Plural(sensor.syns_seen(), "SYN"),
-                                         Count(sensor.packets_dropped())));
+  page.data +=
+      Line("heard", fmt::format("{}, {} dropped by the kernel", Plural(sensor.syns_seen(), "SYN"),
+                                Count(sensor.packets_dropped())));
   page.data += Line("probing", sensor.probing() ? fmt::format("{} sent, {} refused by its policy",
                                                               Plural(sensor.probes_sent(), "probe"),
                                                               Count(sensor.probes_refused()))
                                                 : "no: " + Printable(sensor.probing_problem()));
-  page.data += Line("spool", fmt::format("{} in {}, {} dropped for want of room",
-                                         Plural(sensor.spool_records(), "record"),
-                                         Bytes(sensor.spool_bytes()),
-                                         Count(sensor.records_dropped())));
+  page.data +=
+      Line("spool", fmt::format("{} in {}, {} dropped for want of room",
+                                Plural(sensor.spool_records(), "record"),
+                                Bytes(sensor.spool_bytes()), Count(sensor.records_dropped())));
   for (const auto& interface : sensor.interfaces()) {
-    page.data += Line("interface", fmt::format("{} {}, {} captured, {} dropped",
-                                               Printable(interface.name()),
-                                               Printable(interface.state()),
-                                               Count(interface.packets_received()),
-                                               Count(interface.packets_dropped())));
+    page.data += Line("interface",
+                      fmt::format("{} {}, {} captured, {} dropped", Printable(interface.name()),
+                                  Printable(interface.state()), Count(interface.packets_received()),
+                                  Count(interface.packets_dropped())));
   }
   for (const auto& gateway : sensor.gateways()) {
-    page.data += Line("gateway", fmt::format("{} {}", Printable(gateway.address()),
-                                             Printable(gateway.reach())));
+    page.data += Line(
+        "gateway", fmt::format("{} {}", Printable(gateway.address()), Printable(gateway.reach())));
   }
   page.notes = "Next: parallax matrix\n";
   return page;
@@ -176,23 +175,22 @@ Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look) {
 Page RenderTargets(const v1::TargetList& list, const Look& look) {
   Table table({{"ADDRESS"}, {"VERDICT"}, {"UP FROM"}, {"DOWN FROM"}, {"LAST SEEN"}, {"CHECKED"}});
   for (const v1::Target* target : WorstFirst(list)) {
-    const auto down = Joined(SensorsWith(*target, "down"));
-    const auto up = Joined(SensorsWith(*target, "up"));
+    const auto down = SensorsWith(*target, "down");
     table.Add({target->address(),
                {target->verdict(), ColourOfVerdict(target->verdict())},
-               up.empty() ? "-" : up,
-               {down.empty() ? "-" : down, down.empty() ? Colour::kDim : Colour::kRed},
+               Brief(SensorsWith(*target, "up")),
+               {Brief(down), down.empty() ? Colour::kDim : Colour::kRed},
                Ago(target->last_seen_at(), list.answered_at()),
                Ago(target->checked_at(), list.answered_at())});
   }
   if (table.empty()) {
-    return {"", "No targets yet: they are earned by connection attempts that sensors see.\n"
-                "Next: parallax syn top\n"};
+    return {"",
+            "No targets yet: they are earned by connection attempts that sensors see.\n"
+            "Next: parallax syn top\n"};
   }
-  return {table.Text(look.colour),
-          NotAllShown(list.items_size(), list.total(), "all with --all") +
-              fmt::format("Next: parallax target show {}\n",
-                          Printable(WorstFirst(list).front()->address()))};
+  return {table.Text(look.colour), NotAllShown(list.items_size(), list.total(), "all with --all") +
+                                       fmt::format("Next: parallax target show {}\n",
+                                                   Printable(WorstFirst(list).front()->address()))};
 }
 
 Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look) {
@@ -200,11 +198,10 @@ Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look) {
   page.data = fmt::format(
       "{}: {}\n", Paint(Printable(target.address()), Colour::kBold, look.colour),
       Paint(Printable(target.verdict()), ColourOfVerdict(target.verdict()), look.colour));
-  page.data += Line("earned by", target.earned_by() == "completed"
-                                     ? "a connection that completed"
-                                     : target.earned_by() == "repeated_syn"
-                                           ? "a SYN that was repeated"
-                                           : Printable(target.earned_by()));
+  page.data +=
+      Line("earned by", target.earned_by() == "completed"      ? "a connection that completed"
+                        : target.earned_by() == "repeated_syn" ? "a SYN that was repeated"
+                                                               : Printable(target.earned_by()));
   page.data += Line("first seen", Clock(target.first_seen_at()));
   page.data += Line("last seen", Ago(target.last_seen_at(), now));
   page.data += Line("checked", Ago(target.checked_at(), now));
@@ -214,7 +211,9 @@ Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look) {
     const auto rtt = target.rtt_ms().find(sensor);
     table.Add({"  " + sensor,
                {state, ColourOfReach(state)},
-               rtt == target.rtt_ms().end() ? "-" : fmt::format("{:.1f} ms", rtt->second)});
+               rtt == target.rtt_ms().end() || state == "down"
+                   ? "-"
+                   : fmt::format("{:.1f} ms", rtt->second)});
   }
   page.data += table.empty() ? std::string() : "\n" + table.Text(look.colour);
   page.notes = target.verdict() == "route_anomaly" ? "Next: parallax incident list --state live\n"
@@ -246,8 +245,9 @@ Page RenderMatrix(const v1::TargetList& list, const Look& look) {
     table.Add(std::move(row));
   }
   if (table.empty()) {
-    return {"", "No targets yet: they are earned by connection attempts that sensors see.\n"
-                "Next: parallax sensor list\n"};
+    return {"",
+            "No targets yet: they are earned by connection attempts that sensors see.\n"
+            "Next: parallax sensor list\n"};
   }
   return {table.Text(look.colour),
           fmt::format("Legend: {}\n", kReachLegend) +
@@ -258,7 +258,9 @@ Page RenderMatrix(const v1::TargetList& list, const Look& look) {
 
 Page RenderSynTop(const v1::SynTop& top, const std::string& by, const std::string& since,
                   const Look& look) {
-  Table table({{by == "dst" ? "TO" : by == "port" ? "PORT" : "FROM"},
+  Table table({{by == "dst"    ? "TO"
+                : by == "port" ? "PORT"
+                               : "FROM"},
                {"ATTEMPTS", Align::kRight},
                {"COMPLETED", Align::kRight},
                {"HALF OPEN", Align::kRight},

@@ -66,9 +66,9 @@ std::string TargetLines(const v1::Incident& incident) {
   if (incident.targets().empty()) {
     return "";
   }
-  std::string out = fmt::format(
-      "\nTargets: {}, of which {} still {}\n", Count(incident.target_count()),
-      Count(failing.size()), failing.size() == 1 ? "fails" : "fail");
+  std::string out =
+      fmt::format("\nTargets: {}, of which {} still {}\n", Count(incident.target_count()),
+                  Count(failing.size()), failing.size() == 1 ? "fails" : "fail");
   // Those that still fail first.
   std::vector<std::string> lines;
   for (const bool still : {true, false}) {
@@ -86,6 +86,11 @@ std::string TargetLines(const v1::Incident& incident) {
     out += fmt::format("  and {} more\n", Count(lines.size() - shown));
   }
   return out;
+}
+
+std::string_view FirstSentence(std::string_view text) {
+  const size_t end = text.find(". ");
+  return end == std::string_view::npos ? text : text.substr(0, end + 1);
 }
 
 std::string NextCommand(const v1::Incident& incident) {
@@ -112,8 +117,6 @@ Page RenderIncidents(const v1::IncidentList& list, const std::string& asked_for,
                {"REACHING"}});
   for (const auto& incident : list.items()) {
     const uint64_t end = incident.closed_at() != 0 ? incident.closed_at() : list.answered_at();
-    const auto failing = Joined(incident.failing_sensors());
-    const auto reaching = Joined(incident.reaching_sensors());
     table.Add({incident.id(),
                {incident.state(), ColourOfIncident(incident.state())},
                incident.verdict(),
@@ -121,8 +124,8 @@ Page RenderIncidents(const v1::IncidentList& list, const std::string& asked_for,
                Clock(incident.opened_at()),
                incident.opened_at() == 0 ? "-" : Span(incident.opened_at(), end),
                Count(incident.target_count()),
-               failing.empty() ? "-" : failing,
-               reaching.empty() ? "-" : reaching});
+               Brief(incident.failing_sensors()),
+               Brief(incident.reaching_sensors())});
   }
   if (table.empty()) {
     const std::string which = asked_for.empty() || asked_for == "all" ? "" : asked_for + " ";
@@ -139,11 +142,12 @@ Page RenderIncidents(const v1::IncidentList& list, const std::string& asked_for,
 Page RenderIncident(const v1::Incident& incident, uint64_t now, const Look& look) {
   Page page;
   page.data = fmt::format(
-      "{}  {}{}\n", Paint(Printable(incident.id()), Colour::kBold, look.colour),
-      Paint(Standing(incident, now), ColourOfIncident(incident.state()), look.colour),
-      incident.severity().empty() ? std::string() : "  " + Printable(incident.severity()));
+      "{}  {}{}  {}\n", Paint(Printable(incident.id()), Colour::kBold, look.colour),
+      Paint(Printable(incident.verdict()), Colour::kBold, look.colour),
+      incident.severity().empty() ? std::string() : "  " + Printable(incident.severity()),
+      Paint(Standing(incident, now), ColourOfIncident(incident.state()), look.colour));
   if (!incident.summary().empty()) {
-    page.data += Printable(incident.summary()) + "\n";
+    page.data += Wrap(Printable(incident.summary()), 0) + "\n";
   }
   page.data += "\n";
   page.data += Line("verdict", Meaning(incident.verdict()));
@@ -168,7 +172,8 @@ Page RenderIncident(const v1::Incident& incident, uint64_t now, const Look& look
       width = std::max(width, key.size());
     }
     for (const auto& [key, value] : sorted) {
-      page.data += fmt::format("  {:<{}}  {}\n", Printable(key), width, Printable(value));
+      page.data +=
+          fmt::format("  {:<{}}  {}\n", Printable(key), width, Wrap(Printable(value), width + 4));
     }
   }
   page.notes = fmt::format("Next: {}\n", NextCommand(incident));
@@ -177,12 +182,11 @@ Page RenderIncident(const v1::Incident& incident, uint64_t now, const Look& look
 
 std::string RenderEvent(const v1::IncidentEvent& event, const Look& look) {
   const auto& incident = event.incident();
-  return fmt::format(
-      "{}  {}  {:<10}  {}  {}  {}\n", Clock(event.at()), Printable(incident.id()),
-      Printable(event.change()),
-      Paint(fmt::format("{:<10}", Printable(incident.state())), ColourOfIncident(incident.state()),
-            look.colour),
-      Printable(incident.verdict()), Printable(incident.summary()));
+  return fmt::format("{}  {}  {:<10}  {}  {}  {}\n", Clock(event.at()), Printable(incident.id()),
+                     Printable(event.change()),
+                     Paint(fmt::format("{:<10}", Printable(incident.state())),
+                           ColourOfIncident(incident.state()), look.colour),
+                     Printable(incident.verdict()), Printable(FirstSentence(incident.summary())));
 }
 
 }  // namespace parallax::cli

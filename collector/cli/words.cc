@@ -92,8 +92,31 @@ std::string Plural(uint64_t number, std::string_view thing) {
   return fmt::format("{} {}{}", Count(number), thing, number == 1 ? "" : "s");
 }
 
+std::string Wrap(std::string_view text, size_t indent) {
+  constexpr size_t kWidth = 100;
+  std::string out;
+  size_t column = indent;
+  while (!text.empty()) {
+    const size_t end = text.find(' ');
+    const std::string_view word = text.substr(0, end);
+    if (column > indent && column + 1 + word.size() > kWidth) {
+      out += '\n';
+      out.append(indent, ' ');
+      column = indent;
+    } else if (column > indent) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += word.size();
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return out;
+}
+
 std::string Line(std::string_view label, std::string_view text) {
-  return text.empty() ? std::string() : fmt::format("  {:<12} {}\n", label, text);
+  constexpr size_t kIndent = 15;
+  return text.empty() ? std::string() : fmt::format("  {:<12} {}\n", label, Wrap(text, kIndent));
 }
 
 }  // namespace parallax::cli

@@ -25,7 +25,11 @@ std::string Bytes(uint64_t bytes);                            // "512 B", "1.5 M
 std::string Count(uint64_t number);                           // "1,204"
 std::string Plural(uint64_t number, std::string_view thing);  // "1 host", "2 hosts"
 
-// One "  label   text" line of a page about one thing; nothing if `text` is empty.
+// `text` broken between words into lines of at most 100 characters; all but the first begin with
+// `indent` blanks. Words longer than that stay whole.
+std::string Wrap(std::string_view text, size_t indent);
+
+// "  label   text" of a page about one thing, wrapped; nothing if `text` is empty.
 std::string Line(std::string_view label, std::string_view text);
 
 template <typename Texts>
@@ -38,6 +42,24 @@ std::string Joined(const Texts& texts, std::string_view between = ", ") {
     out += Printable(text);
   }
   return out;
+}
+
+// Names for a column: the first three, and how many more; "-" if there are none.
+template <typename Texts>
+std::string Brief(const Texts& texts) {
+  constexpr size_t kShown = 3;
+  std::string out;
+  size_t number = 0;
+  for (const auto& text : texts) {
+    if (number < kShown) {
+      out += (number == 0 ? "" : ", ") + Printable(text);
+    }
+    ++number;
+  }
+  if (number > kShown) {
+    out += " +" + Count(number - kShown);
+  }
+  return out.empty() ? "-" : out;
 }
 
 }  // namespace parallax::cli

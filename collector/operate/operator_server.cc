@@ -75,8 +75,8 @@ Result<void> CheckFolder(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   const std::string name = folder.empty() ? "." : folder;
   if (::access(name.c_str(), W_OK | X_OK) != 0) {
-    return tl::make_unexpected(ErrnoError(fmt::format("{}: cannot make a socket in {}", path, name),
-                                          errno));
+    return tl::make_unexpected(
+        ErrnoError(fmt::format("{}: cannot make a socket in {}", path, name), errno));
   }
   return {};
 }
@@ -93,7 +93,8 @@ OperatorServer::OperatorServer(std::unique_ptr<Impl> impl) : impl_(std::move(imp
 
 OperatorServer::~OperatorServer() { Stop(); }
 
-Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(const OperatorServerOptions& options) {
+Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(
+    const OperatorServerOptions& options) {
   const std::string& path = options.socket_path;
   if (auto fits = CheckSocketPath(path); !fits) {
     return tl::make_unexpected(fits.error());

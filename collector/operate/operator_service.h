@@ -16,9 +16,9 @@ namespace parallax::collector {
 struct OperatorServiceOptions {
   std::string database_path;
   std::string version;
-  WallTime started_at;                       // of the collector
-  std::function<WallTime()> clock;           // the collector's
-  Duration time_limit = std::chrono::seconds(5);        // per question to the database
+  WallTime started_at;                                   // of the collector
+  std::function<WallTime()> clock;                       // the collector's
+  Duration time_limit = std::chrono::seconds(5);         // per question to the database
   Duration watch_poll = std::chrono::milliseconds(200);  // how soon a watcher hears of a change
   int most_watchers = 16;
 };

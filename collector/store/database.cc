@@ -23,8 +23,8 @@ Error MakeError(const std::string& path, sqlite3* handle, int code, Duration tim
   switch (PrimaryCode(code)) {
     case SQLITE_FULL: {
       const auto folder = std::filesystem::path(path).parent_path().string();
-      return {ErrorCode::kFailure,
-              fmt::format("{}: disk full; free some space in {}", path, folder.empty() ? "." : folder)};
+      return {ErrorCode::kFailure, fmt::format("{}: disk full; free some space in {}", path,
+                                               folder.empty() ? "." : folder)};
     }
     case SQLITE_NOTADB:
       return {ErrorCode::kFailure, fmt::format("{}: not a Parallax database", path)};

@@ -120,7 +120,8 @@ class Database {
   // One or more statements without parameters and results of interest.
   Result<void> Execute(const std::string& sql);
 
-  // One statement to its end. `sql` must be one of few constant texts: prepared statements are kept.
+  // One statement to its end. `sql` must be one of few constant texts: prepared statements are
+  // kept.
   template <typename... Args>
   Result<void> Run(std::string_view sql, const Args&... args) {
     auto statement = Cached(sql);

@@ -34,7 +34,8 @@ constexpr std::string_view KeyColumn(SynKey key) {
 }
 
 // Both sides sorted by address bytes; cells of unknown targets and sensors are passed over.
-std::vector<TargetView> Join(std::vector<TargetRecord> targets, const std::vector<CellRecord>& cells,
+std::vector<TargetView> Join(std::vector<TargetRecord> targets,
+                             const std::vector<CellRecord>& cells,
                              const std::vector<SensorName>& sensors) {
   const auto bytes_less = [](const IpAddress& a, const IpAddress& b) {
     return std::ranges::lexicographical_compare(a.bytes(), b.bytes());
@@ -116,8 +117,8 @@ Result<int64_t> Reader::FirstAttemptSince(WallTime since) {
   int64_t high = *highest + 1;
   while (low < high) {
     const int64_t middle = low + (high - low) / 2;
-    auto rows = db_->Query("SELECT id, received FROM attempts WHERE id >= ? ORDER BY id LIMIT 1",
-                           middle);
+    auto rows =
+        db_->Query("SELECT id, received FROM attempts WHERE id >= ? ORDER BY id LIMIT 1", middle);
     if (!rows) {
       return tl::make_unexpected(rows.error());
     }
@@ -139,8 +140,8 @@ Result<StatusCounts> Reader::Status(WallTime now) {
     StatusCounts counts;
     auto sensors = CountBy("SELECT state, count(*) FROM sensors GROUP BY state");
     auto targets = CountBy("SELECT verdict, count(*) FROM targets GROUP BY verdict");
-    auto incidents = CountBy(
-        "SELECT verdict, count(*) FROM incidents WHERE state <> 'closed' GROUP BY verdict");
+    auto incidents =
+        CountBy("SELECT verdict, count(*) FROM incidents WHERE state <> 'closed' GROUP BY verdict");
     for (const auto* answer : {&sensors, &targets, &incidents}) {
       if (!*answer) {
         return tl::make_unexpected(answer->error());

@@ -70,9 +70,9 @@ Result<std::vector<SensorRecord>> ReadSensors(Database& db, const std::optional<
   }
   while (interfaces->Next()) {
     if (const auto found = place.find(interfaces->Int(0)); found != place.end()) {
-      records[found->second].health.interfaces.push_back(
-          {interfaces->Text(1), interfaces->Text(2), interfaces->Unsigned(3),
-           interfaces->Unsigned(4)});
+      records[found->second].health.interfaces.push_back({interfaces->Text(1), interfaces->Text(2),
+                                                          interfaces->Unsigned(3),
+                                                          interfaces->Unsigned(4)});
     }
   }
   if (auto done = interfaces->Done(); !done) {

@@ -65,9 +65,9 @@ Result<void> WriteSensor(Database& db, int64_t sensor, const SensorRecord& recor
   }
   for (size_t i = 0; done && i < health.interfaces.size(); ++i) {
     const auto& interface = health.interfaces[i];
-    done = db.Run("INSERT INTO sensor_interfaces VALUES (?, ?, ?, ?, ?, ?)", sensor, i,
-                  interface.name, interface.state, interface.packets_received,
-                  interface.packets_dropped);
+    done =
+        db.Run("INSERT INTO sensor_interfaces VALUES (?, ?, ?, ?, ?, ?)", sensor, i, interface.name,
+               interface.state, interface.packets_received, interface.packets_dropped);
   }
   for (size_t i = 0; done && i < health.gateways.size(); ++i) {
     done = db.Run("INSERT INTO sensor_gateways VALUES (?, ?, ?, ?)", sensor, i,

@@ -202,10 +202,11 @@ constexpr std::array kMigrations = {kVersion1};
 static_assert(kMigrations.size() == kSchemaVersion);
 
 Error Newer(const std::string& path, int64_t version) {
-  return {ErrorCode::kFailure,
-          fmt::format("{}: written by a newer Parallax (schema {}, this one knows {}); upgrade this "
-                      "collector or restore an older copy",
-                      path, version, kSchemaVersion)};
+  return {
+      ErrorCode::kFailure,
+      fmt::format("{}: written by a newer Parallax (schema {}, this one knows {}); upgrade this "
+                  "collector or restore an older copy",
+                  path, version, kSchemaVersion)};
 }
 
 Error Foreign(const std::string& path) {
@@ -268,10 +269,11 @@ Result<FileKind> InspectDatabaseFile(const std::string& path) {
   const int64_t page_size = raw_page_size == 1 ? 65536 : raw_page_size;
   const int64_t expected = page_size * BigEndian(header, 28, 4);
   if (status.st_size < expected && !HasWriteAheadLog(path)) {
-    return Fail(ErrorCode::kFailure,
-                fmt::format("{}: cut short ({} of {} bytes); put back a copy, or move the file away "
-                            "and start with a new one",
-                            path, status.st_size, expected));
+    return Fail(
+        ErrorCode::kFailure,
+        fmt::format("{}: cut short ({} of {} bytes); put back a copy, or move the file away "
+                    "and start with a new one",
+                    path, status.st_size, expected));
   }
   return FileKind::kOurs;
 }
@@ -312,9 +314,8 @@ Result<void> PrepareForWriting(Database& database, bool empty) {
     if (!step) {
       return tl::make_unexpected(step.error());
     }
-    const std::string sql =
-        fmt::format("{}\nPRAGMA application_id={}; PRAGMA user_version={};",
-                    kMigrations[static_cast<size_t>(v)], kApplicationId, v + 1);
+    const std::string sql = fmt::format("{}\nPRAGMA application_id={}; PRAGMA user_version={};",
+                                        kMigrations[static_cast<size_t>(v)], kApplicationId, v + 1);
     if (auto done = database.Execute(sql); !done) {
       return done;
     }

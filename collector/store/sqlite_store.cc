@@ -235,9 +235,10 @@ Result<SavedState> SqliteStore::Load() {
   static const std::string kLive = fmt::format(
       "SELECT {} FROM incidents WHERE state <> 'closed' ORDER BY number", kIncidentColumns);
   auto rows = db_->Query(kLive);
-  for (const Error* error : {sensors ? nullptr : &sensors.error(), targets ? nullptr : &targets.error(),
-                             cells ? nullptr : &cells.error(), marks ? nullptr : &marks.error(),
-                             last ? nullptr : &last.error(), rows ? nullptr : &rows.error()}) {
+  for (const Error* error :
+       {sensors ? nullptr : &sensors.error(), targets ? nullptr : &targets.error(),
+        cells ? nullptr : &cells.error(), marks ? nullptr : &marks.error(),
+        last ? nullptr : &last.error(), rows ? nullptr : &rows.error()}) {
     if (error != nullptr) {
       return tl::make_unexpected(*error);
     }

@@ -15,7 +15,8 @@ namespace parallax::collector {
 class SqliteStore final : public Store {
  public:
   // Makes the file (mode 0600) if there is none, migrates an older one. Refuses, without touching
-  // it, a file that is foreign, damaged or from a newer version, or that another collector has open.
+  // it, a file that is foreign, damaged or from a newer version, or that another collector has
+  // open.
   static Result<std::unique_ptr<SqliteStore>> Open(const std::string& path);
   ~SqliteStore() override;  // folds the write-ahead log into the file if it can
 

@@ -24,11 +24,16 @@ void StoreWriter::Run() {
   next_prune_ = Now().mono;
   for (;;) {
     const std::vector<StoreOp> ops = Gather();
-    if (!ops.empty()) {
-      if (Commit(ops)) {
-        TellCommitted(ops);
+    for (std::span<const StoreOp> left = ops; !left.empty();) {
+      const auto slice = left.first(Slice(left));
+      if (!Commit(slice)) {
+        GiveUp(left.size());
+        return;
       }
-    } else if (queue_.closed() && queue_.size() == 0) {
+      TellCommitted(slice);
+      left = left.subspan(slice.size());
+    }
+    if (ops.empty() && queue_.closed() && queue_.size() == 0) {
       break;
     }
     KeepHouse(ops.empty());
@@ -53,15 +58,21 @@ std::vector<StoreOp> StoreWriter::Gather() {
   return ops;
 }
 
-bool StoreWriter::Commit(const std::vector<StoreOp>& ops) {
+size_t StoreWriter::Slice(std::span<const StoreOp> ops) const {
+  size_t rows = 0;
+  size_t count = 0;
+  for (; count < ops.size() && (count == 0 || rows < options_.most_rows); ++count) {
+    const auto* batch = std::get_if<IngestedBatch>(&ops[count]);
+    rows += batch == nullptr ? 1 : batch->records.size();
+  }
+  return count;
+}
+
+bool StoreWriter::Commit(std::span<const StoreOp> ops) {
   Duration delay = options_.first_retry;
   int attempts_left = options_.attempts_at_close;
   while (!TryOnce(ops)) {
     if (queue_.closed() && --attempts_left <= 0) {
-      const std::lock_guard lock(mutex_);
-      stats_.given_up += ops.size();
-      LogError("store still failing at shutdown: {} changes given up, none of them acknowledged",
-               ops.size());
       return false;
     }
     WaitBeforeRetry(delay);
@@ -70,7 +81,20 @@ bool StoreWriter::Commit(const std::vector<StoreOp>& ops) {
   return true;
 }
 
-bool StoreWriter::TryOnce(const std::vector<StoreOp>& ops) {
+// Nothing that follows may be stored either: a later batch would raise the mark above the records
+// given up, and their sensor's next attempt to deliver them would be taken for a re-send.
+void StoreWriter::GiveUp(size_t in_hand) {
+  size_t lost = in_hand;
+  for (auto ops = queue_.PopBatch(options_.most_ops, Duration{}); !ops.empty();
+       ops = queue_.PopBatch(options_.most_ops, Duration{})) {
+    lost += ops.size();
+  }
+  LogError("store still failing at shutdown: {} changes given up, none of them acknowledged", lost);
+  const std::lock_guard lock(mutex_);
+  stats_.given_up = lost;
+}
+
+bool StoreWriter::TryOnce(std::span<const StoreOp> ops) {
   const auto applied = store_.Apply(ops);
   const std::lock_guard lock(mutex_);
   if (applied) {
@@ -104,7 +128,7 @@ void StoreWriter::WaitBeforeRetry(Duration delay) const {
   }
 }
 
-void StoreWriter::TellCommitted(const std::vector<StoreOp>& ops) const {
+void StoreWriter::TellCommitted(std::span<const StoreOp> ops) const {
   if (!committed_) {
     return;
   }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,10 @@
 namespace parallax::collector {
 
 struct StoreWriterOptions {
-  size_t most_ops = 5000;                                 // per transaction
-  Duration gather = std::chrono::milliseconds(50);        // from the first op of a transaction
-  Duration retention = std::chrono::hours(14 * 24);       // of attempts and probe tries
+  size_t most_ops = 5000;                            // taken from the queue at once
+  size_t most_rows = 20'000;                         // per transaction, roughly
+  Duration gather = std::chrono::milliseconds(50);   // from the first op of a transaction
+  Duration retention = std::chrono::hours(14 * 24);  // of attempts and probe tries
   Duration prune_every = std::chrono::minutes(1);
   uint64_t prune_rows = 5000;                             // per transaction
   Duration idle_after = std::chrono::seconds(2);          // without ops; then tidy up
@@ -61,10 +63,13 @@ class StoreWriter {
 
  private:
   std::vector<StoreOp> Gather();
-  bool Commit(const std::vector<StoreOp>& ops);
-  bool TryOnce(const std::vector<StoreOp>& ops);
+  // The first of `ops`, as many as fit one transaction; at least one.
+  size_t Slice(std::span<const StoreOp> ops) const;
+  bool Commit(std::span<const StoreOp> ops);  // false: closed, and still failing
+  void GiveUp(size_t in_hand);
+  bool TryOnce(std::span<const StoreOp> ops);
   void WaitBeforeRetry(Duration delay) const;
-  void TellCommitted(const std::vector<StoreOp>& ops) const;
+  void TellCommitted(std::span<const StoreOp> ops) const;
   void KeepHouse(bool idle);
 
   Store& store_;

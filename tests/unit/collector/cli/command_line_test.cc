@@ -141,7 +141,8 @@ TEST_F(CommandLine, Status) {
   EXPECT_THAT(table.out, HasSubstr("  incidents    2 route_anomaly, 1 sensor_isolated\n"));
   EXPECT_EQ(table.err, "Next: parallax incident list --state live\n");
   const Outcome json = Run("status -o json");
-  EXPECT_THAT(json.out, StartsWith("{\n  \"api_version\": \"parallax/v1\",\n  \"kind\": \"Status\""));
+  EXPECT_THAT(json.out,
+              StartsWith("{\n  \"api_version\": \"parallax/v1\",\n  \"kind\": \"Status\""));
   EXPECT_THAT(json.out, HasSubstr("\"sensors\": {\n    \"connected\": 2,\n    \"lost\": 1\n  }"));
 }
 

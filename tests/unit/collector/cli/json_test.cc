@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "parallax/v1/operator.pb.h"
+
 namespace parallax::cli {
 namespace {
 

@@ -51,5 +51,25 @@ TEST(Words, Numbers) {
   EXPECT_EQ(Clock(1'800'000'000'000'000'000), "2027-01-15 08:00:00Z");
 }
 
+TEST(Words, LongTextIsWrapped) {
+  const std::string word(30, 'w');
+  EXPECT_EQ(Wrap("short", 4), "short");
+  EXPECT_EQ(Wrap("", 4), "");
+  EXPECT_EQ(Wrap(word + " " + word + " " + word + " " + word, 2),
+            word + " " + word + " " + word + "\n  " + word);
+  const std::string monster(300, 'm');
+  EXPECT_EQ(Wrap("a " + monster + " b", 1), "a\n " + monster + "\n b");
+  EXPECT_EQ(Line("label", "text"), "  label        text\n");
+  EXPECT_EQ(Line("label", ""), "");
+}
+
+TEST(Words, ManyNamesAreCut) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(Brief(Names{}), "-");
+  EXPECT_EQ(Brief(Names{"a"}), "a");
+  EXPECT_EQ(Brief(Names{"a", "b", "c"}), "a, b, c");
+  EXPECT_EQ(Brief(Names{"a", "b", "c", "d", "e"}), "a, b, c +2");
+}
+
 }  // namespace
 }  // namespace parallax::cli

@@ -66,9 +66,9 @@ class OperatorFixture : public ::testing::Test {
     }
     open.incident.suspect->ambiguity.pop_back();
     Apply({SampleChange("closed", 1, IncidentState::kClosed), isolated, open, candidate});
-    IngestedBatch batch = SampleBatch(1, {SampleAttempt(1, AttemptOutcome::kHalfOpen),
-                                          SampleAttempt(2), SampleReport(1),
-                                          SampleAttempt(3, AttemptOutcome::kCompleted, "9.9.9.9")});
+    IngestedBatch batch =
+        SampleBatch(1, {SampleAttempt(1, AttemptOutcome::kHalfOpen), SampleAttempt(2),
+                        SampleReport(1), SampleAttempt(3, AttemptOutcome::kCompleted, "9.9.9.9")});
     batch.received = At(180);
     Apply({batch, SampleBatch(1, {SampleAttempt(1, AttemptOutcome::kHalfOpen)}, "library-1")});
   }

@@ -15,7 +15,8 @@ inline WallTime At(int seconds) {
   return FromUnixNanos(1'800'000'000'000'000'000) + std::chrono::seconds(seconds);
 }
 
-inline Attempt SampleAttempt(uint16_t client_port, AttemptOutcome outcome = AttemptOutcome::kPending,
+inline Attempt SampleAttempt(uint16_t client_port,
+                             AttemptOutcome outcome = AttemptOutcome::kPending,
                              std::string_view client = "198.51.100.7") {
   Attempt attempt;
   attempt.client = {Ip(client), client_port};

@@ -66,8 +66,9 @@ TEST_F(Schema, ANewerFileIsRefused) {
   Make();
   Execute("PRAGMA user_version = 7; PRAGMA wal_checkpoint(TRUNCATE)");
   EXPECT_EQ(Refusal().message,
-            path_ + ": written by a newer Parallax (schema 7, this one knows 1); upgrade this "
-                    "collector or restore an older copy");
+            path_ +
+                ": written by a newer Parallax (schema 7, this one knows 1); upgrade this "
+                "collector or restore an older copy");
   EXPECT_EQ(Refusal().code, ErrorCode::kFailure);
   EXPECT_FALSE(Reader::Open(path_, std::chrono::seconds(1)));
 }
@@ -146,8 +147,8 @@ TEST_F(Schema, ASecondCollectorIsTurnedAway) {
   ASSERT_TRUE(first);
   auto second = SqliteStore::Open(path_);
   ASSERT_FALSE(second);
-  EXPECT_THAT(second.error().message,
-              StartsWith(path_ + ": in use by another collector (pid " + std::to_string(::getpid())));
+  EXPECT_THAT(second.error().message, StartsWith(path_ + ": in use by another collector (pid " +
+                                                 std::to_string(::getpid())));
   first->reset();
   EXPECT_TRUE(SqliteStore::Open(path_));
 }

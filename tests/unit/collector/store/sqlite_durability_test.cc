@@ -53,8 +53,9 @@ TEST(SqliteDurability, AnUnfinishedTransactionLeavesNothing) {
   InChild([&] {
     auto db = Database::Open(path, Database::Mode::kReadWrite);
     return db.has_value() && (*db)->Execute("PRAGMA cache_size=1; BEGIN IMMEDIATE") &&
-           (*db)->Execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT "
-                          "20000) INSERT INTO sensor_names (name) SELECT 'sensor' || i FROM n");
+           (*db)->Execute(
+               "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT "
+               "20000) INSERT INTO sensor_names (name) SELECT 'sensor' || i FROM n");
   });
   auto store = SqliteStore::Open(path);
   ASSERT_TRUE(store) << store.error().message;

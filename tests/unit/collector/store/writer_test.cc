@@ -94,7 +94,8 @@ TEST(StoreWriter, AStoreThatNeverRecoversIsGivenUpOnlyAtClose) {
   FlakyStore store(1'000'000'000);
   BoundedQueue<StoreOp> queue(2);
   std::atomic<int> acks = 0;
-  StoreWriter writer(store, queue, [&](const auto&, auto, auto) { ++acks; }, Quick());
+  StoreWriter writer(
+      store, queue, [&](const auto&, auto, auto) { ++acks; }, Quick());
   std::thread thread([&] { writer.Run(); });
   queue.Push(SampleBatch(1, {SampleAttempt(1)}));
   while (writer.stats().failures < 20) {
@@ -108,6 +109,25 @@ TEST(StoreWriter, AStoreThatNeverRecoversIsGivenUpOnlyAtClose) {
   EXPECT_EQ(acks, 0);
   EXPECT_THAT(store.applied, IsEmpty());
   EXPECT_EQ(writer.stats().given_up, 2u);
+}
+
+TEST(StoreWriter, WhatFollowsSomethingGivenUpIsNotStored) {
+  StoreWriterOptions options = Quick();
+  options.most_ops = 1;
+  options.attempts_at_close = 3;
+  FlakyStore store(3);  // works again one attempt too late
+  BoundedQueue<StoreOp> queue(100);
+  int acks = 0;
+  StoreWriter writer(
+      store, queue, [&](const auto&, auto, auto) { ++acks; }, options);
+  queue.Push(SampleBatch(1, {SampleAttempt(1)}));
+  queue.Push(SampleBatch(2, {SampleAttempt(2)}));
+  queue.Push(SampleBatch(3, {SampleAttempt(3)}));
+  queue.Close();
+  writer.Run();
+  EXPECT_EQ(acks, 0);
+  EXPECT_THAT(store.applied, IsEmpty());
+  EXPECT_EQ(writer.stats().given_up, 3u);
 }
 
 TEST(StoreWriter, TransactionsAreBounded) {
@@ -124,6 +144,23 @@ TEST(StoreWriter, TransactionsAreBounded) {
   writer.Run();
   EXPECT_EQ(store.applied.size(), 50u);
   EXPECT_EQ(store.largest, 7u);
+}
+
+TEST(StoreWriter, BigBatchesGetTransactionsOfTheirOwn) {
+  FlakyStore store(0);
+  BoundedQueue<StoreOp> queue(100);
+  StoreWriterOptions options = Quick();
+  options.most_rows = 4;
+  std::vector<uint64_t> acks;
+  StoreWriter writer(
+      store, queue, [&](const auto&, auto, uint64_t last) { acks.push_back(last); }, options);
+  queue.Push(SampleBatch(1, {SampleAttempt(1), SampleAttempt(2)}));
+  queue.Push(SampleBatch(3, {SampleAttempt(3), SampleAttempt(4), SampleAttempt(5)}));
+  queue.Push(SampleBatch(6, std::vector<Record>(10, SampleReport(1))));
+  queue.Close();
+  writer.Run();
+  EXPECT_THAT(acks, ElementsAre(5, 15));
+  EXPECT_EQ(writer.stats().transactions, 2u);
 }
 
 TEST(StoreWriter, DrainsIntoARealStore) {
