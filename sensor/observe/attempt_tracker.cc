@@ -14,6 +14,7 @@ constexpr Duration kRepeatAfter = 180ms;     // below every known retransmission
 constexpr Duration kSynRepeatLeast = 900ms;  // first time-out 1 s (RFC 6298), less some jitter
 constexpr Duration kCompletedAfter = 1500ms;  // Linux repeats a lost SYN-ACK after 1.0 s
 constexpr Duration kSilentAfter = 3500ms;     // two SYNs would have been repeated by then
+constexpr Duration kAwaitSyn = 400ms;         // after a repeated SYN-ACK
 
 // How long an entry outlives its last segment.
 constexpr Duration kKeepUnanswered = 70s;  // Linux: up to 32.8 s, others 64 s between two SYNs
@@ -58,8 +59,10 @@ Conclusion Conclude(const TrackedAttempt& a) {
 bool IsSettled(const TrackedAttempt& a) {
   const bool unanswered = a.syn_repeated && !a.answered() &&
                           a.last_syn - a.first_seen >= kSynRepeatLeast;
-  return a.refused || a.syn_ack_repeated || a.syn_after_syn_ack || a.client_reset ||
-         a.client_abort || unanswered;
+  // A repeated SYN-ACK says enough about the path, but not about the client: whether its SYN is
+  // repeated too tells a host that wants in from a forged address. Both timers started within a
+  // round trip of each other, so the answer is about to come.
+  return a.refused || a.syn_after_syn_ack || a.client_reset || a.client_abort || unanswered;
 }
 
 Duration KeepFor(const TrackedAttempt& a) {
@@ -231,9 +234,10 @@ void AttemptTracker::Settle(uint32_t index, MonoTime now, std::vector<Attempt>& 
     Report(a, c.outcome, c.rule, now, out);
   }
   const bool waiting = !a.reported && !report_at_end_;
-  const MonoTime due = !waiting         ? a.last_seen + KeepFor(a)
-                       : a.syn_acks > 0 ? a.first_syn_ack + kCompletedAfter
-                                        : a.first_seen + kSilentAfter;
+  const MonoTime due = !waiting             ? a.last_seen + KeepFor(a)
+                       : a.syn_ack_repeated ? a.last_syn_ack + kAwaitSyn
+                       : a.syn_acks > 0     ? a.first_syn_ack + kCompletedAfter
+                                            : a.first_seen + kSilentAfter;
   table_.SetTimer(index, due, now);
 }
 

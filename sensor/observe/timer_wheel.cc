@@ -62,12 +62,9 @@ std::optional<uint32_t> TimerWheel::PopDue(MonoTime now) {
     if (due <= now_tick) {
       return item;
     }
-    // Set farther ahead than the wheel turns. The slot of the present tick comes last in the turn.
-    ++armed_;
-    const int64_t here = cursor_;
-    cursor_ = here + 1;
+    // Set farther ahead than the wheel turns: into a later slot, never again into this one.
     Insert(item);
-    cursor_ = here;
+    ++armed_;
   }
   return std::nullopt;
 }

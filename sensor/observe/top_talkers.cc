@@ -7,29 +7,32 @@ namespace parallax::sensor {
 
 TopTalkers::TopTalkers(const HashKey& key, size_t entries)
     : key_(key),
-      talkers_(std::bit_ceil(std::max(entries, kWays))),
-      bucket_mask_(talkers_.size() / kWays - 1) {}
+      entries_(std::bit_ceil(std::max(entries, kWays))),
+      bucket_mask_(entries_.size() / kWays - 1) {}
 
 void TopTalkers::Count(const IpAddress& address) {
   const size_t bucket = (SipHash24(key_, address.bytes()) & bucket_mask_) * kWays;
   size_t least = bucket;
   for (size_t i = bucket; i < bucket + kWays; ++i) {
-    if (talkers_[i].count > 0 && talkers_[i].address == address) {
-      ++talkers_[i].count;
+    if (entries_[i].most > 0 && entries_[i].address == address) {
+      ++entries_[i].most;
       return;
     }
-    if (talkers_[i].count < talkers_[least].count) {
+    if (entries_[i].most < entries_[least].most) {
       least = i;
     }
   }
-  talkers_[least].address = address;
-  ++talkers_[least].count;  // inherits the count of the one it replaces
+  Entry& entry = entries_[least];
+  entry = {.address = address, .most = entry.most + 1, .inherited = entry.most};
 }
 
 std::vector<TopTalkers::Talker> TopTalkers::Top(size_t most) const {
   std::vector<Talker> top;
-  std::copy_if(talkers_.begin(), talkers_.end(), std::back_inserter(top),
-               [](const Talker& t) { return t.count > 0; });
+  for (const Entry& entry : entries_) {
+    if (entry.most > 0) {
+      top.push_back({entry.address, entry.most - entry.inherited});
+    }
+  }
   std::sort(top.begin(), top.end(), [](const Talker& a, const Talker& b) {
     return a.count != b.count ? a.count > b.count : a.address < b.address;
   });

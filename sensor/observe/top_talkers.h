@@ -1,6 +1,6 @@
 // The addresses seen most often, in fixed memory: Space-Saving (Metwally et al., 2005) within
-// 4-way buckets. A count is never too low, and at most by what its bucket's smallest count was too
-// high. Pure; one thread.
+// 4-way buckets. Counts are what is certain: an address that took the place of another may have been
+// seen more often, never less. Pure; one thread.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ class TopTalkers {
  public:
   struct Talker {
     IpAddress address;
-    uint64_t count = 0;
+    uint64_t count = 0;  // at least so often
   };
 
   explicit TopTalkers(const HashKey& key, size_t entries = 4096);
@@ -26,8 +26,14 @@ class TopTalkers {
 
  private:
   static constexpr size_t kWays = 4;
+  struct Entry {
+    IpAddress address;
+    uint64_t most = 0;       // upper bound, 0 if the place is free
+    uint64_t inherited = 0;  // how much of it may belong to others
+  };
+
   const HashKey key_;
-  std::vector<Talker> talkers_;  // count 0: free
+  std::vector<Entry> entries_;
   uint64_t bucket_mask_;
 };
 
