@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+#include <filesystem>
 
 #include "common/log.h"
 #include "sensor/capture/decode.h"
@@ -20,10 +20,24 @@ constexpr Duration kFirstRetry = 1s;
 constexpr Duration kLastRetry = 30s;
 // A stamp further back than this is a wall clock that was set, not a frame that waited.
 constexpr Duration kMostWaited = 10s;
+// A ring block is 256 KiB; fewer than a handful of them cannot be filled and emptied at once.
+constexpr size_t kLeastRing = size_t{2} << 20;
+constexpr size_t kMostRing = size_t{1} << 30;
 
 struct PcapCloser {
   void operator()(pcap_t* pcap) const { pcap_close(pcap); }
 };
+
+size_t RingBytesEach(const LiveCaptureOptions& options) {
+  const size_t share = options.ring_bytes / std::max<size_t>(1, options.interfaces.size());
+  return std::clamp(share, kLeastRing, kMostRing);
+}
+
+std::string ProgramPath() {
+  std::error_code ignored;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  return path.empty() ? "PROGRAM" : path.string();
+}
 
 Error ActivationError(const std::string& name, int status, const char* detail) {
   switch (status) {
@@ -32,10 +46,9 @@ Error ActivationError(const std::string& name, int status, const char* detail) {
     case PCAP_ERROR_PERM_DENIED:
     case PCAP_ERROR_PROMISC_PERM_DENIED:
       return {ErrorCode::kPermission,
-              fmt::format("no permission to capture on {}; run as root, or: sudo setcap "
-                          "cap_net_raw,cap_net_admin+ep $(readlink -f \"$(command -v "
-                          "parallax-sensor)\")",
-                          name)};
+              fmt::format("no permission to capture on {}; run as root, or once: "
+                          "sudo setcap cap_net_raw+ep {}",
+                          name, ProgramPath())};
     default:
       return {ErrorCode::kFailure,
               fmt::format("cannot capture on {}: {}{}{}", name, pcap_statustostr(status),
@@ -77,7 +90,7 @@ Result<void> InterfaceTap::Open() {
   pcap_set_snaplen(pcap, options_.snap_length);
   pcap_set_promisc(pcap, options_.promiscuous ? 1 : 0);
   pcap_set_timeout(pcap, static_cast<int>(options_.block_timeout.count()));
-  pcap_set_buffer_size(pcap, static_cast<int>(options_.ring_bytes));
+  pcap_set_buffer_size(pcap, static_cast<int>(RingBytesEach(options_)));
   handle->nanoseconds = pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO) == 0;
   if (const int status = pcap_activate(pcap); status < 0) {
     if (status == PCAP_ERROR_IFACE_NOT_UP) {
@@ -205,7 +218,7 @@ void InterfaceTap::Enter(State state, const std::string& why) {
   const bool worse = state != State::kUp;
   state_ = state;
   if (worse) {
-    LogWarning("interface {}: {}{}{}; will try again", name_, Health().state,
+    LogWarning("interface {}: {}{}{}; its capture goes on when it is back", name_, Health().state,
                why.empty() ? "" : ": ", why);
   } else {
     LogInfo("interface {}: capturing", name_);

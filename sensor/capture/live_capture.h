@@ -27,7 +27,8 @@ struct LiveCaptureOptions {
   FilterScope scope = FilterScope::kSynOrRst;
   bool promiscuous = false;
   int snap_length = 256;  // bytes: link and tags 26, MPLS 16, IPv6 40, extensions 100, TCP
-  size_t ring_bytes = size_t{64} << 20;  // per interface; some 400 000 SYNs
+  // Shared by the interfaces, 2 MiB each at the least; 64 MiB hold some 400 000 SYNs.
+  size_t ring_bytes = size_t{64} << 20;
   // How long the kernel may hold back a ring block that is not full: bounds the latency.
   std::chrono::milliseconds block_timeout{10};
 };

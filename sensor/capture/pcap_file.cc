@@ -5,6 +5,7 @@
 #include <pcap/pcap.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <vector>
 
@@ -14,6 +15,9 @@ namespace parallax::sensor {
 namespace {
 
 constexpr size_t kReadAhead = size_t{1} << 18;
+// A damaged file may claim any time; within these bounds (1970 to 2115) the difference of any two
+// stamps still fits into a Duration.
+constexpr time_t kLastSecond = 4'600'000'000;
 
 std::string NameOfDlt(int dlt) {
   const char* name = pcap_datalink_val_to_name(dlt);
@@ -102,7 +106,8 @@ Result<bool> PcapFile::Next(Frame& frame) {
   frame.captured = {bytes, header->caplen};
   frame.wire_length = header->len;
   // With nanosecond precision tv_usec holds nanoseconds.
-  frame.stamp = WallTime(std::chrono::seconds(header->ts.tv_sec) + Duration(header->ts.tv_usec));
+  const auto seconds = std::clamp<time_t>(header->ts.tv_sec, 0, kLastSecond);
+  frame.stamp = WallTime(std::chrono::seconds(seconds) + Duration(header->ts.tv_usec));
   frame.number = ++impl_->frames;
   return true;
 }

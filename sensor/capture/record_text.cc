@@ -100,7 +100,7 @@ void AppendAddress(const IpAddress& address, std::string& out) {
   }
 }
 
-void RecordText::Time(WallTime time, std::string& out) {
+void RecordText::Time(WallTime time, bool nanoseconds, std::string& out) {
   const auto whole = std::chrono::floor<std::chrono::seconds>(time);
   const int64_t second = whole.time_since_epoch().count();
   if (second != second_ || second_text_.empty()) {
@@ -110,10 +110,9 @@ void RecordText::Time(WallTime time, std::string& out) {
   }
   out += second_text_;
   const auto nanos = static_cast<uint64_t>((time - whole).count());
-  const bool micro = nanos % 1000 == 0;
+  const size_t count = nanoseconds ? 9 : 6;
   char digits[10] = ".";
-  const size_t count = micro ? 6 : 9;
-  uint64_t rest = micro ? nanos / 1000 : nanos;
+  uint64_t rest = nanoseconds ? nanos : nanos / 1000;
   for (size_t i = count; i > 0; --i) {
     digits[i] = static_cast<char>('0' + rest % 10);
     rest /= 10;
@@ -122,11 +121,15 @@ void RecordText::Time(WallTime time, std::string& out) {
   out += 'Z';
 }
 
+void RecordText::JsonTime(WallTime time, std::string& out) {
+  Time(time, time.time_since_epoch().count() % 1000 != 0, out);
+}
+
 void RecordText::SegmentJson(const CapturedSegment& captured, std::string& out) {
   const SynSegment& s = captured.segment;
   AppendField("{\"frame\":", captured.frame, out);
   out += ",\"time\":\"";
-  Time(captured.stamp, out);
+  JsonTime(captured.stamp, out);
   out += '"';
   AppendInterfaceJson(captured.interface, out);
   out += ",\"flags\":\"";
@@ -144,7 +147,7 @@ void RecordText::SegmentJson(const CapturedSegment& captured, std::string& out) 
 
 void RecordText::AttemptJson(const Attempt& a, std::string& out) {
   out += "{\"time\":\"";
-  Time(a.first_seen, out);
+  JsonTime(a.first_seen, out);
   out += '"';
   AppendInterfaceJson(a.interface, out);
   AppendEndpointsJson(a.client, a.server, out);
@@ -173,7 +176,7 @@ void RecordText::SegmentHeader(std::string& out) {
 void RecordText::SegmentRow(const CapturedSegment& captured, std::string& out) {
   const SynSegment& s = captured.segment;
   size_t start = out.size();
-  Time(captured.stamp, out);
+  Time(captured.stamp, false, out);
   EndFixedColumn(start, kTimeWidth, out);
   start = out.size();
   out += captured.interface.empty() ? "-" : captured.interface;
@@ -203,7 +206,7 @@ void RecordText::AttemptHeader(std::string& out) {
 
 void RecordText::AttemptRow(const Attempt& a, std::string& out) {
   size_t start = out.size();
-  Time(a.first_seen, out);
+  Time(a.first_seen, false, out);
   EndFixedColumn(start, kTimeWidth, out);
   start = out.size();
   out += a.interface.empty() ? "-" : a.interface;

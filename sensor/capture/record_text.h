@@ -23,14 +23,15 @@ class RecordText {
   // src is the client, `isn` its initial sequence number, `ttl` null if its SYN was not seen.
   void AttemptJson(const Attempt& attempt, std::string& out);
 
-  // Rows of the same content; columns widen when a value needs it.
+  // Rows of the same content, times in microseconds; columns widen when a value needs it.
   void SegmentHeader(std::string& out);
   void SegmentRow(const CapturedSegment& segment, std::string& out);
   void AttemptHeader(std::string& out);
   void AttemptRow(const Attempt& attempt, std::string& out);
 
  private:
-  void Time(WallTime time, std::string& out);
+  void Time(WallTime time, bool nanoseconds, std::string& out);
+  void JsonTime(WallTime time, std::string& out);
 
   int64_t second_ = -1;         // whose text is in second_text_
   std::string second_text_;     // "2026-11-23T13:30:18"

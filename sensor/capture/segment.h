@@ -32,13 +32,13 @@ enum TcpFlag : uint8_t {
 
 // A TCP segment with SYN or RST set.
 struct SynSegment {
-  Endpoint src;
-  Endpoint dst;
+  Endpoint src{};
+  Endpoint dst{};
   uint32_t seq = 0;
   uint32_t ack = 0;
   uint8_t flags = 0;  // kTcpFin | kTcpSyn | kTcpRst | kTcpAck, other bits cleared
   uint8_t ttl = 0;    // IPv4 TTL or IPv6 hop limit
-  VlanList vlan;
+  VlanList vlan{};
 
   bool Has(TcpFlag flag) const { return (flags & flag) != 0; }
   bool IsSyn() const { return Has(kTcpSyn) && !Has(kTcpAck); }
