@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* kProgram = "parallax-collector";
 constexpr size_t kLinkEvents = 2'000;  // batches of up to 1,000 records
-constexpr size_t kStoreOps = 20'000;
+constexpr size_t kStoreOps = 1'000;  // a batch is one op: bounds the memory while the store is slow
 constexpr Duration kTick = 100ms;
 
 EngineOptions EngineOptionsFrom(const CollectorConfig& config) {
