@@ -27,7 +27,7 @@ need_binaries() {
 clean_up() {
   local status=$? name
   trap - EXIT
-  trap '' INT TERM
+  trap '' INT TERM PIPE
   for name in "${LABS[@]}"; do
     if ((FAILED)); then
       "$ROOT/deploy/lab" down --name "$name" --keep-logs >&2 2>/dev/null || true
@@ -45,6 +45,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 141' PIPE
 
 # Ends the test at hand with a reason; the next one goes on.
 wrong() {
