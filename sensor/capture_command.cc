@@ -169,6 +169,7 @@ class Session {
       return tl::make_unexpected(capture.error());
     }
     Start();
+    fmt::print(stderr, "capturing on {}; Ctrl-C ends it\n", fmt::join(options_.interfaces, ", "));
     (*capture)->Run(
         [this](const CapturedSegment& segment) {
           if (!Enough()) {
