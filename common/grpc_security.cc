@@ -1,6 +1,7 @@
 #include "common/grpc_security.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/credentials.h>
@@ -9,6 +10,8 @@
 #include <grpcpp/security/tls_credentials_options.h>
 
 #include <vector>
+
+#include "common/log.h"
 
 namespace parallax {
 namespace {
@@ -25,6 +28,10 @@ std::shared_ptr<grpc::experimental::CertificateProviderInterface> Provider(
 }
 
 }  // namespace
+
+void RouteGrpcLog() {
+  gpr_set_log_function([](gpr_log_func_args* args) { LogDebug("gRPC: {}", args->message); });
+}
 
 std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(const TlsIdentity& identity) {
   grpc::experimental::TlsServerCredentialsOptions options(Provider(identity));

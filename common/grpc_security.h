@@ -20,6 +20,9 @@
 
 namespace parallax {
 
+// gRPC speaks through our log, at debug level: what matters of it comes back as a status.
+void RouteGrpcLog();
+
 std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(const TlsIdentity& identity);
 
 // A lazy channel to one address of the collector; nothing is sent before it is used.

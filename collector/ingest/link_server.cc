@@ -28,6 +28,7 @@ LinkServer::~LinkServer() { Stop(); }
 Result<std::unique_ptr<LinkServer>> LinkServer::Start(const HostPort& listen,
                                                       const TlsIdentity& identity,
                                                       BoundedQueue<LinkEvent>& events) {
+  RouteGrpcLog();
   auto impl = std::make_unique<Impl>(events);
   const std::string address = listen.host.find(':') == std::string::npos
                                   ? fmt::format("{}:{}", listen.host, listen.port)
@@ -39,7 +40,7 @@ Result<std::unique_ptr<LinkServer>> LinkServer::Start(const HostPort& listen,
   builder.RegisterService(&impl->service);
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || port == 0) {
-    return Fail(ErrorCode::kUnavailable,
+    return Fail(ErrorCode::kFailure,
                 fmt::format("cannot listen on {}: the address is not of this host or the port is "
                             "taken (change server.listen, or see who has it with: ss -ltnp)",
                             address));

@@ -13,7 +13,7 @@ namespace parallax::collector {
 
 class LinkServer {
  public:
-  // kUnavailable, naming the address, if it cannot be listened on.
+  // kFailure, naming the address, if it cannot be listened on.
   static Result<std::unique_ptr<LinkServer>> Start(const HostPort& listen,
                                                    const TlsIdentity& identity,
                                                    BoundedQueue<LinkEvent>& events);

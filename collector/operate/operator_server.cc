@@ -42,7 +42,7 @@ Result<void> ClearTheWay(const std::string& path) {
   }
   switch (const int error = TryConnect(path)) {
     case 0:
-      return Fail(ErrorCode::kUnavailable,
+      return Fail(ErrorCode::kFailure,
                   fmt::format("{}: another collector serves operators there; stop that one first, "
                               "or set server.operator_socket to another path",
                               path));

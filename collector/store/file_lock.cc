@@ -35,7 +35,7 @@ Result<FileLock> FileLock::Take(const std::string& path, const std::string& lock
       return tl::make_unexpected(ErrnoError(lock_path, errno));
     }
     const int pid = HolderOf(file.get());
-    return Fail(ErrorCode::kUnavailable,
+    return Fail(ErrorCode::kFailure,
                 fmt::format("{}: in use by another collector{}; stop that one first, or give this "
                             "one another store.path",
                             path, pid > 0 ? fmt::format(" (pid {})", pid) : std::string()));

@@ -11,7 +11,7 @@ namespace parallax::collector {
 
 class FileLock {
  public:
-  // Fails with kUnavailable, naming `path` and the holder's process id, if it is taken.
+  // Fails with kFailure, naming `path` and the holder's process id, if it is taken.
   static Result<FileLock> Take(const std::string& path, const std::string& lock_path);
 
  private:

@@ -46,6 +46,7 @@ LinkClient::LinkClient(LinkOptions options, Spool& spool, std::function<SensorHe
       on_order_(std::move(on_order)) {}
 
 void LinkClient::Run() {
+  RouteGrpcLog();
   Backoff backoff(kFirstRetry, kSlowestRetry, RandomHashKey()[0]);
   for (size_t turn = 0; !stopping_; ++turn) {
     const HostPort& address = options_.addresses[turn % options_.addresses.size()];
