@@ -98,7 +98,10 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
     }
     SaveTarget(*target);
     target->trickles = Scatter(++turn_);
-    target->next_check = now.mono + options_.baseline_interval;
+    // Hosts come in crowds; their baselines should not.
+    target->next_check = now.mono + options_.baseline_interval / 4 +
+                         options_.baseline_interval / 64 *
+                             static_cast<int64_t>(target->trickles % 64);
     trickle_.emplace(*target->next_check, client);
     if (!troubled) {
       Want(patient_, *target, now.mono, now.mono, {});
@@ -287,14 +290,15 @@ void Engine::ConcludeRecheck(Target& target, const Opinion& opinion, const Round
   } else if (opinion.verdict == Verdict::kTargetDown &&
              target.record.verdict == Verdict::kTargetDown) {
     incidents_.Down(round.target, Names(opinion.failing), round.began, now);
-  } else {
-    // Not as it was: ask everybody.
+  } else if (!opinion.unsure || opinion.undecided || !opinion.failing.empty()) {
+    // Not as it was: ask everybody. (Silence that cannot be read changes nothing.)
     Want(urgent_, target, now.mono, now.mono, round.asked);
   }
 }
 
 void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round& round,
                              Moment now) {
+  const Verdict before = target.record.verdict;
   if (opinion.verdict != Verdict::kUnknown) {
     target.record.verdict = opinion.verdict;
   }
@@ -313,7 +317,11 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
       }
       break;
     case Verdict::kHealthy:
-      incidents_.Cleared(round.target, now);
+      if (IsAccused(target, now)) {
+        target.record.verdict = before;  // who cannot reach it was not heard, or could not be read
+      } else {
+        incidents_.Cleared(round.target, now);
+      }
       if (opinion.unsure && target.unsure_looks < std::size(kUnsureLooks)) {
         const Duration gap = kUnsureLooks[target.unsure_looks++];
         // Perhaps the method is proven from there by then. Not for ever: a filter stays a filter.
@@ -328,6 +336,14 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
     must.insert(must.end(), round.asked.begin(), round.asked.end());
     Want(urgent_, target, now.mono, now.mono + kSecondLook, must);
   }
+}
+
+bool Engine::IsAccused(const Target& target, Moment now) const {
+  return incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly) &&
+         std::any_of(target.cells.begin(), target.cells.end(), [&](const auto& entry) {
+           return entry.second.down() &&
+                  now.mono - vantages_.At(entry.first).last_heard < kAccusationLife;
+         });
 }
 
 void Engine::Accuse(Target& target, const Opinion& opinion, MonoTime began, Moment now) {

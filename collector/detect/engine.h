@@ -89,6 +89,9 @@ class Engine {
              Moment now, std::optional<VantageId> about = {});
   // Whose silence at this target means something, by ProbeMethod.
   std::array<bool, 2> Telling(VantageId sensor, const Target& target, MonoTime now) const;
+  // By which methods to ask, by ProbeMethod.
+  std::array<bool, 2> WorthAsking(RoundKind kind, VantageId sensor, const Target& target,
+                                  MonoTime now) const;
   std::array<bool, 2> TellingOfHost(VantageId sensor, VantageId host, Family family,
                                     MonoTime now) const;
 
@@ -103,6 +106,8 @@ class Engine {
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
   void Believe(Target& target, const std::vector<Ballot>& ballots, Moment now);
   void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
+  // Does a sensor, present or not, hold that it cannot reach it?
+  bool IsAccused(const Target& target, Moment now) const;
   void Accuse(Target& target, const Opinion& opinion, MonoTime began, Moment now);
   void Sweep(const std::vector<VantageId>& must, Moment now);
 

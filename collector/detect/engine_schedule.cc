@@ -131,8 +131,7 @@ void Engine::StartTrickle(Moment now) {
     if (target == nullptr || target->next_check != when) {
       continue;
     }
-    const bool willing =
-        target->Answers(ProbeMethod::kIcmpEcho) || target->Answers(ProbeMethod::kTcpSyn);
+    const bool willing = target->Answers();
     // Three quarters to five quarters of the interval, so that targets do not march in step. Who
     // never answered is asked in both ways, and more seldom.
     const Duration interval = options_.baseline_interval * (willing ? 1 : kSilentPatience);
@@ -154,7 +153,7 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
                    size_t tries, Moment now, std::optional<VantageId> about) {
   tokens_ -= 1;
   ProbeOrder order = rounds_.Open(kind, address, asked, tries, now.mono, about);
-  Target* target = about ? nullptr : targets_.Find(address);
+  Target* target = about ? nullptr : targets_.Find(address);  // else it is there: callers looked
   if (target != nullptr && kind != RoundKind::kControl) {
     target->open_round = order.id;
   }
@@ -164,20 +163,38 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
                                  [&](const SensorOrders& o) { return o.sensor == name; });
     SensorOrders& to = it != actions_.orders.end() ? *it : actions_.orders.emplace_back();
     to.sensor = name;
-    std::array<bool, 2> telling{};  // a control is after any answer, so both ways are as good
-    if (about) {
-      telling = TellingOfHost(sensor, *about, address.family(), now.mono);
-    } else if (target != nullptr && kind != RoundKind::kControl) {
-      telling = Telling(sensor, *target, now.mono);
-    }
+    const std::array<bool, 2> telling =
+        about ? TellingOfHost(sensor, *about, address.family(), now.mono)
+              : WorthAsking(kind, sensor, *target, now.mono);
     // The trickle takes the other method first with every circle over the sensors, so that both
     // stay proven from everywhere.
-    const bool tcp_first = kind == RoundKind::kTrickle && target != nullptr &&
+    const bool tcp_first = kind == RoundKind::kTrickle &&
                            target->trickles / vantages_.size() % 2 == 1;
     order.tries =
         ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
     to.orders.push_back(order);
   }
+}
+
+std::array<bool, 2> Engine::WorthAsking(RoundKind kind, VantageId sensor, const Target& target,
+                                        MonoTime now) const {
+  const Family family = target.record.address.family();
+  const auto cell = target.cells.find(sensor);
+  const auto worth = [&](ProbeMethod method) {
+    switch (kind) {
+      case RoundKind::kControl:
+        return false;  // after any answer: both ways are as good
+      case RoundKind::kTrickle:
+        // What may bring an answer, proven or not: that is how it becomes proven.
+        return target.Answers(method) && !vantages_.MethodFiltered(sensor, method, family) &&
+               (cell == target.cells.end() || !cell->second.filtered(method));
+      default:
+        // Whether a new target answers will be known when the round is over.
+        return target.Answers() ? Telling(sensor, target, now)[static_cast<size_t>(method)]
+                                : vantages_.MethodWorks(sensor, method, family, now);
+    }
+  };
+  return {worth(ProbeMethod::kIcmpEcho), worth(ProbeMethod::kTcpSyn)};
 }
 
 void Engine::Sweep(const std::vector<VantageId>& must, Moment now) {

@@ -94,6 +94,9 @@ void Engine::WatchSensors(Moment now) {
       }
       SetSensorState(id, SensorState::kLost, "unheard", now);
     }
+    if (!v.connected && now.mono - v.last_heard > kAccusationLife) {
+      incidents_.Forget(v.record.name, now);
+    }
     const bool silent =
         v.record.state == SensorState::kLost ||
         (v.record.state == SensorState::kIsolated && !v.connected);
@@ -131,7 +134,10 @@ void Engine::WatchGateway(VantageId id, Moment now) {
   }
   // Whom it accused in the seconds before it knew says nothing about the network.
   incidents_.Discredit(v.record.name);
-  if (now.mono - *v.gateway_down_since >= kGatewayDownFor) {
+  // Long enough for controls to contradict it, or to do so again after the last one that did.
+  const bool did = v.answered_at && *v.answered_at > *v.gateway_down_since;
+  if (now.mono - (did ? *v.answered_at + kAnsweredLately : *v.gateway_down_since) >=
+      kGatewayDownFor) {
     Isolate(id, "its gateway does not answer it", now);
   }
 }

@@ -169,6 +169,21 @@ void IncidentBook::Discredit(const SensorName& sensor) {
   }
 }
 
+void IncidentBook::Forget(const SensorName& sensor, Moment now) {
+  for (Incident& incident : incidents_) {
+    if (incident.record.verdict != Verdict::kRouteAnomaly || !IsLive(incident)) {
+      continue;
+    }
+    for (auto& [address, member] : incident.members) {
+      if (member.failing_now && member.failing.erase(sensor) > 0 && member.failing.empty()) {
+        member.failing.insert(sensor);  // whom it was about
+        incident.record.evidence["unheard_accuser"] = sensor;
+        Recover(incident, member, now.mono);
+      }
+    }
+  }
+}
+
 void IncidentBook::Cleared(const IpAddress& target, Moment now) {
   for (Incident& incident : incidents_) {
     const auto it = incident.members.find(target);
@@ -227,10 +242,7 @@ void IncidentBook::HalfOpen(const IpAddress& client, const SensorName& sensor, b
 }
 
 void IncidentBook::Tick(Moment now) {
-  if (now.mono - merged_at_ >= kMergeEvery) {
-    merged_at_ = now.mono;
-    MergeSame(now);
-  }
+  MergeSame(now);
   for (Incident& incident : incidents_) {
     Advance(incident, now);
   }
@@ -265,13 +277,21 @@ void IncidentBook::DropStale(Moment now) {
   }
 }
 
+// What is about to open is compared with what is open (a candidate has too few victims to tell), and
+// from time to time those that are open with each other.
 void IncidentBook::MergeSame(Moment now) {
+  const bool all = now.mono - merged_at_ >= kMergeEvery;
+  merged_at_ = all ? now.mono : merged_at_;
+  const auto takes_part = [&](const Incident& incident) {
+    return incident.record.verdict == Verdict::kRouteAnomaly && IsLive(incident) &&
+           (!IsTentative(incident) || HoldsLongEnough(incident, now));
+  };
   for (size_t i = 0; i < incidents_.size(); ++i) {
     for (size_t j = i + 1; j < incidents_.size();) {
       Incident& a = incidents_[i];
       Incident& b = incidents_[j];
-      if (a.record.verdict != Verdict::kRouteAnomaly || b.record.verdict != Verdict::kRouteAnomaly ||
-          !IsLive(a) || !IsLive(b) || !SameVictims(a, b)) {
+      if (!takes_part(a) || !takes_part(b) || !(all || IsTentative(a) || IsTentative(b)) ||
+          !SameVictims(a, b)) {
         ++j;
         continue;
       }

@@ -66,6 +66,8 @@ class IncidentBook {
   // What `sensor` holds against others is about itself. What is confirmed and open stays: the
   // evidence was good when it was given.
   void Discredit(const SensorName& sensor);
+  // `sensor` has been away for so long that nobody can say whether its accusations still hold.
+  void Forget(const SensorName& sensor, Moment now);
   // Everybody who was asked reaches it, or it is no longer a target.
   void Cleared(const IpAddress& target, Moment now);
   // Evidence about the vantage itself.

@@ -13,7 +13,6 @@ using namespace std::chrono_literals;
 // A method that brought no answer from any target for this long proves nothing by silence.
 constexpr Duration kMethodMemory = 10min;
 constexpr unsigned kContradictionsToFilter = 2;
-constexpr Duration kAnsweredLately = 10s;
 // Three missed heartbeats: what such a sensor would say now is not known.
 constexpr Duration kFresh = 7s;
 // A sensor without a route for a family is not asked again at once.
@@ -139,11 +138,16 @@ bool VantageBook::Eligible(VantageId id, Family family, MonoTime now) const {
          now >= v.no_way_until[FamilyIndex(family)];
 }
 
+bool VantageBook::MethodFiltered(VantageId id, ProbeMethod method, Family family) const {
+  return vantages_[id].methods[FamilyIndex(family)][Index(method)].contradicted >=
+         kContradictionsToFilter;
+}
+
 bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family,
                               MonoTime now) const {
   const Vantage& v = vantages_[id];
   const Vantage::Method& m = v.methods[FamilyIndex(family)][Index(method)];
-  if (m.contradicted >= kContradictionsToFilter) {
+  if (MethodFiltered(id, method, family)) {
     return false;
   }
   if (m.answered_at && now - *m.answered_at < kMethodMemory) {

@@ -18,6 +18,12 @@
 
 namespace parallax::collector {
 
+// Answers from targets contradict a gateway that does not answer for this long.
+inline constexpr Duration kAnsweredLately = std::chrono::seconds(10);
+
+// What a sensor held against a target stands while it is away, but not for ever.
+inline constexpr Duration kAccusationLife = std::chrono::hours(1);
+
 // Index of a sensor in the VantageBook; stable for the life of the process.
 using VantageId = uint32_t;
 
@@ -80,6 +86,8 @@ class VantageBook {
 
   // Can it be asked, and does what it says about `family` count?
   bool Eligible(VantageId id, Family family, MonoTime now) const;
+  // Is `method` stopped by something near the sensor?
+  bool MethodFiltered(VantageId id, ProbeMethod method, Family family) const;
   // Does silence to `method` from there mean anything?
   bool MethodWorks(VantageId id, ProbeMethod method, Family family, MonoTime now) const;
 

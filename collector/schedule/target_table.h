@@ -61,6 +61,7 @@ struct Target {
     return (method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered) !=
            WallTime{};
   }
+  bool Answers() const { return Answers(ProbeMethod::kIcmpEcho) || Answers(ProbeMethod::kTcpSyn); }
 };
 
 class TargetTable {

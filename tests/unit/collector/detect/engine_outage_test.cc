@@ -16,13 +16,13 @@ SensorState StateOf(const sim::Campus& campus, const SensorName& name) {
 }
 
 // Every third host of those that answer anything.
-std::set<IpAddress> SwitchOff(sim::Campus& campus) {
-  std::set<IpAddress> off;
+std::set<std::string> SwitchOff(sim::Campus& campus) {
+  std::set<std::string> off;
   for (size_t i = 0; i < campus.remotes().size(); i += 3) {
     sim::Remote& remote = campus.remotes()[i];
     remote.alive = false;
     if (remote.icmp || remote.tcp) {
-      off.insert(remote.address);
+      off.insert(remote.address.ToString());
     }
   }
   return off;
@@ -32,12 +32,12 @@ TEST(TargetOff, IsDownAndNothingElse) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     World campus({.seed = seed, .loss = seed % 2 == 0 ? 0.02 : 0.0});
     campus.Run(5min + seed * 370ms);
-    const std::set<IpAddress> off = SwitchOff(campus);
+    const std::set<std::string> off = SwitchOff(campus);
     campus.Run(10min);
     ASSERT_THAT(Story(campus), ElementsAre("INC-1 target_down opened"));
     EXPECT_EQ(FailingIn(campus.store().incidents().at(1)), off);
-    for (const IpAddress& address : off) {
-      EXPECT_EQ(campus.store().targets().at(address).verdict, Verdict::kTargetDown);
+    for (const std::string& address : off) {
+      EXPECT_EQ(campus.store().targets().at(*IpAddress::Parse(address)).verdict, Verdict::kTargetDown);
     }
     for (sim::Remote& remote : campus.remotes()) {
       remote.alive = true;
@@ -186,7 +186,7 @@ TEST(Filter, OfIcmpAtOneVantageIsNoAnomaly) {
           Tell("ICMP filtered at one vantage (%s, %s): %.1f probes per target-hour",
                from_start ? "from start" : "mid-run", rejects ? "rejected" : "dropped", rate);
         }
-        EXPECT_LE(rate, 25);
+        EXPECT_LE(rate, 33);
       }
     }
   }

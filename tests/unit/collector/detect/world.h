@@ -2,6 +2,7 @@
 // both families and of every temper, and the faults of the seed incident.
 #pragma once
 
+#include <bit>
 #include <cstdio>
 #include <set>
 #include <string>
@@ -48,7 +49,7 @@ inline bool Half(const sim::Remote& remote) {
   for (const uint8_t byte : remote.address.bytes()) {
     h = (h ^ byte) * 16777619;
   }
-  return (h >> 7 & 1) != 0;
+  return std::popcount(h) % 2 != 0;
 }
 
 // One department's router sends every other destination into the void.
@@ -58,11 +59,11 @@ inline auto RogueAt(const std::string& group) {
   };
 }
 
-inline std::set<IpAddress> FailingIn(const IncidentRecord& incident) {
-  std::set<IpAddress> failing;
+inline std::set<std::string> FailingIn(const IncidentRecord& incident) {
+  std::set<std::string> failing;
   for (const IncidentTarget& target : incident.targets) {
     if (target.failing) {
-      failing.insert(target.address);
+      failing.insert(target.address.ToString());
     }
   }
   return failing;
@@ -70,11 +71,11 @@ inline std::set<IpAddress> FailingIn(const IncidentRecord& incident) {
 
 // The remote hosts that a probe can find out about, among those for which `fails` holds.
 template <typename Predicate>
-std::set<IpAddress> Telling(sim::Campus& campus, Predicate fails) {
-  std::set<IpAddress> telling;
+std::set<std::string> Telling(sim::Campus& campus, Predicate fails) {
+  std::set<std::string> telling;
   for (const sim::Remote& remote : campus.remotes()) {
     if ((remote.icmp || remote.tcp) && fails(remote)) {
-      telling.insert(remote.address);
+      telling.insert(remote.address.ToString());
     }
   }
   return telling;
