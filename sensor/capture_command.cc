@@ -83,8 +83,8 @@ class Session {
     const Result<void> result = FromFile() ? ReadFile() : CaptureLive();
     output_.Flush();
     if (output_.broken() && output_.error() != EPIPE) {
-      return ReportFailure(kProgram, ErrnoError("cannot write to standard output",
-                                                output_.error()));
+      return ReportFailure(kProgram,
+                           ErrnoError("cannot write to standard output", output_.error()));
     }
     if (started_) {
       PrintSummary();
@@ -119,8 +119,8 @@ class Session {
     }
     Start();
     struct stat status {};
-    const bool waits = options_.read_file == "-" || stat(options_.read_file.c_str(), &status) != 0 ||
-                       !S_ISREG(status.st_mode);
+    const bool waits = options_.read_file == "-" ||
+                       stat(options_.read_file.c_str(), &status) != 0 || !S_ISREG(status.st_mode);
     PcapFile::Frame frame;
     WallTime last;
     while (!Enough()) {
@@ -139,8 +139,7 @@ class Session {
       last = frame.stamp;
       // The file's own time drives the tracker, frames without a SYN included.
       const MonoTime now(frame.stamp.time_since_epoch());
-      const auto segment =
-          DecodeSegment(file->link_type(), frame.captured, frame.wire_length);
+      const auto segment = DecodeSegment(file->link_type(), frame.captured, frame.wire_length);
       if (options_.handshakes) {
         Advance(now);
       }
@@ -303,8 +302,8 @@ class Session {
 int RunCaptureCommand(const CaptureCommandOptions& options) {
   InitLog(LogLevel::kWarning);
   if (options.read_file.empty() == options.interfaces.empty()) {
-    return ReportFailure(kProgram, {ErrorCode::kUsage,
-                                    "capture: name either --read FILE or --interface IF"});
+    return ReportFailure(kProgram,
+                         {ErrorCode::kUsage, "capture: name either --read FILE or --interface IF"});
   }
   InstallSignalHandlers();
   return Session(options).Run();

@@ -55,9 +55,9 @@ void BpfAssembler::JumpIf(BpfTest test, uint32_t value, Label yes, Label no) {
 }
 
 void BpfAssembler::JumpIfGreaterThanX(Label yes, Label no) {
-  Conditional(static_cast<uint16_t>(kJumpClass | kCompareWithX |
-                                    static_cast<uint16_t>(BpfTest::kGreater)),
-              0, yes, no);
+  Conditional(
+      static_cast<uint16_t>(kJumpClass | kCompareWithX | static_cast<uint16_t>(BpfTest::kGreater)),
+      0, yes, no);
 }
 
 std::vector<BpfInstruction> BpfAssembler::Assemble() const {

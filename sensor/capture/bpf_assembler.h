@@ -22,7 +22,12 @@ struct BpfInstruction {
 
 inline constexpr size_t kBpfMostInstructions = 4096;  // BPF_MAXINSNS of the kernel
 
-enum class BpfTest : uint16_t { kEqual = 0x10, kGreater = 0x20, kGreaterOrEqual = 0x30, kAny = 0x40 };
+enum class BpfTest : uint16_t {
+  kEqual = 0x10,
+  kGreater = 0x20,
+  kGreaterOrEqual = 0x30,
+  kAny = 0x40
+};
 
 class BpfAssembler {
  public:
@@ -42,11 +47,11 @@ class BpfAssembler {
   void LoadHalfAt(uint32_t offset) { Emit(0x28, offset); }
   void LoadWordAt(uint32_t offset) { Emit(0x20, offset); }
 
-  void LoadImmediate(uint32_t value) { Emit(0x00, value); }    // A := value
-  void SetX(uint32_t value) { Emit(0x01, value); }             // X := value
-  void Store(uint32_t cell) { Emit(0x02, cell); }              // M[cell] := A
-  void Recall(uint32_t cell) { Emit(0x60, cell); }             // A := M[cell]
-  void RecallX(uint32_t cell) { Emit(0x61, cell); }            // X := M[cell]
+  void LoadImmediate(uint32_t value) { Emit(0x00, value); }  // A := value
+  void SetX(uint32_t value) { Emit(0x01, value); }           // X := value
+  void Store(uint32_t cell) { Emit(0x02, cell); }            // M[cell] := A
+  void Recall(uint32_t cell) { Emit(0x60, cell); }           // A := M[cell]
+  void RecallX(uint32_t cell) { Emit(0x61, cell); }          // X := M[cell]
   void AToX() { Emit(0x07, 0); }
   void XToA() { Emit(0x87, 0); }
   void Add(uint32_t value) { Emit(0x04, value); }

@@ -13,40 +13,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "sensor/capture/link_type.h"
 #include "sensor/capture/segment.h"
 
 namespace parallax::sensor {
-
-// How a frame begins; https://www.tcpdump.org/linktypes.html.
-enum class LinkType : uint8_t {
-  kEthernet,   // DLT_EN10MB, 1
-  kRaw,        // DLT_RAW, 12 or 101: IPv4 or IPv6 by the version nibble
-  kIpv4,       // DLT_IPV4, 228
-  kIpv6,       // DLT_IPV6, 229
-  kNull,       // DLT_NULL, 0: address family in the byte order of the writing host
-  kLoop,       // DLT_LOOP, 108: address family in network order
-  kLinuxSll,   // DLT_LINUX_SLL, 113
-  kLinuxSll2,  // DLT_LINUX_SLL2, 276
-  kPpp,        // DLT_PPP, 9, and DLT_PPP_SERIAL, 50
-  kPppEther,   // DLT_PPP_ETHER, 51: starts with the PPPoE header
-  kCiscoHdlc,  // DLT_C_HDLC, 104
-};
-inline constexpr LinkType kAllLinkTypes[] = {
-    LinkType::kEthernet, LinkType::kRaw,  LinkType::kIpv4,     LinkType::kIpv6,
-    LinkType::kNull,     LinkType::kLoop, LinkType::kLinuxSll, LinkType::kLinuxSll2,
-    LinkType::kPpp,      LinkType::kPppEther, LinkType::kCiscoHdlc,
-};
-
-// nullopt if we cannot read frames of that kind.
-std::optional<LinkType> LinkTypeFromDlt(int dlt);
-// What pcap_open_dead() and file headers call it.
-int DltOf(LinkType type);
-std::string_view ToString(LinkType type);
 
 // Why a frame holds nothing for us.
 enum class DecodeSkip : uint8_t {
@@ -61,8 +35,7 @@ inline constexpr size_t kDecodeSkipCount = 6;
 std::string_view ToString(DecodeSkip skip);
 
 // `captured` are the bytes at hand, `wire_length` is how long the frame was on the wire.
-tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type,
-                                                   std::span<const uint8_t> captured,
+tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type, std::span<const uint8_t> captured,
                                                    uint32_t wire_length);
 
 // Facts that the decoder and the filter generator share.

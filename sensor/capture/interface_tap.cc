@@ -161,8 +161,8 @@ void InterfaceTap::Dispatch(int most, uint64_t& frames, const LiveCapture::Sink&
             .frame = ++b.frames,
             .wire_length = header->len});
   };
-  const int count = pcap_dispatch(handle_->pcap.get(), most, each,
-                                  reinterpret_cast<u_char*>(&batch));
+  const int count =
+      pcap_dispatch(handle_->pcap.get(), most, each, reinterpret_cast<u_char*>(&batch));
   if (count < 0 && count != PCAP_ERROR_BREAK) {
     const std::string why = pcap_geterr(handle_->pcap.get());
     Close();

@@ -74,8 +74,8 @@ Result<PcapFile> PcapFile::Open(const std::string& path) {
   std::setvbuf(impl->stream, impl->read_ahead.data(), _IOFBF, impl->read_ahead.size());
 
   char reason[PCAP_ERRBUF_SIZE] = "";
-  impl->pcap = pcap_fopen_offline_with_tstamp_precision(impl->stream, PCAP_TSTAMP_PRECISION_NANO,
-                                                        reason);
+  impl->pcap =
+      pcap_fopen_offline_with_tstamp_precision(impl->stream, PCAP_TSTAMP_PRECISION_NANO, reason);
   if (impl->pcap == nullptr) {
     return Fail(ErrorCode::kFailure,
                 fmt::format("{}: not a pcap or pcapng capture ({})", impl->name, reason));

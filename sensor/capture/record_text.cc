@@ -55,9 +55,7 @@ void AppendEndpointsJson(const Endpoint& src, const Endpoint& dst, std::string& 
   AppendField("\",\"dport\":", dst.port, out);
 }
 
-std::string_view FlagsText(const SynSegment& segment) {
-  return segment.Has(kTcpAck) ? "SA" : "S";
-}
+std::string_view FlagsText(const SynSegment& segment) { return segment.Has(kTcpAck) ? "SA" : "S"; }
 
 // Pads what was appended since `start` with blanks, and widens the column if that is too long.
 void EndColumn(size_t start, size_t& width, std::string& out) {
@@ -168,9 +166,10 @@ void RecordText::AttemptJson(const Attempt& a, std::string& out) {
 }
 
 void RecordText::SegmentHeader(std::string& out) {
-  fmt::format_to(std::back_inserter(out), "{:<27}  {:<{}}  {:<5}  {:<{}}  {:<{}}  {:>3}  {:>10}  {}\n",
-                 "TIME", "INTERFACE", interface_width_, "FLAGS", "SOURCE", endpoint_width_,
-                 "DESTINATION", endpoint_width_, "TTL", "ISN", "VLAN");
+  fmt::format_to(std::back_inserter(out),
+                 "{:<27}  {:<{}}  {:<5}  {:<{}}  {:<{}}  {:>3}  {:>10}  {}\n", "TIME", "INTERFACE",
+                 interface_width_, "FLAGS", "SOURCE", endpoint_width_, "DESTINATION",
+                 endpoint_width_, "TTL", "ISN", "VLAN");
 }
 
 void RecordText::SegmentRow(const CapturedSegment& captured, std::string& out) {
@@ -199,9 +198,10 @@ void RecordText::SegmentRow(const CapturedSegment& captured, std::string& out) {
 }
 
 void RecordText::AttemptHeader(std::string& out) {
-  fmt::format_to(std::back_inserter(out), "{:<27}  {:<{}}  {:<{}}  {:<{}}  {:<10}  {:>4}  {:>8}  {}\n",
-                 "TIME", "INTERFACE", interface_width_, "CLIENT", endpoint_width_, "SERVER",
-                 endpoint_width_, "OUTCOME", "SYNS", "SYN-ACKS", "RULE");
+  fmt::format_to(std::back_inserter(out),
+                 "{:<27}  {:<{}}  {:<{}}  {:<{}}  {:<10}  {:>4}  {:>8}  {}\n", "TIME", "INTERFACE",
+                 interface_width_, "CLIENT", endpoint_width_, "SERVER", endpoint_width_, "OUTCOME",
+                 "SYNS", "SYN-ACKS", "RULE");
 }
 
 void RecordText::AttemptRow(const Attempt& a, std::string& out) {
@@ -217,8 +217,8 @@ void RecordText::AttemptRow(const Attempt& a, std::string& out) {
   start = out.size();
   AppendEndpoint(a.server, out);
   EndColumn(start, endpoint_width_, out);
-  fmt::format_to(std::back_inserter(out), "{:<10}  {:>4}  {:>8}  {}\n", ToString(a.outcome),
-                 a.syns, a.syn_acks, a.rule);
+  fmt::format_to(std::back_inserter(out), "{:<10}  {:>4}  {:>8}  {}\n", ToString(a.outcome), a.syns,
+                 a.syn_acks, a.rule);
 }
 
 }  // namespace parallax::sensor

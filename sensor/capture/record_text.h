@@ -1,6 +1,6 @@
-// What `parallax-sensor capture` prints: segments and attempts as JSON lines or as table rows. Field
-// names are a contract with scripts. Fast enough to keep up with a file being read: appends to a
-// string, keeps the calendar part of the last time stamp. Pure; one thread.
+// What `parallax-sensor capture` prints: segments and attempts as JSON lines or as table rows.
+// Field names are a contract with scripts. Fast enough to keep up with a file being read: appends
+// to a string, keeps the calendar part of the last time stamp. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ class RecordText {
   void Time(WallTime time, bool nanoseconds, std::string& out);
   void JsonTime(WallTime time, std::string& out);
 
-  int64_t second_ = -1;         // whose text is in second_text_
-  std::string second_text_;     // "2026-11-23T13:30:18"
+  int64_t second_ = -1;      // whose text is in second_text_
+  std::string second_text_;  // "2026-11-23T13:30:18"
   size_t interface_width_ = 9;
   size_t endpoint_width_ = 21;  // "255.255.255.255:65535"
 };

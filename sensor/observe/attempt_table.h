@@ -28,17 +28,17 @@ struct TrackedAttempt {
   AttemptKey key;
   WallTime first_stamp;
   MonoTime first_seen;
-  MonoTime last_syn;       // the last that counts as a transmission of its own
+  MonoTime last_syn;  // the last that counts as a transmission of its own
   MonoTime first_syn_ack;
-  MonoTime last_syn_ack;   // likewise
-  MonoTime last_seen;      // any segment of the attempt
-  MonoTime due;            // when its timer is set to
+  MonoTime last_syn_ack;  // likewise
+  MonoTime last_seen;     // any segment of the attempt
+  MonoTime due;           // when its timer is set to
   uint32_t server_seq = 0;
   uint32_t syns = 0;
   uint32_t syn_acks = 0;
   uint16_t interface = 0;  // the tracker's number for it
   uint8_t ttl = 0;
-  bool reported = false;   // its outcome
+  bool reported = false;  // its outcome
   // Evidence.
   bool syn_repeated = false;
   bool syn_after_syn_ack = false;

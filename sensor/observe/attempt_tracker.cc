@@ -19,7 +19,7 @@ constexpr Duration kAwaitSyn = 400ms;         // after a repeated SYN-ACK
 // How long an entry outlives its last segment.
 constexpr Duration kKeepUnanswered = 70s;  // Linux: up to 32.8 s, others 64 s between two SYNs
 constexpr Duration kKeepAnswered = 8s;
-constexpr Duration kKeepRepeating = 35s;   // up to 32 s between two SYN-ACKs
+constexpr Duration kKeepRepeating = 35s;  // up to 32 s between two SYN-ACKs
 
 constexpr int kMostPerAdvance = 4096;
 constexpr size_t kMostInterfaces = 256;  // names remembered; later ones are reported without name
@@ -57,8 +57,8 @@ Conclusion Conclude(const TrackedAttempt& a) {
 
 // Whether that conclusion needs no more waiting.
 bool IsSettled(const TrackedAttempt& a) {
-  const bool unanswered = a.syn_repeated && !a.answered() &&
-                          a.last_syn - a.first_seen >= kSynRepeatLeast;
+  const bool unanswered =
+      a.syn_repeated && !a.answered() && a.last_syn - a.first_seen >= kSynRepeatLeast;
   // A repeated SYN-ACK says enough about the path, but not about the client: whether its SYN is
   // repeated too tells a host that wants in from a forged address. Both timers started within a
   // round trip of each other, so the answer is about to come.
@@ -271,9 +271,8 @@ void AttemptTracker::Finish(MonoTime now, std::vector<Attempt>& out) {
   for (const uint32_t index : table_.All()) {
     TrackedAttempt& a = table_.at(index);
     if (!a.reported) {
-      const Conclusion c = report_at_end_
-                               ? Conclude(a)
-                               : Conclusion{AttemptOutcome::kUnknown, "capture_ended"};
+      const Conclusion c =
+          report_at_end_ ? Conclude(a) : Conclusion{AttemptOutcome::kUnknown, "capture_ended"};
       Report(a, c.outcome, c.rule, now, out);
     }
     table_.Erase(index);

@@ -46,12 +46,12 @@ struct AttemptTrackerOptions {
 };
 
 struct AttemptTrackerStats {
-  uint64_t syns = 0;         // segments, capture duplicates not counted
-  uint64_t syn_acks = 0;     // likewise
-  uint64_t duplicates = 0;   // copies of a segment within 5 ms: seen twice, sent once
-  uint64_t odd = 0;          // SYN together with FIN or RST
+  uint64_t syns = 0;        // segments, capture duplicates not counted
+  uint64_t syn_acks = 0;    // likewise
+  uint64_t duplicates = 0;  // copies of a segment within 5 ms: seen twice, sent once
+  uint64_t odd = 0;         // SYN together with FIN or RST
   uint64_t attempts = 0;
-  uint64_t evicted = 0;      // forgotten early for want of room
+  uint64_t evicted = 0;       // forgotten early for want of room
   uint64_t late_repeats = 0;  // SYN-ACKs repeated only after their attempt was called completed
   uint64_t late_answers = 0;  // first SYN-ACKs that came after the outcome was reported
 };

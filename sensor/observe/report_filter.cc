@@ -22,8 +22,8 @@ ReportFilter::ReportFilter(const ReportFilterOptions& options)
       clients_(std::bit_ceil(std::max(options.clients, kWays))),
       bucket_mask_(clients_.size() / kWays - 1),
       attempts_{double(options.attempts_per_second), double(options.attempts_per_second), {}},
-      accusations_{double(options.accusations_per_second), double(options.accusations_per_second),
-                   {}} {}
+      accusations_{
+          double(options.accusations_per_second), double(options.accusations_per_second), {}} {}
 
 bool ReportFilter::Admit(const Attempt& attempt, MonoTime now) {
   const IpAddress& address = attempt.client.address;
@@ -43,10 +43,9 @@ bool ReportFilter::Admit(const Attempt& attempt, MonoTime now) {
     }
   }
   uint32_t& used = pending ? client.attempts : client.accusations;
-  const uint32_t allowed =
-      pending                    ? std::min(options_.attempts_per_client, kMostOpen)
-      : Accuses(attempt.outcome) ? options_.accusations_per_client
-                                 : 0;
+  const uint32_t allowed = pending ? std::min(options_.attempts_per_client, kMostOpen)
+                           : Accuses(attempt.outcome) ? options_.accusations_per_client
+                                                      : 0;
   if (used >= allowed) {
     ++stats_.held_back;
     return false;
@@ -67,8 +66,8 @@ ReportFilter::Client& ReportFilter::Remember(const IpAddress& address, MonoTime 
   const size_t bucket = (SipHash24(options_.key, address.bytes()) & bucket_mask_) * kWays;
   const auto first = clients_.begin() + static_cast<std::ptrdiff_t>(bucket);
   const auto last = first + kWays;
-  auto found = std::find_if(
-      first, last, [&](const Client& c) { return c.used && c.address == address; });
+  auto found =
+      std::find_if(first, last, [&](const Client& c) { return c.used && c.address == address; });
   if (found == last) {
     // A free place, or the client whose window is oldest.
     found = std::min_element(first, last, [](const Client& a, const Client& b) {
@@ -90,8 +89,8 @@ uint32_t ReportFilter::Fingerprint(const Attempt& attempt) const {
   std::array<uint8_t, 24> bytes{};
   const auto server = attempt.server.address.bytes();
   auto* to = std::copy(server.begin(), server.end(), bytes.begin());
-  for (const uint32_t value : {uint32_t{attempt.client.port} << 16 | attempt.server.port,
-                               attempt.isn}) {
+  for (const uint32_t value :
+       {uint32_t{attempt.client.port} << 16 | attempt.server.port, attempt.isn}) {
     for (int shift = 0; shift < 32; shift += 8) {
       *to++ = static_cast<uint8_t>(value >> shift);
     }

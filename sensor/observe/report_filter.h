@@ -22,9 +22,9 @@
 namespace parallax::sensor {
 
 struct ReportFilterOptions {
-  PrefixSet local_networks;            // attempts from these are not reported
-  size_t clients = size_t{1} << 14;    // remembered at a time
-  uint32_t attempts_per_client = 20;   // per minute; at most kMostOpen
+  PrefixSet local_networks;              // attempts from these are not reported
+  size_t clients = size_t{1} << 14;      // remembered at a time
+  uint32_t attempts_per_client = 20;     // per minute; at most kMostOpen
   uint32_t accusations_per_client = 20;  // per minute, beyond those of reported attempts
   uint32_t attempts_per_second = 1000;   // of all clients; a second's worth may come at once
   uint32_t accusations_per_second = 1000;
@@ -32,9 +32,9 @@ struct ReportFilterOptions {
 };
 
 struct ReportFilterStats {
-  uint64_t reported = 0;        // records
-  uint64_t local = 0;           // records of clients in local_networks or that cannot be remote
-  uint64_t held_back = 0;       // records beyond the allowance of their client
+  uint64_t reported = 0;         // records
+  uint64_t local = 0;            // records of clients in local_networks or that cannot be remote
+  uint64_t held_back = 0;        // records beyond the allowance of their client
   uint64_t held_back_total = 0;  // records beyond the allowance of all clients together
 };
 

@@ -1,6 +1,6 @@
 // The addresses seen most often, in fixed memory: Space-Saving (Metwally et al., 2005) within
-// 4-way buckets. Counts are what is certain: an address that took the place of another may have been
-// seen more often, never less. Pure; one thread.
+// 4-way buckets. Counts are what is certain: an address that took the place of another may have
+// been seen more often, never less. Pure; one thread.
 #pragma once
 
 #include <cstddef>

@@ -50,9 +50,9 @@ struct Ipv4Fields {
   std::string dst = "198.51.100.2";
   uint8_t protocol = 6;
   uint8_t ttl = 61;
-  uint16_t fragment = 0;      // flags and offset, as on the wire
-  size_t options = 0;         // bytes, a multiple of 4
-  int total = -1;             // total length, if not the true one
+  uint16_t fragment = 0;  // flags and offset, as on the wire
+  size_t options = 0;     // bytes, a multiple of 4
+  int total = -1;         // total length, if not the true one
   uint8_t version = 4;
 };
 inline Bytes Ipv4(const Ipv4Fields& f) {
@@ -64,8 +64,8 @@ inline Bytes Ipv4(const Ipv4Fields& f) {
   const auto dst = dst_address.bytes();
   return Join({U8(f.version * 16u + static_cast<unsigned>(header / 4)), U8(0),
                U16(static_cast<unsigned>(total)), U16(7), U16(f.fragment), U8(f.ttl),
-               U8(f.protocol), U16(0), Bytes(src.begin(), src.end()),
-               Bytes(dst.begin(), dst.end()), Bytes(f.options, 1), f.payload});
+               U8(f.protocol), U16(0), Bytes(src.begin(), src.end()), Bytes(dst.begin(), dst.end()),
+               Bytes(f.options, 1), f.payload});
 }
 
 struct Ipv6Fields {
@@ -116,8 +116,8 @@ inline Bytes SnapFrame(const Bytes& type_and_rest, uint8_t oui_end = 0) {
 inline Bytes Mpls(int labels, const Bytes& packet) {
   Bytes stack;
   for (int i = 0; i < labels; ++i) {
-    Append(stack, U32((100u + static_cast<unsigned>(i)) << 12 | (i + 1 == labels ? 0x100u : 0u) |
-                      64u));
+    Append(stack,
+           U32((100u + static_cast<unsigned>(i)) << 12 | (i + 1 == labels ? 0x100u : 0u) | 64u));
   }
   return Join({stack, packet});
 }

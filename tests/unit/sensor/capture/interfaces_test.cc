@@ -16,15 +16,27 @@ InterfaceAddress Address(const char* address, unsigned length) {
 }
 
 std::vector<HostInterface> Host() {
-  return {{.name = "lo", .index = 1, .up = true, .loopback = true,
+  return {{.name = "lo",
+           .index = 1,
+           .up = true,
+           .loopback = true,
            .addresses = {Address("127.0.0.1", 8)}},
-          {.name = "eth0", .index = 2, .up = true, .loopback = false,
+          {.name = "eth0",
+           .index = 2,
+           .up = true,
+           .loopback = false,
            .addresses = {Address("192.0.2.7", 24), Address("192.0.2.8", 24),
                          Address("2001:db8::7", 64), Address("fe80::7", 64)}},
-          {.name = "eth1", .index = 3, .up = false, .loopback = false,
+          {.name = "eth1",
+           .index = 3,
+           .up = false,
+           .loopback = false,
            .addresses = {Address("198.51.100.1", 24)}},
           {.name = "span0", .index = 4, .up = true, .loopback = false, .addresses = {}},
-          {.name = "wg0", .index = 5, .up = true, .loopback = false,
+          {.name = "wg0",
+           .index = 5,
+           .up = true,
+           .loopback = false,
            .addresses = {Address("203.0.113.5", 32), Address("10.0.0.1", 0)}}};
 }
 
@@ -38,16 +50,16 @@ TEST(Interfaces, LocalNetworksAreTheirNetworksEachOnce) {
   for (const Prefix& prefix : NetworksOf(Host(), names)) {
     networks.push_back(prefix.ToString());
   }
-  EXPECT_THAT(networks, ElementsAre("192.0.2.0/24", "2001:db8::/64", "fe80::/64",
-                                    "203.0.113.5/32"));
+  EXPECT_THAT(networks,
+              ElementsAre("192.0.2.0/24", "2001:db8::/64", "fe80::/64", "203.0.113.5/32"));
   EXPECT_EQ(AddressesOf(Host(), names).size(), 6u);
 }
 
 TEST(Interfaces, ThisHostHasLoopback) {
   const auto all = ListInterfaces();
   ASSERT_TRUE(all);
-  const auto lo = std::find_if(all->begin(), all->end(),
-                               [](const HostInterface& i) { return i.loopback; });
+  const auto lo =
+      std::find_if(all->begin(), all->end(), [](const HostInterface& i) { return i.loopback; });
   if (lo == all->end()) {
     GTEST_SKIP() << "no loopback interface here";
   }

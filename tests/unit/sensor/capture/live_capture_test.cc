@@ -70,10 +70,7 @@ TEST(LiveCapture, SeesRealSegmentsOnLoopbackOnce) {
         }
         resets += c.segment.src.port == port && c.segment.Has(kTcpRst) ? 1 : 0;
       },
-      [&](const Moment& now) {
-        stop = resets > 0 || now.mono > deadline;
-      },
-      stop);
+      [&](const Moment& now) { stop = resets > 0 || now.mono > deadline; }, stop);
   EXPECT_EQ(syns, 1);
   EXPECT_EQ(resets, 1);
   EXPECT_LT(most_off, 10s);

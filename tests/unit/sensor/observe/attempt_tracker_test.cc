@@ -41,12 +41,15 @@ class TrackerTest : public testing::Test {
     Send(t, {.src = kClient, .dst = kServer, .seq = isn, .flags = kTcpSyn, .ttl = 57});
   }
   void SynAck(Duration t, uint32_t isn = kIsn, uint32_t seq = kServerSeq) {
-    Send(t, {.src = kServer, .dst = kClient, .seq = seq, .ack = isn + 1,
-             .flags = kTcpSyn | kTcpAck, .ttl = 64});
+    Send(t, {.src = kServer,
+             .dst = kClient,
+             .seq = seq,
+             .ack = isn + 1,
+             .flags = kTcpSyn | kTcpAck,
+             .ttl = 64});
   }
   void ServerRst(Duration t, uint32_t isn = kIsn) {
-    Send(t, {.src = kServer, .dst = kClient, .seq = 0, .ack = isn + 1,
-             .flags = kTcpRst | kTcpAck});
+    Send(t, {.src = kServer, .dst = kClient, .seq = 0, .ack = isn + 1, .flags = kTcpRst | kTcpAck});
   }
   void ClientRst(Duration t, uint8_t flags = kTcpRst, uint32_t ack = 0) {
     Send(t, {.src = kClient, .dst = kServer, .seq = kIsn + 1, .ack = ack, .flags = flags});
@@ -88,10 +91,17 @@ class TrackerTest : public testing::Test {
 TEST_F(TrackerTest, ASynIsReportedAtOnce) {
   Syn(1s);
   ASSERT_EQ(out_.size(), 1u);
-  const Attempt expected{.client = kClient, .server = kServer, .isn = kIsn,
-                         .first_seen = FromUnixNanos(1'000'000'000), .age = 0s,
-                         .outcome = AttemptOutcome::kPending, .rule = "", .syns = 1,
-                         .syn_acks = 0, .ttl = 57, .interface = "eth0"};
+  const Attempt expected{.client = kClient,
+                         .server = kServer,
+                         .isn = kIsn,
+                         .first_seen = FromUnixNanos(1'000'000'000),
+                         .age = 0s,
+                         .outcome = AttemptOutcome::kPending,
+                         .rule = "",
+                         .syns = 1,
+                         .syn_acks = 0,
+                         .ttl = 57,
+                         .interface = "eth0"};
   EXPECT_EQ(out_[0], expected);
 }
 
@@ -167,8 +177,8 @@ TEST_F(TrackerTest, SynThatCrossesASynAckProvesNothing) {
 TEST_F(TrackerTest, SynRepeatedWithoutAnswerIsUnansweredAtTheSecondCopy) {
   // Linux' schedule with linear time-outs, the whole of it: one attempt.
   Duration start = 1s;
-  for (const Duration t : {0ms, 1000ms, 2000ms, 3100ms, 4100ms, 5100ms, 7100ms, 11300ms, 19500ms,
-                           35600ms, 68400ms}) {
+  for (const Duration t :
+       {0ms, 1000ms, 2000ms, 3100ms, 4100ms, 5100ms, 7100ms, 11300ms, 19500ms, 35600ms, 68400ms}) {
     Syn(start + t);
   }
   To(300s);
@@ -304,8 +314,7 @@ TEST_F(TrackerTest, CopiesBelowAnyTimerAreNoEvidence) {
 TEST_F(TrackerTest, OddSegmentsAreCountedAndIgnored) {
   Send(1s, {.src = kClient, .dst = kServer, .seq = kIsn, .flags = kTcpSyn | kTcpFin});
   Send(1s, {.src = kClient, .dst = kServer, .seq = kIsn, .flags = kTcpSyn | kTcpRst});
-  Send(1s, {.src = kServer, .dst = kClient, .ack = kIsn + 1,
-            .flags = kTcpSyn | kTcpAck | kTcpFin});
+  Send(1s, {.src = kServer, .dst = kClient, .ack = kIsn + 1, .flags = kTcpSyn | kTcpAck | kTcpFin});
   EXPECT_TRUE(out_.empty());
   EXPECT_EQ(tracker_.stats().odd, 3u);
 }
@@ -334,7 +343,10 @@ TEST_F(TrackerTest, LateAnswersAreCountedAndNotReportedAgain) {
 TEST_F(TrackerTest, ARepeatAfterTheDeadlineComesTooLateEvenIfNobodyAdvanced) {
   tracker_.Observe({.src = kClient, .dst = kServer, .seq = kIsn, .flags = kTcpSyn}, {},
                    MonoTime(1s), "eth0", out_);
-  const SynSegment syn_ack{.src = kServer, .dst = kClient, .seq = kServerSeq, .ack = kIsn + 1,
+  const SynSegment syn_ack{.src = kServer,
+                           .dst = kClient,
+                           .seq = kServerSeq,
+                           .ack = kIsn + 1,
                            .flags = kTcpSyn | kTcpAck};
   tracker_.Observe(syn_ack, {}, MonoTime(1001ms), "eth0", out_);
   tracker_.Observe(syn_ack, {}, MonoTime(4s), "eth0", out_);
@@ -373,8 +385,7 @@ TEST_F(SmallTrackerTest, AFloodEvictsItsOwnFirst) {
   for (uint32_t i = 0; i < 10000; ++i) {
     const std::array<uint8_t, 4> bytes{203, 0, static_cast<uint8_t>(i >> 8),
                                        static_cast<uint8_t>(i)};
-    tracker_.Observe({.src = {IpAddress::V4(bytes), 1}, .dst = kServer, .seq = i,
-                      .flags = kTcpSyn},
+    tracker_.Observe({.src = {IpAddress::V4(bytes), 1}, .dst = kServer, .seq = i, .flags = kTcpSyn},
                      {}, MonoTime(1100ms), "eth0", out_);
   }
   EXPECT_LE(tracker_.size(), 64u);

@@ -21,10 +21,14 @@ Attempt Record(std::string_view client, uint32_t isn,
 }
 
 ReportFilterOptions Options() {
-  return {.local_networks = PrefixSet({*Prefix::Parse("192.0.2.0/24"),
-                                       *Prefix::Parse("2001:db8:1::/48")}),
-          .clients = 64, .attempts_per_client = 3, .accusations_per_client = 2,
-          .attempts_per_second = 10, .accusations_per_second = 10, .key = {5, 6}};
+  return {.local_networks =
+              PrefixSet({*Prefix::Parse("192.0.2.0/24"), *Prefix::Parse("2001:db8:1::/48")}),
+          .clients = 64,
+          .attempts_per_client = 3,
+          .accusations_per_client = 2,
+          .attempts_per_second = 10,
+          .accusations_per_second = 10,
+          .key = {5, 6}};
 }
 
 TEST(ReportFilter, LocalClientsAreNotReported) {
