@@ -7,7 +7,7 @@
 namespace parallax::collector {
 namespace {
 
-constexpr int kLossyMisses = 3;      // of the last 16 informative tries
+constexpr int kLossyMisses = 3;  // of the last 16 informative tries
 constexpr int kContradictionsToFilter = 2;
 constexpr unsigned kRoundsToUp = 2;  // ceil(ln(beta/(1-alpha)) / ln(eps/(1-l))) for l <= 0.3
 

@@ -5,8 +5,8 @@
 // eps the chance of an answer over a dead path; an answer takes the sum back to zero. The cell is
 // down when the sum passes ln((1 - beta) / alpha). A cell that was down is up again after two
 // answered rounds, which is what the test for the other direction needs at these error rates.
-// A method that was silent twice while another one was answered in the same round is filtered between
-// this sensor and this target: its silence says nothing until it has answered again.
+// A method that was silent twice while another one was answered in the same round is filtered
+// between this sensor and this target: its silence says nothing until it has answered again.
 //
 //        misses add up              sum >= kDownThreshold
 //   up/unknown ---------------------------------------------> down
@@ -60,9 +60,9 @@ class Cell {
   void Remember(unsigned misses, bool answered);
 
   double sum_ = 0;
-  uint16_t history_ = 0;  // last informative tries, newest in bit 0, 1 = miss
-  uint8_t answered_rounds_ = 0;  // in a row, while down
-  unsigned misses_ = 0;          // informative, since the last answer
+  uint16_t history_ = 0;                   // last informative tries, newest in bit 0, 1 = miss
+  uint8_t answered_rounds_ = 0;            // in a row, while down
+  unsigned misses_ = 0;                    // informative, since the last answer
   std::array<uint8_t, 2> contradicted_{};  // rounds since it last answered, by ProbeMethod
   bool known_ = false;
   bool reached_ = false;

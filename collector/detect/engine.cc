@@ -99,9 +99,9 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
     SaveTarget(*target);
     target->trickles = Scatter(++turn_);
     // Hosts come in crowds; their baselines should not.
-    target->next_check = now.mono + options_.baseline_interval / 4 +
-                         options_.baseline_interval / 64 *
-                             static_cast<int64_t>(target->trickles % 64);
+    target->next_check =
+        now.mono + options_.baseline_interval / 4 +
+        options_.baseline_interval / 64 * static_cast<int64_t>(target->trickles % 64);
     trickle_.emplace(*target->next_check, client);
     if (!troubled) {
       Want(patient_, *target, now.mono, now.mono, {});
@@ -126,8 +126,9 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
 
 void Engine::Tick(Moment now) {
   if (last_tick_) {
-    tokens_ = std::min(options_.max_rounds_per_second,
-                       tokens_ + ToSeconds(now.mono - *last_tick_) * options_.max_rounds_per_second);
+    tokens_ =
+        std::min(options_.max_rounds_per_second,
+                 tokens_ + ToSeconds(now.mono - *last_tick_) * options_.max_rounds_per_second);
   } else {
     tokens_ = options_.max_rounds_per_second;
   }
@@ -219,8 +220,7 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
     }
     const auto cell = target.cells.find(sensor);
     const bool reached = cell != target.cells.end() && cell->second.reached();
-    const Ballot ballot =
-        ReadReport(sensor, report, Telling(sensor, target, now.mono), reached);
+    const Ballot ballot = ReadReport(sensor, report, Telling(sensor, target, now.mono), reached);
     if (ballot.unsent) {
       vantages_.NoteNoWay(sensor, round.target.family(), now.mono);
       continue;
@@ -361,15 +361,15 @@ void Engine::Accuse(Target& target, const Opinion& opinion, MonoTime began, Mome
 }
 
 void Engine::Trigger(Target& target, VantageId accuser, Moment now) {
-  if (target.urgent.queued ||
-      incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly)) {
+  if (target.urgent.queued || incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly)) {
     return;  // looked at anyhow
   }
   const Duration gap = std::max<Duration>(target.trigger_gap, kFirstTriggerGap);
   const bool habit = target.triggered_at && now.mono - *target.triggered_at < gap * kTriggersAreOdd;
   target.trigger_gap = habit ? std::min<Duration>(gap * 2, kLongestTriggerGap) : kFirstTriggerGap;
   target.triggered_at = now.mono;
-  const MonoTime due = target.compared_at ? std::max(now.mono, *target.compared_at + gap) : now.mono;
+  const MonoTime due =
+      target.compared_at ? std::max(now.mono, *target.compared_at + gap) : now.mono;
   Want(urgent_, target, now.mono, due, {accuser});
 }
 

@@ -4,9 +4,9 @@
 //                                              ^                                        |
 //                                              +-- rechecks <-- incidents <-------------+
 //
-// Rounds come, in order of urgency, from: triggers (half-open attempts, missed probes, verdicts that
-// need a second look), members of incidents, new targets, and the trickle that keeps baselines warm.
-// All of them share one token bucket (max_rounds_per_second).
+// Rounds come, in order of urgency, from: triggers (half-open attempts, missed probes, verdicts
+// that need a second look), members of incidents, new targets, and the trickle that keeps baselines
+// warm. All of them share one token bucket (max_rounds_per_second).
 //
 // Pure: no clock, thread, socket or SQL. One thread owns it.
 #pragma once
@@ -100,8 +100,8 @@ class Engine {
   void ConcludeRecheck(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void ConcludeCompare(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void FinishHost(const Round& round, Moment now);
-  // Healthy targets to prove a way out by: those that answer both methods first, then those heard of
-  // last. `by`: reached from there before.
+  // Healthy targets to prove a way out by: those that answer both methods first, then those heard
+  // of last. `by`: reached from there before.
   std::vector<Target*> Controls(std::optional<VantageId> by);
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
   void Believe(Target& target, const std::vector<Ballot>& ballots, Moment now);

@@ -10,15 +10,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr size_t kMostWanted = 20'000;      // per queue
+constexpr size_t kMostWanted = 20'000;  // per queue
 constexpr size_t kCompareTries = 4;
 constexpr size_t kRecheckTries = 2;
 constexpr size_t kMostFailingAsked = 4;
 constexpr int kSilentPatience = 3;
-constexpr uint64_t kJitterStep = 37;        // odd: visits all 64 steps
+constexpr uint64_t kJitterStep = 37;  // odd: visits all 64 steps
 constexpr Duration kSweepEvery = 60s;
-constexpr Duration kSweepActive = 10min;    // targets heard of within this are worth a look
-constexpr Duration kSweepFresh = 20s;       // unless they were compared within this
+constexpr Duration kSweepActive = 10min;  // targets heard of within this are worth a look
+constexpr Duration kSweepFresh = 20s;     // unless they were compared within this
 constexpr size_t kMostSwept = 512;
 
 }  // namespace
@@ -81,8 +81,8 @@ void Engine::StartCompare(Target& target, const std::vector<VantageId>& must, Mo
   std::sort(first.begin(), first.end());
   first.resize(std::min(first.size(), options_.max_vantages_per_round / 2));
   first.insert(first.end(), must.begin(), must.end());
-  std::vector<VantageId> asked = vantages_.Choose(
-      address.family(), now.mono, options_.max_vantages_per_round, first, ++turn_);
+  std::vector<VantageId> asked =
+      vantages_.Choose(address.family(), now.mono, options_.max_vantages_per_round, first, ++turn_);
   if (!asked.empty()) {  // else the trickle comes back to it
     target.compared_at = now.mono;
     Start(RoundKind::kCompare, address, std::move(asked), kCompareTries, now);
@@ -107,8 +107,7 @@ void Engine::StartRechecks(Moment now) {
     }
     const Family family = recheck.target.family();
     std::vector<VantageId> asked = Ids(recheck.failing);
-    std::erase_if(asked,
-                  [&](VantageId id) { return !vantages_.Eligible(id, family, now.mono); });
+    std::erase_if(asked, [&](VantageId id) { return !vantages_.Eligible(id, family, now.mono); });
     if (asked.empty()) {
       continue;  // those who accuse are not there to ask
     }
@@ -142,7 +141,8 @@ void Engine::StartTrickle(Moment now) {
     if (target->open_round != 0 || incidents_.IsFailing(address, Verdict::kRouteAnomaly)) {
       continue;
     }
-    std::vector<VantageId> asked = vantages_.Choose(address.family(), now.mono, 1, {}, target->trickles);
+    std::vector<VantageId> asked =
+        vantages_.Choose(address.family(), now.mono, 1, {}, target->trickles);
     if (!asked.empty()) {
       Start(RoundKind::kTrickle, address, std::move(asked), willing ? 1 : 2, now);
     }
@@ -168,10 +168,9 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
               : WorthAsking(kind, sensor, *target, now.mono);
     // The trickle takes the other method first with every circle over the sensors, so that both
     // stay proven from everywhere.
-    const bool tcp_first = kind == RoundKind::kTrickle &&
-                           target->trickles / vantages_.size() % 2 == 1;
-    order.tries =
-        ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
+    const bool tcp_first =
+        kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1;
+    order.tries = ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
     to.orders.push_back(order);
   }
 }

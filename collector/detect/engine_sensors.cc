@@ -1,6 +1,6 @@
 // What becomes of sensors: connected, stopped, lost, isolated. Silence of a sensor is never "down":
-// when one falls silent, the others are asked about its host. Only what they find, or what the sensor
-// itself says of its gateway, makes it isolated.
+// when one falls silent, the others are asked about its host. Only what they find, or what the
+// sensor itself says of its gateway, makes it isolated.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,15 +13,15 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kSaveSensorEvery = 5s;
-constexpr Duration kGatewayDownFor = 4s;      // on top of what the sensor itself waits
-constexpr Duration kControlEvery = 3s;        // while its gateway does not answer
-constexpr Duration kControlStale = 6s;        // less than what vantage.cc takes for lately
+constexpr Duration kGatewayDownFor = 4s;  // on top of what the sensor itself waits
+constexpr Duration kControlEvery = 3s;    // while its gateway does not answer
+constexpr Duration kControlStale = 6s;    // less than what vantage.cc takes for lately
 constexpr size_t kControlTries = 2;
-constexpr Duration kHostCheckEvery = 5min;    // in peace
+constexpr Duration kHostCheckEvery = 5min;  // in peace
 constexpr Duration kAskSilentEvery = 6s;
-constexpr Duration kAskAgainEvery = 15s;      // once it is known how its host does
+constexpr Duration kAskAgainEvery = 15s;  // once it is known how its host does
 constexpr unsigned kMissedRoundsToIsolate = 2;
-constexpr unsigned kMissesPerRound = 3;       // all accusers together
+constexpr unsigned kMissesPerRound = 3;  // all accusers together
 constexpr size_t kHostAskers = 3;
 constexpr size_t kHostTries = 4;
 constexpr size_t kControls = 3;
@@ -87,7 +87,8 @@ void Engine::OnDisconnected(const SensorName& name, bool goodbye, Moment now) {
 void Engine::WatchSensors(Moment now) {
   for (VantageId id = 0; id < vantages_.size(); ++id) {
     Vantage& v = vantages_.At(id);
-    if (v.record.state == SensorState::kConnected && now.mono - v.last_heard > options_.lost_after) {
+    if (v.record.state == SensorState::kConnected &&
+        now.mono - v.last_heard > options_.lost_after) {
       if (v.connected) {
         rounds_.Withdraw(id);
         vantages_.Disconnect(id, SensorState::kConnected, now);
@@ -97,9 +98,8 @@ void Engine::WatchSensors(Moment now) {
     if (!v.connected && now.mono - v.last_heard > kAccusationLife) {
       incidents_.Forget(v.record.name, now);
     }
-    const bool silent =
-        v.record.state == SensorState::kLost ||
-        (v.record.state == SensorState::kIsolated && !v.connected);
+    const bool silent = v.record.state == SensorState::kLost ||
+                        (v.record.state == SensorState::kIsolated && !v.connected);
     if (silent) {
       Silent& s = silent_.try_emplace(id, Silent{now.mono, now.mono, 0}).first->second;
       if (now.mono >= s.ask_at && tokens_ >= 1) {
@@ -220,9 +220,8 @@ std::vector<Target*> Engine::Controls(std::optional<VantageId> by) {
 std::array<bool, 2> Engine::TellingOfHost(VantageId sensor, VantageId host, Family family,
                                           MonoTime now) const {
   const Vantage& v = vantages_.At(host);
-  return {
-      v.host_answers[0] && vantages_.MethodWorks(sensor, ProbeMethod::kIcmpEcho, family, now),
-      v.host_answers[1] && vantages_.MethodWorks(sensor, ProbeMethod::kTcpSyn, family, now)};
+  return {v.host_answers[0] && vantages_.MethodWorks(sensor, ProbeMethod::kIcmpEcho, family, now),
+          v.host_answers[1] && vantages_.MethodWorks(sensor, ProbeMethod::kTcpSyn, family, now)};
 }
 
 void Engine::FinishHost(const Round& round, Moment now) {
@@ -236,9 +235,8 @@ void Engine::FinishHost(const Round& round, Moment now) {
       continue;
     }
     // A host of this campus says nothing about the way out: its answer proves no method.
-    const Ballot ballot =
-        ReadReport(sensor, report, TellingOfHost(sensor, *round.about, round.target.family(), now.mono),
-                   true);
+    const Ballot ballot = ReadReport(
+        sensor, report, TellingOfHost(sensor, *round.about, round.target.family(), now.mono), true);
     if (ballot.answered) {
       answered = true;
       host.host_answers[static_cast<size_t>(ballot.answered_by)] = true;
@@ -260,7 +258,8 @@ void Engine::FinishHost(const Round& round, Moment now) {
       incidents_.SensorBack(host.record.name, now);
     }
     SetSensorState(*round.about, SensorState::kLost, "unheard, but its host answers", now);
-  } else if (misses >= kMissesPerRound && ++silent->second.missed_rounds >= kMissedRoundsToIsolate) {
+  } else if (misses >= kMissesPerRound &&
+             ++silent->second.missed_rounds >= kMissedRoundsToIsolate) {
     silent->second.ask_at = now.mono + kAskAgainEvery;
     Isolate(*round.about,
             fmt::format("unheard, and {} of the other sensors cannot reach its host {}",

@@ -31,11 +31,10 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
   const size_t still = static_cast<size_t>(std::count_if(
       record.targets.begin(), record.targets.end(), [](const auto& t) { return t.failing; }));
   const bool over = still == 0;
-  std::string text = fmt::format("{} {} reach {} {} host{} that {} reach{}.",
-                                 Names(record.failing_sensors), over ? "could not" : "cannot",
-                                 record.targets.size(), FamilyName(record.family),
-                                 record.targets.size() == 1 ? "" : "s",
-                                 Names(record.reaching_sensors), over ? "ed" : "");
+  std::string text = fmt::format(
+      "{} {} reach {} {} host{} that {} reach{}.", Names(record.failing_sensors),
+      over ? "could not" : "cannot", record.targets.size(), FamilyName(record.family),
+      record.targets.size() == 1 ? "" : "s", Names(record.reaching_sensors), over ? "ed" : "");
   if (over) {
     text += " All of them are reachable again.";
   } else if (still < record.targets.size()) {
@@ -47,8 +46,9 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
         "our answers get lost.",
         half_open, half_open == 1 ? "" : "s");
     if (repeated * 2 >= half_open) {
-      text += " It is no SYN flood: the clients repeat their SYNs as real hosts do, and answer "
-              "from elsewhere.";
+      text +=
+          " It is no SYN flood: the clients repeat their SYNs as real hosts do, and answer "
+          "from elsewhere.";
     }
   }
   return text;

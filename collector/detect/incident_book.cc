@@ -12,8 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kReopenWithin = 30min;
-// A second round is a separate one if it began this much later: longer than a routing transient that
-// a burst of retries would have ridden out.
+// A second round is a separate one if it began this much later: longer than a routing transient
+// that a burst of retries would have ridden out.
 constexpr Duration kSeparateRound = 4s;
 constexpr Duration kCandidateLife = 60s;
 constexpr Duration kFirstRecheck = 5s;
@@ -82,8 +82,8 @@ void IncidentBook::Restore(const IncidentRecord& record,
   Incident incident;
   incident.record = record;
   incident.started = now.mono - (now.wall - record.started_at);
-  incident.isolated_now = record.verdict == Verdict::kSensorIsolated &&
-                          record.state == IncidentState::kOpen;
+  incident.isolated_now =
+      record.verdict == Verdict::kSensorIsolated && record.state == IncidentState::kOpen;
   incident.half_open = CountIn(record, kHalfOpen);
   incident.half_open_repeated = CountIn(record, kHalfOpenRepeated);
   const std::set<SensorName> accusers = ToSet(record.failing_sensors);
@@ -251,11 +251,11 @@ void IncidentBook::Tick(Moment now) {
 
 void IncidentBook::DropStale(Moment now) {
   for (Incident& incident : incidents_) {
-    const bool failing =
-        incident.isolated_now ||
-        std::any_of(incident.members.begin(), incident.members.end(),
-                    [](const auto& member) { return member.second.failing_now; });
-    const bool stale = !failing || now.mono - incident.started > kCandidateLife + options_.open_after;
+    const bool failing = incident.isolated_now ||
+                         std::any_of(incident.members.begin(), incident.members.end(),
+                                     [](const auto& member) { return member.second.failing_now; });
+    const bool stale =
+        !failing || now.mono - incident.started > kCandidateLife + options_.open_after;
     if (incident.reopening && stale) {
       incident.reopening = false;
       incident.members.clear();
@@ -277,8 +277,8 @@ void IncidentBook::DropStale(Moment now) {
   }
 }
 
-// What is about to open is compared with what is open (a candidate has too few victims to tell), and
-// from time to time those that are open with each other.
+// What is about to open is compared with what is open (a candidate has too few victims to tell),
+// and from time to time those that are open with each other.
 void IncidentBook::MergeSame(Moment now) {
   const bool all = now.mono - merged_at_ >= kMergeEvery;
   merged_at_ = all ? now.mono : merged_at_;
@@ -307,9 +307,8 @@ void IncidentBook::MergeSame(Moment now) {
 
 bool IncidentBook::SameVictims(const Incident& a, const Incident& b) {
   const auto failing = [](const Incident& incident) {
-    return static_cast<size_t>(
-        std::count_if(incident.members.begin(), incident.members.end(),
-                      [](const auto& m) { return m.second.failing_now; }));
+    return static_cast<size_t>(std::count_if(incident.members.begin(), incident.members.end(),
+                                             [](const auto& m) { return m.second.failing_now; }));
   };
   const size_t in_a = failing(a);
   const size_t in_b = failing(b);
@@ -388,8 +387,8 @@ std::vector<IncidentChange> IncidentBook::Take() { return std::exchange(changes_
 bool IncidentBook::IsFailing(const IpAddress& target, Verdict verdict) const {
   return std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
     const auto it = incident.members.find(target);
-    return incident.record.verdict == verdict && IsLive(incident) &&
-           it != incident.members.end() && it->second.failing_now;
+    return incident.record.verdict == verdict && IsLive(incident) && it != incident.members.end() &&
+           it->second.failing_now;
   });
 }
 
@@ -468,11 +467,12 @@ void IncidentBook::AddRound(Incident& incident, const IpAddress& target,
   incident.dirty |= before != member.failing.size() * kMostMembers + member.reaching.size();
 }
 
-// What an incident opens on is looked at once more just before it does, so that it has held till then.
+// What an incident opens on is looked at once more just before it does, so that it has held till
+// then.
 Duration IncidentBook::FirstRecheck(const Incident& incident) const {
-  return IsTentative(incident) ? std::clamp<Duration>(options_.open_after - kLook, kFirstRecheck,
-                                                      kLatestFirstRecheck)
-                               : kFirstRecheck;
+  return IsTentative(incident)
+             ? std::clamp<Duration>(options_.open_after - kLook, kFirstRecheck, kLatestFirstRecheck)
+             : kFirstRecheck;
 }
 
 bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
@@ -592,7 +592,7 @@ void IncidentBook::Refresh(Incident& incident) {
       record.reaching_sensors.assign(reaching.begin(), reaching.end());
     }
     if (!families.empty()) {
-      record.family = families.size() == 2           ? "both"
+      record.family = families.size() == 2               ? "both"
                       : *families.begin() == Family::kV4 ? "ipv4"
                                                          : "ipv6";
     }

@@ -10,12 +10,12 @@
 //                                             the same group fails within kReopenWithin,
 //                                             and the evidence holds as it must for a candidate
 //
-// One cause, one incident, even with two thousand targets. Which causes are one? Sensors of one group
-// share their router, so what they accuse belongs together, even if that router picks other victims
-// for each of them. Different groups are taken for different causes until their victims are the same:
-// two faults that each hit half of the world share a third of all victims by chance; one fault above
-// both groups makes them fail for the same ones. Incidents that share more than half are merged.
-// Candidates are not told to anybody; every later change is, once, through Take().
+// One cause, one incident, even with two thousand targets. Which causes are one? Sensors of one
+// group share their router, so what they accuse belongs together, even if that router picks other
+// victims for each of them. Different groups are taken for different causes until their victims are
+// the same: two faults that each hit half of the world share a third of all victims by chance; one
+// fault above both groups makes them fail for the same ones. Incidents that share more than half
+// are merged. Candidates are not told to anybody; every later change is, once, through Take().
 //
 // Pure; owned by the engine's thread. Members and closed incidents are capped.
 #pragma once
@@ -93,7 +93,7 @@ class IncidentBook {
     bool failing_now = true;
     bool confirmed = false;  // by a second, separate round
     MonoTime first_round{};
-    MonoTime last_round{};   // that found it failing
+    MonoTime last_round{};  // that found it failing
     MonoTime next_recheck{};
     Duration gap{};
   };
@@ -102,7 +102,7 @@ class IncidentBook {
     std::map<IpAddress, Member> members;
     std::set<std::string> groups;  // of the accusers
     MonoTime started{};
-    bool reopening = false;        // closed, and a candidate again
+    bool reopening = false;               // closed, and a candidate again
     std::optional<MonoTime> quiet_since;  // nothing has failed since
     MonoTime closed{};
     MonoTime told{};

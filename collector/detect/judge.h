@@ -23,11 +23,11 @@ struct Ballot {
   bool unsent = false;           // its own kernel would send none of them
 };
 
-// Reads a report. A silent try counts as a miss only if `telling` (by ProbeMethod): the target answers
-// that method to somebody and the method works from this vantage. A router's "unreachable" is a miss
-// whatever the method. "Prohibited" is a filter's word, and no miss, unless the target was
-// reached from here before: then something has changed, and it is the rogue that rejects. Tries that
-// were never sent say nothing.
+// Reads a report. A silent try counts as a miss only if `telling` (by ProbeMethod): the target
+// answers that method to somebody and the method works from this vantage. A router's "unreachable"
+// is a miss whatever the method. "Prohibited" is a filter's word, and no miss, unless the target
+// was reached from here before: then something has changed, and it is the rogue that rejects. Tries
+// that were never sent say nothing.
 Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<bool, 2>& telling,
                   bool reached_before);
 

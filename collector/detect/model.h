@@ -109,14 +109,14 @@ struct IncidentRecord {
   uint64_t number = 0;  // shown as "INC-<number>"
   IncidentState state = IncidentState::kCandidate;
   Verdict verdict = Verdict::kRouteAnomaly;
-  std::string severity;    // "critical", "warning", "info"
-  WallTime started_at;     // first evidence
-  WallTime opened_at;      // epoch 0 while candidate
+  std::string severity;  // "critical", "warning", "info"
+  WallTime started_at;   // first evidence
+  WallTime opened_at;    // epoch 0 while candidate
   WallTime updated_at;
-  WallTime closed_at;      // epoch 0 unless closed
-  std::string family;      // "ipv4", "ipv6", "both"
-  std::string direction;   // "outbound", "inbound", "unknown"
-  std::string split;       // "per_destination", ..., "unknown"
+  WallTime closed_at;                        // epoch 0 unless closed
+  std::string family;                        // "ipv4", "ipv6", "both"
+  std::string direction;                     // "outbound", "inbound", "unknown"
+  std::string split;                         // "per_destination", ..., "unknown"
   std::vector<SensorName> failing_sensors;   // sorted
   std::vector<SensorName> reaching_sensors;  // sorted
   std::vector<IncidentTarget> targets;       // sorted by address

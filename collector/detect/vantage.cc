@@ -132,8 +132,8 @@ std::optional<VantageId> VantageBook::Find(const SensorName& name) const {
 
 bool VantageBook::Eligible(VantageId id, Family family, MonoTime now) const {
   const Vantage& v = vantages_[id];
-  return v.connected && now - v.last_heard < kFresh &&
-         v.record.state == SensorState::kConnected && v.record.health.probing &&
+  return v.connected && now - v.last_heard < kFresh && v.record.state == SensorState::kConnected &&
+         v.record.health.probing &&
          (v.GatewayReach(family) != Reach::kDown || v.GatewayContradicted(now)) &&
          now >= v.no_way_until[FamilyIndex(family)];
 }
@@ -143,8 +143,7 @@ bool VantageBook::MethodFiltered(VantageId id, ProbeMethod method, Family family
          kContradictionsToFilter;
 }
 
-bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family,
-                              MonoTime now) const {
+bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family, MonoTime now) const {
   const Vantage& v = vantages_[id];
   const Vantage::Method& m = v.methods[FamilyIndex(family)][Index(method)];
   if (MethodFiltered(id, method, family)) {
@@ -210,7 +209,8 @@ std::vector<VantageId> VantageBook::Choose(Family family, MonoTime now, size_t m
       const auto& members = *order[(g + turn) % order.size()];
       if (depth < members.size()) {
         any = true;
-        // Not `turn` alone: with as many members as groups it would pair each group with one member.
+        // Not `turn` alone: with as many members as groups it would pair each group with one
+        // member.
         take(members[(depth + turn / order.size()) % members.size()]);
       }
     }

@@ -9,9 +9,9 @@ using namespace std::chrono_literals;
 
 // Copies sent back to back share their fate: loss comes in bursts. A second apart, they do not.
 constexpr Duration kSpacing = 1s;
-// A try must have timed out before the answer to the next one ends the round, or the report leaves it
-// out and the loss (or the filter) is never learnt. A later answer is still taken meanwhile, so only
-// a try that has no successor needs to wait longer.
+// A try must have timed out before the answer to the next one ends the round, or the report leaves
+// it out and the loss (or the filter) is never learnt. A later answer is still taken meanwhile, so
+// only a try that has no successor needs to wait longer.
 constexpr Duration kTimeout = kSpacing - 50ms;
 constexpr Duration kLoneTimeout = 2s;
 // What the way to the sensor, its pacing and the way back may take on top.
@@ -32,8 +32,7 @@ ProbeOrder RoundBook::Open(RoundKind kind, const IpAddress& target, std::vector<
   round.kind = kind;
   round.target = target;
   round.began = now;
-  round.deadline =
-      now + kSpacing * static_cast<int64_t>(tries - 1) + order.timeout + kGrace;
+  round.deadline = now + kSpacing * static_cast<int64_t>(tries - 1) + order.timeout + kGrace;
   round.asked = std::move(asked);
   round.about = about;
   rounds_.emplace(order.id, std::move(round));

@@ -17,11 +17,11 @@
 namespace parallax::collector {
 
 enum class RoundKind : uint8_t {
-  kCompare,   // every chosen vantage, misses asked again by the sensor before it reports
-  kRecheck,   // a member of an incident: those who failed, and one who did not
-  kTrickle,   // peace: one vantage, one probe
-  kHost,      // the host of a sensor that fell silent, asked by the others
-  kControl,   // a target that answered before, asked by a sensor whose gateway does not answer
+  kCompare,  // every chosen vantage, misses asked again by the sensor before it reports
+  kRecheck,  // a member of an incident: those who failed, and one who did not
+  kTrickle,  // peace: one vantage, one probe
+  kHost,     // the host of a sensor that fell silent, asked by the others
+  kControl,  // a target that answered before, asked by a sensor whose gateway does not answer
 };
 
 struct Round {

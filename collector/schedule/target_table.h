@@ -1,5 +1,5 @@
-// The addresses worth probing. A target is earned: by an attempt that completed, or by a SYN that was
-// repeated as a real TCP repeats it. A lone SYN may be spoofed, and must not make us probe its
+// The addresses worth probing. A target is earned: by an attempt that completed, or by a SYN that
+// was repeated as a real TCP repeats it. A lone SYN may be spoofed, and must not make us probe its
 // victim. Bounded: a full table takes no more, and counts what it refused, until old targets
 // are forgotten.
 //
@@ -30,7 +30,7 @@ struct TargetOptions {
 struct Target {
   TargetRecord record;
   std::unordered_map<VantageId, Cell> cells;
-  uint64_t open_round = 0;             // 0: none
+  uint64_t open_round = 0;              // 0: none
   std::optional<MonoTime> compared_at;  // when the last comparison round began
   std::optional<MonoTime> next_check;   // when the trickle comes by again
   // Grows with every trigger that comes soon after the last one, so that one odd client cannot keep

@@ -190,8 +190,9 @@ void Campus::Flush(size_t i) {
 
 void Campus::Attempts(size_t remote) {
   std::exponential_distribution<double> gap(1 / ToSeconds(options_.attempt_every));
-  At(now_.mono + 1s + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
-                           std::min(gap(random_), 5 * ToSeconds(options_.attempt_every)))),
+  At(now_.mono + 1s +
+         std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
+             std::min(gap(random_), 5 * ToSeconds(options_.attempt_every)))),
      [this, remote] { Attempts(remote); });
   if (remotes_[remote].alive && remotes_[remote].connects && !sensors_.empty()) {
     Connect(remote, random_() % sensors_.size());
@@ -204,9 +205,9 @@ void Campus::Connect(size_t remote, size_t sensor) {
     return;  // the SYN does not get here
   }
   Attempt attempt;
-  attempt.client = {remotes_[remote].address, next_port_ = next_port_ < 60'000
-                                                  ? static_cast<uint16_t>(next_port_ + 1)
-                                                  : uint16_t{1024}};
+  attempt.client = {
+      remotes_[remote].address,
+      next_port_ = next_port_ < 60'000 ? static_cast<uint16_t>(next_port_ + 1) : uint16_t{1024}};
   attempt.server = {place.address, 25};
   attempt.isn = static_cast<uint32_t>(random_());
   attempt.first_seen = now_.wall;
@@ -272,7 +273,8 @@ void Campus::Try(const std::shared_ptr<Asking>& asking, size_t index) {
   ProbeTryResult result;
   result.attempt = attempt;
   const bool no_route = !place.has_v6 && !asking->order.target.is_v4();
-  result.state = no_route ? ProbeState::kNotSent : Fate(place, asking->order.target, attempt.method);
+  result.state =
+      no_route ? ProbeState::kNotSent : Fate(place, asking->order.target, attempt.method);
   probes_ += no_route ? 0 : 1;
   asking->asked.push_back(now_.mono);
   asking->results.emplace_back(false, result);
@@ -329,8 +331,7 @@ bool Campus::Passes(const Place& from, const IpAddress& to) {
   const auto remote = remote_by_address_.find(to);
   const bool outside = remote != remote_by_address_.end();
   if (!from.uplink_up || (outside && !from.gateway_up) || Chance(from.loss) ||
-      (from.burst && from.burst(now_.mono)) ||
-      (outside && from.local && !collector_uplink)) {
+      (from.burst && from.burst(now_.mono)) || (outside && from.local && !collector_uplink)) {
     return false;
   }
   return !outside || !black_hole || !black_hole(from, remotes_[remote->second]);
@@ -352,8 +353,8 @@ ProbeState Campus::Fate(const Place& from, const IpAddress& to, ProbeMethod meth
   }
   for (const Place& place : sensors_) {
     if (place.address == to) {
-      const bool there = place.host_up && place.uplink_up &&
-                         (!from.local || collector_uplink || place.local);
+      const bool there =
+          place.host_up && place.uplink_up && (!from.local || collector_uplink || place.local);
       return there ? ProbeState::kAnswered : ProbeState::kSilent;
     }
   }

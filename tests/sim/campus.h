@@ -1,7 +1,7 @@
-// A small campus in virtual time: sensors, remote hosts and their connection attempts around one real
-// Engine. What is real is the engine; everything that it hears is made here as the daemons would
-// make it: attempts reported twice, probe orders carried out as sensor/probe/prober.h says, health
-// every two seconds, streams that break and come back with their spool.
+// A small campus in virtual time: sensors, remote hosts and their connection attempts around one
+// real Engine. What is real is the engine; everything that it hears is made here as the daemons
+// would make it: attempts reported twice, probe orders carried out as sensor/probe/prober.h says,
+// health every two seconds, streams that break and come back with their spool.
 //
 // Pure: one thread, no clock; the same seed gives the same run. Single-threaded by nature.
 #pragma once
@@ -27,8 +27,8 @@ using collector::SensorName;
 struct Place {
   std::string name;
   std::string group;
-  IpAddress address;        // of its host
-  bool local = false;       // on the collector's own host: connects from loopback
+  IpAddress address;   // of its host
+  bool local = false;  // on the collector's own host: connects from loopback
   bool has_v6 = true;
   bool host_up = true;
   bool process_up = true;
@@ -37,8 +37,8 @@ struct Place {
   bool stream_up = true;    // its stream alone
   bool drops_icmp = false;  // a filter near it drops echo requests
   bool gateway_drops_icmp = false;  // the gateway itself never answers; it forwards all the same
-  bool rejects_icmp = false;  // the same, but it says "administratively prohibited"
-  double loss = 0;          // of each probe, independent
+  bool rejects_icmp = false;        // the same, but it says "administratively prohibited"
+  double loss = 0;                  // of each probe, independent
   std::function<bool(MonoTime)> burst;  // true: everything is lost at that time
 };
 

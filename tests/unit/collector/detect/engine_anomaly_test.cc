@@ -14,9 +14,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-bool IsOpen(const sim::Campus& campus) {
-  return !campus.store().incidents().empty();
-}
+bool IsOpen(const sim::Campus& campus) { return !campus.store().incidents().empty(); }
 
 TEST(Rogue, OneIncident) {
   std::vector<double> times;
@@ -132,9 +130,8 @@ TEST(WholeOutside, UnreachableIsNoIsolation) {
     const IncidentRecord incident = campus.store().incidents().at(1);
     EXPECT_THAT(incident.failing_sensors, ElementsAre("mail1"));
     // Cold, nothing proves that TCP ever got out of there: what answers TCP alone stays open.
-    EXPECT_EQ(FailingIn(incident), Telling(campus, [&](const sim::Remote& remote) {
-                return warm || remote.icmp;
-              }));
+    EXPECT_EQ(FailingIn(incident),
+              Telling(campus, [&](const sim::Remote& remote) { return warm || remote.icmp; }));
   }
 }
 
@@ -157,8 +154,8 @@ TEST(TwoFaults, AreTwoIncidents) {
       return (place.group == "mail" && Half(remote)) || (place.group == "web" && last % 2 == 0);
     };
     campus.Run(5min);
-    ASSERT_THAT(Story(campus), UnorderedElementsAre("INC-1 route_anomaly opened",
-                                                    "INC-2 route_anomaly opened"));
+    ASSERT_THAT(Story(campus),
+                UnorderedElementsAre("INC-1 route_anomaly opened", "INC-2 route_anomaly opened"));
     std::set<std::vector<SensorName>> failing;
     for (const auto& [number, incident] : campus.store().incidents()) {
       failing.insert(incident.failing_sensors);

@@ -199,8 +199,8 @@ TEST(Budget, IsNeverExceeded) {
           when.insert(when.end(), rounds.size(), second);
         }
         for (size_t i = 0; i < when.size(); ++i) {
-          const auto end = std::lower_bound(when.begin(), when.end(),
-                                            when[i] + static_cast<int64_t>(window));
+          const auto end =
+              std::lower_bound(when.begin(), when.end(), when[i] + static_cast<int64_t>(window));
           const auto count = static_cast<double>(end - when.begin()) - static_cast<double>(i);
           EXPECT_LE(count, rate * (static_cast<double>(window) + 2) + 1);
         }

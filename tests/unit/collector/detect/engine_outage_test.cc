@@ -37,15 +37,16 @@ TEST(TargetOff, IsDownAndNothingElse) {
     ASSERT_THAT(Story(campus), ElementsAre("INC-1 target_down opened"));
     EXPECT_EQ(FailingIn(campus.store().incidents().at(1)), off);
     for (const std::string& address : off) {
-      EXPECT_EQ(campus.store().targets().at(*IpAddress::Parse(address)).verdict, Verdict::kTargetDown);
+      EXPECT_EQ(campus.store().targets().at(*IpAddress::Parse(address)).verdict,
+                Verdict::kTargetDown);
     }
     for (sim::Remote& remote : campus.remotes()) {
       remote.alive = true;
     }
     campus.Run(10min);
-    EXPECT_THAT(Story(campus), ElementsAre("INC-1 target_down opened",
-                                           "INC-1 target_down monitoring",
-                                           "INC-1 target_down closed"));
+    EXPECT_THAT(Story(campus),
+                ElementsAre("INC-1 target_down opened", "INC-1 target_down monitoring",
+                            "INC-1 target_down closed"));
   }
 }
 
@@ -80,9 +81,9 @@ TEST(Uplink, DownIsolatesTheSensor) {
     campus.sensors()[2].uplink_up = true;
     campus.Run(3min);
     EXPECT_EQ(StateOf(campus, "library1"), SensorState::kConnected);
-    EXPECT_THAT(Story(campus), ElementsAre("INC-1 sensor_isolated opened",
-                                           "INC-1 sensor_isolated monitoring",
-                                           "INC-1 sensor_isolated closed"));
+    EXPECT_THAT(Story(campus),
+                ElementsAre("INC-1 sensor_isolated opened", "INC-1 sensor_isolated monitoring",
+                            "INC-1 sensor_isolated closed"));
   }
   std::sort(times.begin(), times.end());
   Tell("uplink down to sensor_isolated: p50 %.1f s, worst %.1f s", times[5], times[9]);
@@ -99,9 +100,9 @@ TEST(Gateway, DownWithTheStreamUpIsolatesTheSensor) {
     campus.sensors()[0].gateway_up = true;
     campus.Run(3min);
     EXPECT_EQ(StateOf(campus, "mail1"), SensorState::kConnected);
-    EXPECT_THAT(Story(campus), ElementsAre("INC-1 sensor_isolated opened",
-                                           "INC-1 sensor_isolated monitoring",
-                                           "INC-1 sensor_isolated closed"));
+    EXPECT_THAT(Story(campus),
+                ElementsAre("INC-1 sensor_isolated opened", "INC-1 sensor_isolated monitoring",
+                            "INC-1 sensor_isolated closed"));
   }
 }
 

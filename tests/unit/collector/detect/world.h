@@ -15,8 +15,8 @@ namespace parallax::collector {
 struct WorldOptions {
   uint64_t seed = 1;
   size_t sensors = 4;
-  size_t both = 40;       // IPv4 hosts that answer ICMP and TCP
-  size_t both_v6 = 20;    // the same, IPv6
+  size_t both = 40;     // IPv4 hosts that answer ICMP and TCP
+  size_t both_v6 = 20;  // the same, IPv6
   size_t icmp_only = 10;
   size_t tcp_only = 10;
   size_t silent = 10;

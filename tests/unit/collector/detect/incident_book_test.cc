@@ -1,0 +1,255 @@
+#include "collector/detect/incident_book.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+const IpAddress kOne = *IpAddress::Parse("198.51.100.1");
+const IpAddress kTwo = *IpAddress::Parse("198.51.100.2");
+const IpAddress kSix = *IpAddress::Parse("2001:db8::6");
+
+class IncidentBookTest : public testing::Test {
+ protected:
+  // `time` passes in ticks; changes but "updated" are told as "INC-1 opened".
+  void Pass(Duration time) {
+    for (Duration done{}; done < time; done += 100ms) {
+      now_ = now_ + 100ms;
+      book_.Tick(now_);
+      for (const IncidentChange& change : book_.Take()) {
+        latest_[change.incident.number] = change.incident;
+        if (change.change != "updated") {
+          told_.push_back(IncidentId(change.incident.number) + " " + change.change);
+        }
+      }
+    }
+  }
+  void Split(const IpAddress& target, std::vector<SensorName> failing,
+             std::vector<SensorName> reaching) {
+    book_.Split(target, failing, reaching, now_.mono, now_);
+  }
+  // Two rounds that find the same, far enough apart to open an incident.
+  void OpenSplit(const IpAddress& target, const std::vector<SensorName>& failing,
+                 const std::vector<SensorName>& reaching) {
+    Split(target, failing, reaching);
+    Pass(8s);
+    Split(target, failing, reaching);
+    Pass(3s);
+  }
+
+  Moment now_{MonoTime(1h), WallTime(1000h)};
+  IncidentBook book_{IncidentOptions{}, 0};
+  std::vector<std::string> told_;
+  std::map<uint64_t, IncidentRecord> latest_;
+};
+
+TEST_F(IncidentBookTest, OneRoundOpensNothing) {
+  Split(kOne, {"a"}, {"b"});
+  EXPECT_TRUE(book_.IsFailing(kOne, Verdict::kRouteAnomaly));
+  Pass(5min);
+  EXPECT_THAT(told_, IsEmpty());
+  EXPECT_FALSE(book_.IsFailing(kOne, Verdict::kRouteAnomaly)) << "candidates do not live for ever";
+}
+
+TEST_F(IncidentBookTest, TwoRoundsOfTheSameMomentAreOne) {
+  Split(kOne, {"a"}, {"b"});
+  Pass(2s);
+  Split(kOne, {"a"}, {"b"});
+  Pass(1min);
+  EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(IncidentBookTest, EvidenceMustHoldUntilItOpens) {
+  Split(kOne, {"a"}, {"b"});
+  Pass(5s);
+  Split(kOne, {"a"}, {"b"});  // confirmed, and then nothing is heard
+  Pass(20s);
+  EXPECT_THAT(told_, IsEmpty());
+  Split(kOne, {"a"}, {"b"});
+  Pass(1s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+}
+
+TEST_F(IncidentBookTest, ALife) {
+  OpenSplit(kOne, {"a"}, {"b", "c"});
+  ASSERT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_EQ(latest_[1].failing_sensors, std::vector<SensorName>{"a"});
+  EXPECT_THAT(latest_[1].reaching_sensors, ElementsAre("b", "c"));
+  EXPECT_EQ(latest_[1].family, "ipv4");
+  EXPECT_EQ(latest_[1].severity, "critical");
+  OpenSplit(kSix, {"a"}, {"b"});
+  EXPECT_EQ(latest_[1].family, "both");
+  EXPECT_THAT(latest_[1].targets, SizeIs(2));
+  book_.Cleared(kOne, now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].state, IncidentState::kOpen);
+  book_.Cleared(kSix, now_);
+  Pass(30s);
+  EXPECT_EQ(latest_[1].state, IncidentState::kMonitoring);
+  Pass(31s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened", "INC-1 monitoring", "INC-1 closed"));
+  EXPECT_EQ(latest_[1].closed_at, latest_[1].updated_at);
+  EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("a")) << "who it was";
+}
+
+TEST_F(IncidentBookTest, ReopeningNeedsWhatOpeningNeeds) {
+  OpenSplit(kOne, {"a"}, {"b"});
+  book_.Cleared(kOne, now_);
+  Pass(2min);
+  told_.clear();
+  Split(kTwo, {"a"}, {"b"});
+  Pass(2min);
+  EXPECT_THAT(told_, IsEmpty());
+  EXPECT_EQ(latest_[1].state, IncidentState::kClosed);
+  OpenSplit(kTwo, {"a"}, {"b"});
+  EXPECT_THAT(told_, ElementsAre("INC-1 reopened"));
+  EXPECT_THAT(latest_[1].targets, ElementsAre(IncidentTarget{kTwo, true}));
+  EXPECT_EQ(latest_[1].closed_at, WallTime{});
+  book_.Cleared(kTwo, now_);
+  Pass(40min);
+  told_.clear();
+  OpenSplit(kTwo, {"a"}, {"b"});
+  EXPECT_THAT(told_, ElementsAre("INC-2 opened"));
+}
+
+TEST_F(IncidentBookTest, GroupsAreCausesUntilTheirVictimsAreTheSame) {
+  book_.SetGroup("a1", "a");
+  book_.SetGroup("a2", "a");
+  book_.SetGroup("b1", "b");
+  for (int round = 0; round < 2; ++round) {
+    Split(kOne, {"a1"}, {"b1", "c"});
+    Split(kTwo, {"a2"}, {"b1", "c"});
+    Split(kSix, {"b1"}, {"a1", "a2", "c"});
+    Pass(8s);
+  }
+  Pass(3s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened", "INC-2 opened"));
+  EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("a1", "a2"));
+  EXPECT_THAT(latest_[2].failing_sensors, ElementsAre("b1"));
+  for (int round = 0; round < 2; ++round) {
+    for (const IpAddress& target : {kOne, kTwo, kSix}) {
+      Split(target, {"a1", "a2", "b1"}, {"c"});
+    }
+    Pass(8s);
+  }
+  EXPECT_EQ(told_.back(), "INC-2 closed");
+  EXPECT_EQ(latest_[2].evidence["merged_into"], "INC-1");
+  EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("a1", "a2", "b1"));
+  EXPECT_THAT(latest_[1].reaching_sensors, ElementsAre("c"));
+}
+
+TEST_F(IncidentBookTest, ATargetThatDiesIsNoSplitAnyMore) {
+  Split(kOne, {"a"}, {"b"});
+  Pass(5s);
+  book_.Down(kOne, {"a", "b"}, now_.mono, now_);
+  EXPECT_FALSE(book_.IsFailing(kOne, Verdict::kRouteAnomaly));
+  Pass(8s);
+  book_.Down(kOne, {"a", "b"}, now_.mono, now_);
+  Pass(3s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_EQ(latest_[1].verdict, Verdict::kTargetDown);
+  EXPECT_EQ(latest_[1].severity, "info");
+  Split(kOne, {"a"}, {"b"});
+  EXPECT_FALSE(book_.IsFailing(kOne, Verdict::kTargetDown)) << "somebody reaches it again";
+}
+
+TEST_F(IncidentBookTest, WhoIsDiscreditedAccusesNobodyUnlessItIsOpen) {
+  Split(kOne, {"a"}, {"b"});
+  Pass(5s);
+  book_.Discredit("a");
+  EXPECT_FALSE(book_.IsFailing(kOne, Verdict::kRouteAnomaly));
+  Pass(1min);
+  EXPECT_THAT(told_, IsEmpty());
+  OpenSplit(kOne, {"a"}, {"b"});
+  book_.Discredit("a");
+  EXPECT_TRUE(book_.IsFailing(kOne, Verdict::kRouteAnomaly));
+}
+
+TEST_F(IncidentBookTest, ASensorsRecoveryIsItsOwn) {
+  OpenSplit(kOne, {"a"}, {"b", "c"});
+  OpenSplit(kOne, {"a", "b"}, {"c"});
+  EXPECT_THAT(told_, SizeIs(1)) << "the same victim: one cause";
+  EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("a", "b"));
+  Split(kOne, {"b"}, {"a", "c"});
+  Pass(2s);
+  EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("b"));
+  EXPECT_THAT(latest_[1].reaching_sensors, ElementsAre("a", "c"));
+}
+
+TEST_F(IncidentBookTest, IsolationOpensAndEndsOnWhatTheSensorSays) {
+  book_.Isolated("a", "unheard", now_ + -12s, now_);
+  Pass(1s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_EQ(latest_[1].family, "both");
+  EXPECT_EQ(latest_[1].evidence["vantage"], "unheard");
+  book_.SensorBack("a", now_);
+  Pass(62s);
+  book_.Isolated("a", "again", now_, now_);
+  Pass(1s);
+  EXPECT_THAT(told_,
+              ElementsAre("INC-1 opened", "INC-1 monitoring", "INC-1 closed", "INC-1 reopened"));
+}
+
+TEST_F(IncidentBookTest, HalfOpenAttemptsGiveTheDirectionAndSurviveARestart) {
+  OpenSplit(kOne, {"a"}, {"b"});
+  book_.HalfOpen(kOne, "b", true);  // where it is reached
+  book_.HalfOpen(kTwo, "a", true);  // not one of them
+  Pass(20s);
+  EXPECT_EQ(latest_[1].direction, "unknown");
+  book_.HalfOpen(kOne, "a", true);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].direction, "outbound");
+  IncidentBook next({}, 1);
+  next.Restore(latest_[1], {{kOne, {"a"}}}, now_);
+  book_ = std::move(next);
+  book_.HalfOpen(kOne, "a", false);
+  Pass(20s);
+  EXPECT_EQ(latest_[1].evidence["half_open_attempts"], "2");
+  EXPECT_EQ(latest_[1].evidence["half_open_with_repeated_syn"], "1");
+  EXPECT_EQ(latest_[1].number, 1u);
+  EXPECT_EQ(latest_[1].state, IncidentState::kOpen);
+  OpenSplit(kTwo, {"z"}, {"b"});
+  EXPECT_EQ(told_.back(), "INC-2 opened");
+}
+
+TEST_F(IncidentBookTest, RechecksComeLessAndLessOften) {
+  OpenSplit(kOne, {"a"}, {"b"});
+  int rechecks = 0;
+  for (int i = 0; i < 600; ++i) {
+    Pass(1s);
+    for (const Recheck& recheck : book_.TakeRechecks(now_.mono, 10)) {
+      EXPECT_EQ(recheck.target, kOne);
+      EXPECT_THAT(recheck.failing, ElementsAre("a"));
+      ++rechecks;
+    }
+  }
+  EXPECT_GE(rechecks, 10);
+  EXPECT_LE(rechecks, 16);
+  EXPECT_THAT(book_.TakeRechecks(now_.mono + 1h, 0), IsEmpty());
+}
+
+TEST_F(IncidentBookTest, ARecoveryMakesTheOthersDue) {
+  OpenSplit(kOne, {"a"}, {"b"});
+  OpenSplit(kTwo, {"a"}, {"b"});
+  Pass(1s);
+  book_.TakeRechecks(now_.mono, 10);
+  EXPECT_THAT(book_.TakeRechecks(now_.mono, 10), IsEmpty());
+  book_.Cleared(kOne, now_);
+  EXPECT_THAT(book_.TakeRechecks(now_.mono, 10), SizeIs(1));
+}
+
+TEST_F(IncidentBookTest, IsBounded) {
+  for (int i = 0; i < 3000; ++i) {
+    Split(kOne, {"s" + std::to_string(i)}, {"b"});
+  }
+  EXPECT_LE(book_.TakeRechecks(now_.mono + 1h, 100'000).size(), 1000u);
+}
+
+}  // namespace
+}  // namespace parallax::collector
