@@ -1,33 +1,21 @@
+// Evidence in: which incident takes it, and what it changes about its members. The life of
+// incidents: incident_life.cc; when two are one: incident_merge.cc.
 #include "collector/detect/incident_book.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
 
-#include "collector/detect/explain.h"
-
 namespace parallax::collector {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kReopenWithin = 30min;
 // A second round is a separate one if it began this much later: longer than a routing transient
 // that a burst of retries would have ridden out.
 constexpr Duration kSeparateRound = 4s;
-constexpr Duration kCandidateLife = 60s;
-constexpr Duration kFirstRecheck = 5s;
 constexpr Duration kLatestFirstRecheck = 15s;
-// The last look before an incident opens may have begun this much before open_after has passed: it
-// takes that long to be answered.
-constexpr Duration kLook = 2s;
-constexpr Duration kMemberRecheck = 10s;
-constexpr Duration kSlowestRecheck = 60s;
-constexpr Duration kTellEvery = 1s;
-constexpr Duration kTellCountsEvery = 15s;  // when nothing but a counter moved
-constexpr Duration kMergeEvery = 1s;
 constexpr size_t kMostMembers = 20'000;
-constexpr size_t kMostIncidents = 1'000;
 
 std::set<SensorName> ToSet(const std::vector<SensorName>& names) {
   return {names.begin(), names.end()};
@@ -44,10 +32,6 @@ std::set<SensorName> Updated(std::set<SensorName> base, const std::set<SensorNam
   base.insert(more.begin(), more.end());
   return base;
 }
-
-// Counters live on in the evidence, so that a restart goes on counting.
-constexpr const char* kHalfOpen = "half_open_attempts";
-constexpr const char* kHalfOpenRepeated = "half_open_with_repeated_syn";
 
 uint64_t CountIn(const IncidentRecord& record, const char* key) {
   const auto it = record.evidence.find(key);
@@ -241,149 +225,6 @@ void IncidentBook::HalfOpen(const IpAddress& client, const SensorName& sensor, b
   }
 }
 
-void IncidentBook::Tick(Moment now) {
-  MergeSame(now);
-  for (Incident& incident : incidents_) {
-    Advance(incident, now);
-  }
-  DropStale(now);
-}
-
-void IncidentBook::DropStale(Moment now) {
-  for (Incident& incident : incidents_) {
-    const bool failing = incident.isolated_now ||
-                         std::any_of(incident.members.begin(), incident.members.end(),
-                                     [](const auto& member) { return member.second.failing_now; });
-    const bool stale =
-        !failing || now.mono - incident.started > kCandidateLife + options_.open_after;
-    if (incident.reopening && stale) {
-      incident.reopening = false;
-      incident.members.clear();
-    } else if (incident.record.state == IncidentState::kCandidate && stale) {
-      incident.record.state = IncidentState::kClosed;  // nobody ever heard of it
-      incident.closed = now.mono - kReopenWithin;
-    }
-  }
-  std::erase_if(incidents_, [&](const Incident& incident) {
-    return !IsLive(incident) && now.mono - incident.closed >= kReopenWithin;
-  });
-  while (incidents_.size() >= kMostIncidents) {
-    const auto oldest_closed = std::find_if(incidents_.begin(), incidents_.end(),
-                                            [this](const Incident& i) { return !IsLive(i); });
-    if (oldest_closed == incidents_.end()) {
-      break;
-    }
-    incidents_.erase(oldest_closed);
-  }
-}
-
-// What is about to open is compared with what is open (a candidate has too few victims to tell),
-// and from time to time those that are open with each other.
-void IncidentBook::MergeSame(Moment now) {
-  const bool all = now.mono - merged_at_ >= kMergeEvery;
-  merged_at_ = all ? now.mono : merged_at_;
-  const auto takes_part = [&](const Incident& incident) {
-    return incident.record.verdict == Verdict::kRouteAnomaly && IsLive(incident) &&
-           (!IsTentative(incident) || HoldsLongEnough(incident, now));
-  };
-  for (size_t i = 0; i < incidents_.size(); ++i) {
-    for (size_t j = i + 1; j < incidents_.size();) {
-      Incident& a = incidents_[i];
-      Incident& b = incidents_[j];
-      if (!takes_part(a) || !takes_part(b) || !(all || IsTentative(a) || IsTentative(b)) ||
-          !SameVictims(a, b)) {
-        ++j;
-        continue;
-      }
-      // The one that people know stays; of two such, the older one.
-      if (IsTentative(a) && !IsTentative(b)) {
-        std::swap(a, b);
-      }
-      Absorb(a, b, now);
-      incidents_.erase(incidents_.begin() + static_cast<std::ptrdiff_t>(j));
-    }
-  }
-}
-
-bool IncidentBook::SameVictims(const Incident& a, const Incident& b) {
-  const auto failing = [](const Incident& incident) {
-    return static_cast<size_t>(std::count_if(incident.members.begin(), incident.members.end(),
-                                             [](const auto& m) { return m.second.failing_now; }));
-  };
-  const size_t in_a = failing(a);
-  const size_t in_b = failing(b);
-  if (in_a == 0 || in_b == 0 || in_a >= 2 * in_b || in_b >= 2 * in_a) {
-    return false;  // cannot share more than half
-  }
-  size_t shared = 0;
-  for (const auto& [address, member] : a.members) {
-    const auto it = b.members.find(address);
-    shared += member.failing_now && it != b.members.end() && it->second.failing_now ? 1 : 0;
-  }
-  return 2 * shared > in_a + in_b - shared;
-}
-
-void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
-  for (auto& [address, member] : from.members) {
-    const auto [it, is_new] = into.members.try_emplace(address, member);
-    if (is_new) {
-      continue;
-    }
-    Member& mine = it->second;
-    if (member.failing_now && mine.failing_now) {
-      mine.failing.insert(member.failing.begin(), member.failing.end());
-      mine.reaching.insert(member.reaching.begin(), member.reaching.end());
-      std::erase_if(mine.reaching, [&](const SensorName& s) { return mine.failing.contains(s); });
-      mine.confirmed |= member.confirmed;
-      mine.last_round = std::max(mine.last_round, member.last_round);
-    } else if (member.failing_now) {
-      mine = member;
-    }
-  }
-  into.groups.insert(from.groups.begin(), from.groups.end());
-  into.started = std::min(into.started, from.started);
-  into.record.started_at = std::min(into.record.started_at, from.record.started_at);
-  into.half_open += from.half_open;
-  into.half_open_repeated += from.half_open_repeated;
-  into.dirty = true;
-  if (from.record.number != 0 && !from.reopening) {
-    from.record.state = IncidentState::kClosed;
-    from.record.closed_at = from.record.updated_at = now.wall;
-    from.record.evidence["merged_into"] = IncidentId(into.record.number);
-    from.record.summary = "One with " + IncidentId(into.record.number) + ": the same hosts fail.";
-    changes_.push_back({"closed", now.wall, from.record});
-  }
-}
-
-std::vector<Recheck> IncidentBook::TakeRechecks(MonoTime now, size_t most) {
-  std::vector<Recheck> due;
-  for (Incident& incident : incidents_) {
-    if (!IsLive(incident)) {
-      continue;
-    }
-    for (auto& [address, member] : incident.members) {
-      if (due.size() >= most) {
-        return due;
-      }
-      if (!member.failing_now || member.next_recheck > now) {
-        continue;
-      }
-      due.push_back({address,
-                     {member.failing.begin(), member.failing.end()},
-                     {member.reaching.begin(), member.reaching.end()}});
-      // Until a round reports: not again. A steady member is looked at ever less often.
-      member.gap = member.confirmed
-                       ? std::min<Duration>(std::max<Duration>(member.gap * 3 / 2, kMemberRecheck),
-                                            kSlowestRecheck)
-                       : kFirstRecheck;
-      member.next_recheck = now + member.gap;
-    }
-  }
-  return due;
-}
-
-std::vector<IncidentChange> IncidentBook::Take() { return std::exchange(changes_, {}); }
-
 bool IncidentBook::IsFailing(const IpAddress& target, Verdict verdict) const {
   return std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
     const auto it = incident.members.find(target);
@@ -475,18 +316,6 @@ Duration IncidentBook::FirstRecheck(const Incident& incident) const {
              : kFirstRecheck;
 }
 
-bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
-  if (now.mono - incident.started < options_.open_after) {
-    return false;
-  }
-  return incident.record.verdict == Verdict::kSensorIsolated ||
-         std::any_of(incident.members.begin(), incident.members.end(), [&](const auto& entry) {
-           const Member& member = entry.second;
-           return member.failing_now && member.confirmed &&
-                  member.last_round - incident.started >= options_.open_after - kLook;
-         });
-}
-
 void IncidentBook::Recover(Incident& incident, Member& member, MonoTime now) {
   if (!member.failing_now) {
     return;
@@ -497,124 +326,6 @@ void IncidentBook::Recover(Incident& incident, Member& member, MonoTime now) {
   for (auto& [address, other] : incident.members) {
     other.next_recheck = std::min(other.next_recheck, now);
   }
-}
-
-void IncidentBook::Advance(Incident& incident, Moment now) {
-  size_t confirmed = 0;
-  size_t failing = 0;
-  for (const auto& [address, member] : incident.members) {
-    if (member.confirmed) {
-      ++confirmed;
-      failing += member.failing_now ? 1 : 0;
-    }
-  }
-  const bool isolation = incident.record.verdict == Verdict::kSensorIsolated;
-  const bool any_failing = isolation ? incident.isolated_now : failing > 0;
-  const bool mostly_failing = isolation ? incident.isolated_now : failing * 5 > confirmed;
-  if (any_failing) {
-    incident.quiet_since.reset();
-  } else if (!incident.quiet_since) {
-    incident.quiet_since = now.mono;
-  }
-  switch (incident.record.state) {
-    case IncidentState::kCandidate:
-      if (any_failing && HoldsLongEnough(incident, now)) {
-        incident.record.number = ++last_number_;
-        incident.record.state = IncidentState::kOpen;
-        incident.record.opened_at = now.wall;
-        Tell(incident, "opened", now);
-      }
-      return;
-    case IncidentState::kOpen:
-      if (!mostly_failing) {
-        incident.record.state = IncidentState::kMonitoring;
-        Tell(incident, "monitoring", now);
-      }
-      break;
-    case IncidentState::kMonitoring:
-      if (mostly_failing) {
-        incident.record.state = IncidentState::kOpen;
-        incident.record.closed_at = WallTime{};
-        Tell(incident, "reopened", now);
-      } else if (!any_failing && now.mono - *incident.quiet_since >= options_.close_after) {
-        incident.record.state = IncidentState::kClosed;
-        incident.record.closed_at = now.wall;
-        incident.closed = now.mono;
-        Tell(incident, "closed", now);
-      }
-      break;
-    case IncidentState::kClosed:
-      if (incident.reopening && any_failing && HoldsLongEnough(incident, now)) {
-        incident.reopening = false;
-        incident.record.state = IncidentState::kOpen;
-        incident.record.closed_at = WallTime{};
-        Tell(incident, "reopened", now);
-      }
-      return;
-  }
-  const bool news = incident.half_open != incident.half_open_told;
-  if ((incident.dirty && now.mono - incident.told >= kTellEvery) ||
-      (news && now.mono - incident.told >= kTellCountsEvery)) {
-    const IncidentRecord before = incident.record;
-    Refresh(incident);
-    if (incident.record != before) {
-      Tell(incident, "updated", now);
-    }
-    incident.dirty = false;
-  }
-}
-
-void IncidentBook::Refresh(Incident& incident) {
-  IncidentRecord& record = incident.record;
-  if (record.verdict == Verdict::kSensorIsolated) {
-    record.family = "both";
-  } else {
-    std::set<SensorName> failing;
-    std::set<SensorName> reaching;
-    std::set<Family> families;
-    record.targets.clear();
-    for (const auto& [address, member] : incident.members) {
-      if (!member.confirmed) {
-        continue;
-      }
-      record.targets.push_back({address, member.failing_now});
-      families.insert(address.family());
-      if (member.failing_now) {
-        failing.insert(member.failing.begin(), member.failing.end());
-        reaching.insert(member.reaching.begin(), member.reaching.end());
-      }
-    }
-    if (!failing.empty()) {  // else all recovered: keep who it was
-      for (const SensorName& name : failing) {
-        reaching.erase(name);
-      }
-      record.failing_sensors.assign(failing.begin(), failing.end());
-      record.reaching_sensors.assign(reaching.begin(), reaching.end());
-    }
-    if (!families.empty()) {
-      record.family = families.size() == 2               ? "both"
-                      : *families.begin() == Family::kV4 ? "ipv4"
-                                                         : "ipv6";
-    }
-  }
-  if (record.verdict == Verdict::kRouteAnomaly) {
-    record.direction = incident.half_open > 0 ? "outbound" : record.direction;
-    record.evidence[kHalfOpen] = std::to_string(incident.half_open);
-    record.evidence[kHalfOpenRepeated] = std::to_string(incident.half_open_repeated);
-  }
-  if (incident.members_dropped > 0) {
-    record.evidence["members_not_listed"] = std::to_string(incident.members_dropped);
-  }
-  record.summary = Summarise(record, incident.half_open, incident.half_open_repeated);
-}
-
-void IncidentBook::Tell(Incident& incident, const char* change, Moment now) {
-  incident.record.updated_at = now.wall;
-  Refresh(incident);
-  incident.told = now.mono;
-  incident.half_open_told = incident.half_open;
-  incident.dirty = false;
-  changes_.push_back({change, now.wall, incident.record});
 }
 
 }  // namespace parallax::collector

@@ -87,6 +87,17 @@ class IncidentBook {
   bool IsFailing(const IpAddress& target, Verdict verdict) const;
 
  private:
+  static constexpr Duration kReopenWithin = std::chrono::minutes(30);
+  static constexpr Duration kFirstRecheck = std::chrono::seconds(5);
+  static constexpr Duration kMemberRecheck = std::chrono::seconds(10);
+  // The last look before an incident opens may have begun this much before open_after has passed:
+  // it takes that long to be answered.
+  static constexpr Duration kLook = std::chrono::seconds(2);
+  static constexpr size_t kMostIncidents = 1'000;
+  // Counters live on in the evidence, so that a restart goes on counting.
+  static constexpr const char* kHalfOpen = "half_open_attempts";
+  static constexpr const char* kHalfOpenRepeated = "half_open_with_repeated_syn";
+
   struct Member {
     std::set<SensorName> failing;
     std::set<SensorName> reaching;
