@@ -27,9 +27,13 @@ std::string_view FamilyName(const std::string& family) {
   return family == "ipv4" ? "IPv4" : family == "ipv6" ? "IPv6" : "IPv4 and IPv6";
 }
 
+size_t StillFailing(const IncidentRecord& record) {
+  return static_cast<size_t>(std::count_if(record.targets.begin(), record.targets.end(),
+                                           [](const auto& t) { return t.failing; }));
+}
+
 std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, uint64_t repeated) {
-  const size_t still = static_cast<size_t>(std::count_if(
-      record.targets.begin(), record.targets.end(), [](const auto& t) { return t.failing; }));
+  const size_t still = StillFailing(record);
   const bool over = still == 0;
   std::string text = fmt::format(
       "{} {} reach {} {} host{} that {} reach{}.", Names(record.failing_sensors),
@@ -61,13 +65,19 @@ std::string Summarise(const IncidentRecord& record, uint64_t half_open, uint64_t
     case Verdict::kRouteAnomaly:
       return SummariseAnomaly(record, half_open, repeated);
     case Verdict::kTargetDown:
-      return fmt::format("{} host{} went silent for every sensor: gone, not a route.",
-                         record.targets.size(), record.targets.size() == 1 ? "" : "s");
+      return fmt::format("{} host{} went silent for every sensor: gone, not a route.{}",
+                         record.targets.size(), record.targets.size() == 1 ? "" : "s",
+                         StillFailing(record) == 0                      ? " All are back."
+                         : StillFailing(record) < record.targets.size() ? " Some are back."
+                                                                        : "");
     case Verdict::kSensorIsolated: {
       const auto it = record.evidence.find("vantage");
-      return fmt::format("{} is cut off: {}. What it cannot reach says nothing about the network.",
-                         Names(record.failing_sensors),
-                         it == record.evidence.end() ? "its own link failed" : it->second);
+      const bool over =
+          record.state == IncidentState::kMonitoring || record.state == IncidentState::kClosed;
+      return fmt::format("{} {} cut off: {}. What it {} reach says nothing about the network.",
+                         Names(record.failing_sensors), over ? "was" : "is",
+                         it == record.evidence.end() ? "its own link failed" : it->second,
+                         over ? "could not" : "cannot");
     }
     default:
       return {};
