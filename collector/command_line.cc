@@ -12,7 +12,8 @@ Command ParseCommandLine(int argc, char** argv) {
       "\n"
       "First time on a host:\n"
       "  parallax-collector init --dir /etc/parallax --name noc.campus.example\n"
-      "  parallax-collector add-sensor mail1 --group mail --config /etc/parallax/collector.toml \\\n"
+      "  parallax-collector add-sensor mail1 --group mail --config /etc/parallax/collector.toml "
+      "\\\n"
       "      --out mail1\n"
       "  parallax-collector run --config /etc/parallax/collector.toml",
       "parallax-collector"};

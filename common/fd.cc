@@ -67,7 +67,8 @@ Result<void> WriteFileAtomically(const std::string& path, std::string_view conte
   }
   if (done) {
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-    const UniqueFd dir(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const UniqueFd dir(
+        open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (dir) {
       fsync(dir.get());
     }

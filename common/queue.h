@@ -21,8 +21,8 @@ class BoundedQueue {
   BoundedQueue(const BoundedQueue&) = delete;
   BoundedQueue& operator=(const BoundedQueue&) = delete;
 
-  // False, and counted, if the queue is full; false if it is closed. `item` is moved from only if it
-  // got in.
+  // False, and counted, if the queue is full; false if it is closed. `item` is moved from only if
+  // it got in.
   bool TryPush(T&& item) {
     {
       std::lock_guard lock(mutex_);

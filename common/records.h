@@ -32,13 +32,13 @@ struct Attempt {
   Endpoint client;
   Endpoint server;
   uint32_t isn = 0;
-  WallTime first_seen;        // of the first segment, sensor's clock
-  Duration age{};             // from the first segment to this report
+  WallTime first_seen;  // of the first segment, sensor's clock
+  Duration age{};       // from the first segment to this report
   AttemptOutcome outcome = AttemptOutcome::kPending;
-  std::string rule;           // what decided the outcome, e.g. "syn_ack_repeated"; empty if pending
-  uint32_t syns = 0;          // SYN segments, copies within 5 ms not counted
+  std::string rule;   // what decided the outcome, e.g. "syn_ack_repeated"; empty if pending
+  uint32_t syns = 0;  // SYN segments, copies within 5 ms not counted
   uint32_t syn_acks = 0;
-  uint8_t ttl = 0;            // IPv4 TTL or IPv6 hop limit of the first SYN; 0 if no SYN was seen
+  uint8_t ttl = 0;  // IPv4 TTL or IPv6 hop limit of the first SYN; 0 if no SYN was seen
   std::string interface;
   bool operator==(const Attempt&) const = default;
 };
@@ -66,12 +66,12 @@ struct ProbeTry {
 
 // The collector's word: ask `target` in these ways, one after the other, until one is answered.
 struct ProbeOrder {
-  uint64_t id = 0;               // names the round; every sensor of a round gets the same
+  uint64_t id = 0;  // names the round; every sensor of a round gets the same
   IpAddress target;
-  std::vector<ProbeTry> tries;   // 1 to kMaxTries
-  Duration start_after{};        // from receipt; aligns the vantages of a round
-  Duration spacing{};            // from the start of one try to the start of the next
-  Duration timeout{};            // how long a try waits for its answer
+  std::vector<ProbeTry> tries;  // 1 to kMaxTries
+  Duration start_after{};       // from receipt; aligns the vantages of a round
+  Duration spacing{};           // from the start of one try to the start of the next
+  Duration timeout{};           // how long a try waits for its answer
   bool operator==(const ProbeOrder&) const = default;
 };
 inline constexpr size_t kMaxTries = 8;
@@ -79,11 +79,11 @@ inline constexpr size_t kMaxTries = 8;
 struct ProbeTryResult {
   ProbeTry attempt;
   ProbeState state = ProbeState::kSilent;
-  Duration rtt{};                      // kAnswered only
-  std::optional<IpAddress> reporter;   // who answered: the target, or the router of an ICMP error
-  uint8_t icmp_type = 0;               // of the ICMP error, if one came
+  Duration rtt{};                     // kAnswered only
+  std::optional<IpAddress> reporter;  // who answered: the target, or the router of an ICMP error
+  uint8_t icmp_type = 0;              // of the ICMP error, if one came
   uint8_t icmp_code = 0;
-  std::string detail;                  // kNotSent, kRefused: why, in a word or a short sentence
+  std::string detail;  // kNotSent, kRefused: why, in a word or a short sentence
   bool operator==(const ProbeTryResult&) const = default;
 };
 
@@ -103,7 +103,7 @@ using Record = std::variant<Attempt, ProbeReport>;
 // A sensor's view of itself: the state of what its evidence rests on.
 struct InterfaceHealth {
   std::string name;
-  std::string state;             // "up", "down", "gone", "no_permission", "silent"
+  std::string state;              // "up", "down", "gone", "no_permission", "silent"
   uint64_t packets_received = 0;  // that passed the capture filter, since start
   uint64_t packets_dropped = 0;   // by the kernel for want of ring space, since start
   bool operator==(const InterfaceHealth&) const = default;
@@ -121,14 +121,14 @@ struct SensorHealth {
   std::vector<InterfaceHealth> interfaces;
   std::vector<GatewayHealth> gateways;
   uint64_t syns_seen = 0;
-  uint64_t packets_dropped = 0;   // all interfaces
+  uint64_t packets_dropped = 0;  // all interfaces
   uint64_t probes_sent = 0;
-  uint64_t probes_refused = 0;    // by local policy
+  uint64_t probes_refused = 0;  // by local policy
   uint64_t spool_records = 0;
   uint64_t spool_bytes = 0;
-  uint64_t records_dropped = 0;   // by a full spool
-  bool probing = false;           // false: no readable policy or no sockets; it cannot vote
-  std::string probing_problem;    // why, if not
+  uint64_t records_dropped = 0;  // by a full spool
+  bool probing = false;          // false: no readable policy or no sockets; it cannot vote
+  std::string probing_problem;   // why, if not
   bool operator==(const SensorHealth&) const = default;
 };
 
@@ -139,7 +139,7 @@ inline constexpr uint32_t kLinkProtocol = 1;
 struct SensorHello {
   uint32_t protocol = 0;
   std::string version;
-  uint64_t epoch = 0;  // random per start; sequence numbers count from 1 within it
+  uint64_t epoch = 0;                  // random per start; sequence numbers count from 1 within it
   std::vector<IpAddress> addresses;    // of its capture interfaces
   std::vector<Prefix> local_networks;  // attempts from these are not reported
   bool operator==(const SensorHello&) const = default;

@@ -1,5 +1,5 @@
-// Termination signals as something to wait for. Call BlockTerminationSignals before the first thread
-// starts, so that all of them inherit the mask and only the main thread hears the signal.
+// Termination signals as something to wait for. Call BlockTerminationSignals before the first
+// thread starts, so that all of them inherit the mask and only the main thread hears the signal.
 #pragma once
 
 namespace parallax {

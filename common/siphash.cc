@@ -44,8 +44,8 @@ uint64_t LoadLittleEndian(const uint8_t* bytes, size_t count) {
 }  // namespace
 
 uint64_t SipHash24(const HashKey& key, std::span<const uint8_t> data) {
-  State s{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
-          key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
+  State s{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du, key[0] ^ 0x6c7967656e657261u,
+          key[1] ^ 0x7465646279746573u};
   size_t at = 0;
   for (; at + 8 <= data.size(); at += 8) {
     s.Absorb(LoadLittleEndian(data.data() + at, 8));

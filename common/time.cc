@@ -106,8 +106,7 @@ std::optional<WallTime> ParseRfc3339(std::string_view text) {
     return std::nullopt;
   }
   return WallTime(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(*hour) +
-                  std::chrono::minutes(*minute) + std::chrono::seconds(*second) +
-                  Duration(nanos));
+                  std::chrono::minutes(*minute) + std::chrono::seconds(*second) + Duration(nanos));
 }
 
 Result<Duration> ParseDuration(std::string_view text) {

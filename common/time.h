@@ -42,8 +42,6 @@ std::string FormatAge(Duration d);
 inline int64_t ToUnixNanos(WallTime t) { return t.time_since_epoch().count(); }
 inline WallTime FromUnixNanos(int64_t ns) { return WallTime(Duration(ns)); }
 inline double ToSeconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-inline double ToMillis(Duration d) {
-  return std::chrono::duration<double, std::milli>(d).count();
-}
+inline double ToMillis(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
 }  // namespace parallax

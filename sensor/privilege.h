@@ -1,5 +1,5 @@
-// Gives up what the sensor does not need once its sockets are open: every capability but CAP_NET_RAW
-// (to take up capture again when an interface comes back), and the way to gain any.
+// Gives up what the sensor does not need once its sockets are open: every capability but
+// CAP_NET_RAW (to take up capture again when an interface comes back), and the way to gain any.
 #pragma once
 
 #include "common/result.h"
