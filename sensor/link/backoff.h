@@ -1,4 +1,4 @@
-// Waiting times between attempts to reach the collector: exponential with full jitter, so that a
+// Waiting times between attempts to reach the collector: exponential with jitter, so that a
 // thousand sensors do not come back in the same second. Pure.
 #pragma once
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <span>
 
 namespace parallax::sensor {
@@ -10,10 +11,21 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kLongestWait = 60s;  // no order of ours asks for more
+constexpr size_t kLongestText = 128;
+constexpr size_t kBatchBytes = 256u << 10;  // a quarter of what the collector takes in one message
 
 std::string Bytes(const IpAddress& address) {
   const auto bytes = address.bytes();
   return std::string(bytes.begin(), bytes.end());
+}
+
+// Names of interfaces are any bytes; a string that is no UTF-8 would make the whole message
+// unreadable. And nothing gets so long that a batch could outgrow a message.
+std::string Text(const std::string& text) {
+  std::string out = text.substr(0, kLongestText);
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return out;
 }
 
 uint64_t Nanos(Duration d) { return d.count() < 0 ? 0 : static_cast<uint64_t>(d.count()); }
@@ -66,11 +78,11 @@ void Fill(const Attempt& attempt, v1::Attempt* out) {
   out->set_first_seen(static_cast<uint64_t>(ToUnixNanos(attempt.first_seen)));
   out->set_age_nanos(Nanos(attempt.age));
   out->set_outcome(ToProto(attempt.outcome));
-  out->set_rule(attempt.rule);
+  out->set_rule(Text(attempt.rule));
   out->set_syns(attempt.syns);
   out->set_syn_acks(attempt.syn_acks);
   out->set_ttl(attempt.ttl);
-  out->set_interface(attempt.interface);
+  out->set_interface(Text(attempt.interface));
 }
 
 void Fill(const ProbeReport& report, v1::ProbeReport* out) {
@@ -91,7 +103,7 @@ void Fill(const ProbeReport& report, v1::ProbeReport* out) {
     }
     to->set_icmp_type(result.icmp_type);
     to->set_icmp_code(result.icmp_code);
-    to->set_detail(result.detail);
+    to->set_detail(Text(result.detail));
   }
 }
 
@@ -100,7 +112,7 @@ void Fill(const ProbeReport& report, v1::ProbeReport* out) {
 v1::Hello ToProto(const SensorHello& hello) {
   v1::Hello out;
   out.set_protocol(hello.protocol);
-  out.set_version(hello.version);
+  out.set_version(Text(hello.version));
   out.set_epoch(hello.epoch);
   for (const IpAddress& address : hello.addresses) {
     out.add_addresses(Bytes(address));
@@ -117,8 +129,8 @@ v1::Health ToProto(const SensorHealth& health) {
   v1::Health out;
   for (const InterfaceHealth& interface : health.interfaces) {
     v1::InterfaceHealth* to = out.add_interfaces();
-    to->set_name(interface.name);
-    to->set_state(interface.state);
+    to->set_name(Text(interface.name));
+    to->set_state(Text(interface.state));
     to->set_packets_received(interface.packets_received);
     to->set_packets_dropped(interface.packets_dropped);
   }
@@ -137,20 +149,25 @@ v1::Health ToProto(const SensorHealth& health) {
   out.set_spool_bytes(health.spool_bytes);
   out.set_records_dropped(health.records_dropped);
   out.set_probing(health.probing);
-  out.set_probing_problem(health.probing_problem);
+  out.set_probing_problem(Text(health.probing_problem));
   return out;
 }
 
 v1::Batch ToProto(uint64_t first_sequence, const std::vector<Record>& records) {
   v1::Batch batch;
   batch.set_first_sequence(first_sequence);
+  size_t bytes = 0;
   for (const Record& record : records) {
+    if (bytes >= kBatchBytes) {
+      break;
+    }
     v1::Record* out = batch.add_records();
     if (const auto* attempt = std::get_if<Attempt>(&record)) {
       Fill(*attempt, out->mutable_attempt());
     } else {
       Fill(std::get<ProbeReport>(record), out->mutable_report());
     }
+    bytes += out->ByteSizeLong();
   }
   return batch;
 }
@@ -160,8 +177,8 @@ Result<ProbeOrder> FromProto(const v1::ProbeOrder& order) {
     return Fail(ErrorCode::kFailure, fmt::format("order {}: {}", order.id(), why));
   };
   const auto& bytes = order.target();
-  const auto target = IpAddress::FromBytes(
-      {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  const auto target =
+      IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
   if (!target) {
     return refuse("target is not 4 or 16 bytes");
   }

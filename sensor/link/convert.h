@@ -11,6 +11,7 @@ namespace parallax::sensor {
 
 v1::Hello ToProto(const SensorHello& hello);
 v1::Health ToProto(const SensorHealth& health);
+// As many records, from the first, as fit well into one message; one at least.
 v1::Batch ToProto(uint64_t first_sequence, const std::vector<Record>& records);
 
 // Orders come from another machine: what is malformed is refused with the reason.

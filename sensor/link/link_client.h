@@ -1,13 +1,10 @@
-// The sensor's end of the link: keeps one stream to one of the collector's addresses, sends what the
-// spool holds, takes orders. Runs on the thread that calls Run, plus one reader thread per stream.
-// A blocking write is the backpressure: when the collector does not read, the spool grows.
+// The sensor's end of the link: keeps one stream to one of the collector's addresses, the next one
+// when one fails. Run keeps the calling thread until Stop; each stream adds two short-lived
+// threads.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <functional>
-#include <memory>
-#include <mutex>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -19,34 +16,33 @@
 namespace parallax::sensor {
 
 struct LinkOptions {
-  std::vector<HostPort> addresses;  // tried in turn
+  std::vector<HostPort> addresses;  // one or more, tried in turn
   TlsIdentity identity;
   SensorHello hello;
 };
 
 class LinkClient {
  public:
+  // `health` is called on Run's thread, `on_order` on a thread of the stream; neither may block.
   LinkClient(LinkOptions options, Spool& spool, std::function<SensorHealth()> health,
              std::function<void(ProbeOrder)> on_order);
 
-  // Connects, and again, until Stop is called; then says goodbye if it can.
+  // Connects, and again, until Stop is called; then sends what is left, says goodbye, and returns
+  // within about 2 s even if the collector is stuck.
   void Run();
+  // From any thread, also before Run.
   void Stop();
 
  private:
-  // One stream, from dial to end. True if the collector welcomed us.
-  bool Session(const HostPort& address);
   bool Wait(Duration d);  // false once stopped
+  void Report(size_t address, const std::string& why);
 
   LinkOptions options_;
   Spool& spool_;
   std::function<SensorHealth()> health_;
   std::function<void(ProbeOrder)> on_order_;
-
-  std::atomic<bool> stopping_ = false;
-  std::mutex mutex_;
-  std::condition_variable stop_changed_;
-  std::string last_failure_;  // logged once, not at every attempt
+  std::stop_source stop_;
+  std::vector<std::string> last_failures_;  // per address: logged once, not at every attempt
 };
 
 }  // namespace parallax::sensor

@@ -38,8 +38,7 @@ void Spool::Append(Record record, MonoTime now) {
 
 Spool::Chunk Spool::Read(uint64_t from, size_t most, Duration timeout) {
   std::unique_lock lock(mutex_);
-  readable_.wait_for(lock, timeout,
-                     [&] { return woken_ || first_ + entries_.size() > from; });
+  readable_.wait_for(lock, timeout, [&] { return woken_ || first_ + entries_.size() > from; });
   woken_ = false;
   const MonoTime now = Now().mono;
   Chunk chunk;

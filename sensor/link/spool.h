@@ -1,6 +1,7 @@
-// What the sensor has to report and the collector has not committed yet: numbered records in memory,
-// bounded. When it is full the oldest record goes first, and is counted; a number is never given
-// twice. Thread-safe: capture and probe threads append, the link thread reads and acknowledges.
+// What the sensor has to report and the collector has not committed yet: numbered records in
+// memory, bounded. When it is full the oldest record goes first, and is counted; a number is never
+// given twice. Thread-safe: capture and probe threads append, the link thread reads and
+// acknowledges.
 #pragma once
 
 #include <condition_variable>
@@ -51,7 +52,7 @@ class Spool {
   const size_t capacity_;
   mutable std::mutex mutex_;
   std::condition_variable readable_;
-  std::deque<Entry> entries_;   // sequences first_ ... first_ + size - 1
+  std::deque<Entry> entries_;  // sequences first_ ... first_ + size - 1
   uint64_t first_ = 1;
   uint64_t acknowledged_ = 0;
   uint64_t bytes_ = 0;

@@ -1,0 +1,72 @@
+// One stream to one address of the collector, from dial to end:
+//
+//   dialling --connected--> greeting --Welcome--> live --stop--> leaving (what is left, Goodbye)
+//
+// and from everywhere to the end when the stream breaks. A blocking write is the backpressure: when
+// the collector does not read, the spool grows. Run's thread writes; one thread reads; one thread
+// breaks the stream off when a stop takes longer than kGoodbyeTimeout.
+#pragma once
+
+#include <grpcpp/client_context.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "parallax/v1/link.grpc.pb.h"
+#include "sensor/link/link_client.h"
+
+namespace parallax::sensor {
+
+class LinkStream {
+ public:
+  struct Ending {
+    bool welcomed = false;  // the collector accepted us
+    std::string why;
+  };
+
+  // All that is passed in must outlive the stream. After `stop` was requested, the spool must be
+  // woken once.
+  LinkStream(const HostPort& address, const LinkOptions& options, Spool& spool,
+             const std::function<SensorHealth()>& health,
+             const std::function<void(ProbeOrder)>& on_order, std::stop_token stop);
+
+  // Once per object.
+  Ending Run();
+
+ private:
+  using Stream = grpc::ClientReaderWriter<v1::FromSensor, v1::ToSensor>;
+
+  bool Connect();
+  std::string WhyNotConnected();
+  // Breaks off what blocks, some time after a stop. Ends when `over` is requested.
+  void Watch(const std::stop_token& over);
+  void ReadAll();
+  // Return false when the stream is broken.
+  bool WriteAll();
+  bool SendHealth();
+  // Sends the next records, if any come within `wait` and the window is open; `sent` says how many.
+  bool SendRecords(Duration wait, size_t& sent);
+
+  const HostPort& address_;
+  const LinkOptions& options_;
+  Spool& spool_;
+  const std::function<SensorHealth()>& health_;
+  const std::function<void(ProbeOrder)>& on_order_;
+  const std::stop_token stop_;
+
+  std::shared_ptr<grpc::Channel> channel_;
+  grpc::ClientContext context_;
+  std::unique_ptr<Stream> stream_;
+  std::atomic<bool> welcomed_ = false;
+  std::atomic<bool> ended_ = false;  // nothing more comes from the collector
+
+  // The writing thread's.
+  v1::FromSensor message_;
+  uint64_t next_ = 1;  // sequence to send next
+  bool no_welcome_ = false;
+};
+
+}  // namespace parallax::sensor
