@@ -104,7 +104,8 @@ Result<void> RunCollector(const CollectorConfig& config) {
   // Threads: gRPC's own for the link and for operators, the engine, the store writer.
   Engine engine(EngineOptionsFrom(config), *saved,
                 static_cast<uint64_t>(ToUnixNanos(start.wall)), start);
-  auto link = LinkServer::Start(config.server.listen, *identity, events);
+  auto link = LinkServer::Start(config.server.listen, *identity, events,
+                                {.marks = saved->marks});
   if (!link) {
     return tl::make_unexpected(link.error());
   }

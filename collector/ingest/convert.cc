@@ -16,8 +16,8 @@ constexpr int kMostGateways = 16;
 constexpr size_t kLongestText = 128;
 // A record cannot be older than a year, nor a probe have taken longer than that.
 constexpr uint64_t kLongestAge = 366ull * 86'400 * 1'000'000'000;
-// Until the year 2262, as int64_t nanoseconds go.
-constexpr uint64_t kLatestTime = INT64_MAX;
+// The year 2200: the sum of a time and some ages is a time still (int64_t ends in 2262).
+constexpr uint64_t kLatestTime = 7'258'118'400ull * 1'000'000'000;
 
 std::optional<IpAddress> Address(const std::string& bytes) {
   return IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
@@ -26,7 +26,8 @@ std::optional<IpAddress> Address(const std::string& bytes) {
 // Text from a sensor ends up on operators' terminals: printable ASCII only, and not much of it.
 std::string Text(const std::string& text) {
   std::string out = text.substr(0, kLongestText);
-  std::replace_if(out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return out;
 }
 
@@ -116,8 +117,8 @@ Result<Record> ReadReport(const v1::ProbeReport& in) {
     const auto state = FromProto(from.state());
     const bool icmp = from.attempt().method() == v1::PROBE_METHOD_ICMP_ECHO;
     if (!state || (!icmp && from.attempt().method() != v1::PROBE_METHOD_TCP_SYN) ||
-        from.attempt().port() > 65535 || from.rtt_nanos() > kLongestAge ||
-        from.icmp_type() > 255 || from.icmp_code() > 255) {
+        from.attempt().port() > 65535 || from.rtt_nanos() > kLongestAge || from.icmp_type() > 255 ||
+        from.icmp_code() > 255) {
       return Fail(ErrorCode::kFailure, "probe try with a value out of range");
     }
     ProbeTryResult to;
@@ -182,8 +183,8 @@ SensorHealth FromProto(const v1::Health& health) {
   SensorHealth out;
   for (int i = 0; i < std::min(health.interfaces_size(), kMostInterfaces); ++i) {
     const v1::InterfaceHealth& from = health.interfaces(i);
-    out.interfaces.push_back({Text(from.name()), Text(from.state()), from.packets_received(),
-                              from.packets_dropped()});
+    out.interfaces.push_back(
+        {Text(from.name()), Text(from.state()), from.packets_received(), from.packets_dropped()});
   }
   for (int i = 0; i < std::min(health.gateways_size(), kMostGateways); ++i) {
     const v1::GatewayHealth& from = health.gateways(i);

@@ -23,9 +23,9 @@ struct Run {
 };
 
 struct ReadBatch {
-  std::vector<Run> runs;      // a malformed record ends one and is left out
-  uint64_t refused = 0;       // malformed records
-  std::string complaint;      // about the first of them
+  std::vector<Run> runs;  // a malformed record ends one and is left out
+  uint64_t refused = 0;   // malformed records
+  std::string complaint;  // about the first of them
 };
 
 // Fails if the batch as a whole makes no sense: no records, too many, sequences that overflow.

@@ -17,8 +17,10 @@ constexpr std::chrono::seconds kStopTimeout{2};
 }  // namespace
 
 struct LinkServer::Impl {
-  explicit Impl(BoundedQueue<LinkEvent>& events) : service(events) {}
+  Impl(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options)
+      : service(events, options) {}
   LinkService service;
+  uint16_t port = 0;
   std::unique_ptr<grpc::Server> server;
 };
 
@@ -27,9 +29,10 @@ LinkServer::~LinkServer() { Stop(); }
 
 Result<std::unique_ptr<LinkServer>> LinkServer::Start(const HostPort& listen,
                                                       const TlsIdentity& identity,
-                                                      BoundedQueue<LinkEvent>& events) {
+                                                      BoundedQueue<LinkEvent>& events,
+                                                      const LinkServerOptions& options) {
   RouteGrpcLog();
-  auto impl = std::make_unique<Impl>(events);
+  auto impl = std::make_unique<Impl>(events, options);
   const std::string address = listen.host.find(':') == std::string::npos
                                   ? fmt::format("{}:{}", listen.host, listen.port)
                                   : fmt::format("[{}]:{}", listen.host, listen.port);
@@ -45,8 +48,11 @@ Result<std::unique_ptr<LinkServer>> LinkServer::Start(const HostPort& listen,
                             "taken (change server.listen, or see who has it with: ss -ltnp)",
                             address));
   }
+  impl->port = static_cast<uint16_t>(port);
   return std::unique_ptr<LinkServer>(new LinkServer(std::move(impl)));
 }
+
+uint16_t LinkServer::port() const { return impl_->port; }
 
 void LinkServer::SendOrders(const SensorName& sensor, const std::vector<ProbeOrder>& orders) {
   impl_->service.SendOrders(sensor, orders);
@@ -57,6 +63,8 @@ void LinkServer::Committed(const SensorName& sensor, uint64_t epoch, uint64_t se
 }
 
 void LinkServer::Resume() { impl_->service.Resume(); }
+
+uint64_t LinkServer::orders_dropped() const { return impl_->service.orders_dropped(); }
 
 void LinkServer::StopReading() { impl_->service.StopReading(); }
 

@@ -1,7 +1,10 @@
 // The port that sensors connect to: gRPC over mutual TLS around a LinkService. Thread-safe.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "collector/ingest/events.h"
 #include "common/ip.h"
@@ -11,18 +14,29 @@
 
 namespace parallax::collector {
 
+struct LinkServerOptions {
+  // What the store holds already: sensors that come back are not asked for it again.
+  std::vector<HighWaterMark> marks;
+  // A stream that is silent for so long is ended.
+  Duration hello_within = std::chrono::seconds(10);
+};
+
 class LinkServer {
  public:
-  // kFailure, naming the address, if it cannot be listened on.
+  // kFailure, naming the address, if it cannot be listened on. Port 0: any free one.
   static Result<std::unique_ptr<LinkServer>> Start(const HostPort& listen,
                                                    const TlsIdentity& identity,
-                                                   BoundedQueue<LinkEvent>& events);
+                                                   BoundedQueue<LinkEvent>& events,
+                                                   const LinkServerOptions& options = {});
   ~LinkServer();
+
+  uint16_t port() const;
 
   // See LinkService.
   void SendOrders(const SensorName& sensor, const std::vector<ProbeOrder>& orders);
   void Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence);
   void Resume();
+  uint64_t orders_dropped() const;
 
   // Nothing more comes out of it; acks of what came out can still be sent.
   void StopReading();

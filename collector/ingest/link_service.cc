@@ -12,6 +12,9 @@
 namespace parallax::collector {
 namespace {
 
+// A sensor has one stream, and one more while it comes back before we noticed that it was gone.
+constexpr auto kMostStreamsPerSensor = 4;
+
 // A stream that is over before it began.
 class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor> {
  public:
@@ -20,6 +23,13 @@ class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSenso
 };
 
 }  // namespace
+
+LinkService::LinkService(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options)
+    : events_(events), hello_within_(options.hello_within) {
+  for (const HighWaterMark& mark : options.marks) {
+    marks_[{mark.sensor, mark.epoch}] = mark.sequence;
+  }
+}
 
 LinkService::~LinkService() = default;
 
@@ -33,13 +43,19 @@ grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
                         "the client certificate names no sensor (make one with: "
                         "parallax-collector add-sensor)"});
   }
+  std::lock_guard lock(mutex_);
+  if (closing_) {
+    return new Refusal({grpc::StatusCode::UNAVAILABLE, "the collector is stopping"});
+  }
+  const auto streams = std::count_if(all_.begin(), all_.end(), [&](const LinkSession* other) {
+    return other->name() == peer->name;
+  });
+  if (streams >= kMostStreamsPerSensor) {
+    return new Refusal({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams of one sensor"});
+  }
   LinkSession* session =
       LinkSession::Start(*this, context, peer->name, peer->group, PeerAddress(context->peer()));
-  std::lock_guard lock(mutex_);
   all_.insert(session);
-  if (closing_) {
-    session->Cancel();
-  }
   return session;
 }
 
@@ -55,25 +71,39 @@ void LinkService::SendOrders(const SensorName& sensor, const std::vector<ProbeOr
 
 void LinkService::Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence) {
   std::lock_guard lock(mutex_);
-  Progress& progress = progress_[sensor];
-  if (progress.epoch != epoch) {
+  const auto known = progress_.find(sensor);
+  if (known == progress_.end() || known->second.epoch != epoch) {
     return;  // of an earlier start of the sensor: nobody waits for it
   }
+  Progress& progress = known->second;
   progress.committed = std::max(progress.committed, sequence);
   const auto it = sessions_.find(sensor);
-  if (it != sessions_.end() && it->second->epoch() == epoch) {
-    it->second->QueueAck(progress.committed);
+  if (it != sessions_.end()) {
+    it->second->QueueAck(progress.Done());
   }
 }
 
 void LinkService::Resume() {
-  std::set<std::shared_ptr<LinkSession>> ready;
+  size_t turns = 0;
   {
     std::lock_guard lock(mutex_);
-    ready.swap(held_up_);
+    EndSilentLocked();
+    TellGoneLocked();
+    turns = held_up_.size();
   }
-  for (const auto& session : ready) {
-    session->TryAgain();
+  for (; turns > 0; --turns) {
+    std::shared_ptr<LinkSession> session;
+    {
+      std::lock_guard lock(mutex_);
+      if (held_up_.empty()) {
+        return;
+      }
+      session = std::move(held_up_.front());
+      held_up_.pop_front();
+    }
+    if (!session->TryAgain()) {
+      return;  // full again
+    }
   }
 }
 
@@ -90,61 +120,100 @@ void LinkService::CloseAll() {
   }
 }
 
-uint64_t LinkService::Register(const SensorName& sensor, uint64_t epoch, LinkSession* session) {
+uint64_t LinkService::Register(LinkSession& session, uint64_t epoch) {
+  const SensorName& sensor = session.name();
   std::lock_guard lock(mutex_);
   LinkSession*& current = sessions_[sensor];
-  if (current != nullptr && current != session) {
+  if (current != nullptr) {
     LogInfo("sensor {} connected again; its older stream is closed", sensor);
     current->Cancel();
   }
-  current = session;
+  current = &session;
+  gone_.erase(sensor);
   Progress& progress = progress_[sensor];
   if (progress.epoch != epoch) {
-    progress = {epoch, 0, 0};
+    const auto mark = marks_.find({sensor, epoch});
+    const uint64_t stored = mark == marks_.end() ? 0 : mark->second;
+    progress = {epoch, stored, stored, stored};
   }
-  return progress.committed;
+  return progress.Done();
 }
 
-void LinkService::Unregister(LinkSession* session, bool goodbye) {
-  const SensorName& sensor = session->name();
-  {
-    std::lock_guard lock(mutex_);
-    all_.erase(session);
-    std::erase_if(held_up_, [session](const auto& held) { return held.get() == session; });
-    const auto it = sessions_.find(sensor);
-    if (it == sessions_.end() || it->second != session) {
-      return;
-    }
-    sessions_.erase(it);
-  }
-  // The queue may be full; but the engine learns of a loss by silence as well.
-  events_.TryPush(SensorDisconnected{sensor, goodbye});
-}
-
-bool LinkService::Push(LinkEvent& event, const std::shared_ptr<LinkSession>& session) {
+void LinkService::Unregister(LinkSession& session, bool goodbye) {
   std::lock_guard lock(mutex_);
-  Progress* progress = nullptr;
+  all_.erase(&session);
+  std::erase_if(held_up_, [&](const auto& held) { return held.get() == &session; });
+  if (!IsCurrentLocked(session)) {
+    return;  // never greeted, or replaced
+  }
+  sessions_.erase(session.name());
+  gone_[session.name()] = goodbye;
+  TellGoneLocked();
+}
+
+bool LinkService::Push(LinkEvent& event, LinkSession& session, bool again) {
+  std::lock_guard lock(mutex_);
+  if (!IsCurrentLocked(session)) {
+    return true;
+  }
+  Progress& progress = progress_[session.name()];
   uint64_t last = 0;
   if (auto* batch = std::get_if<IngestedBatch>(&event)) {
-    progress = &progress_[batch->sensor];
     last = batch->first_sequence + batch->records.size() - 1;
-    if (progress->epoch != batch->epoch || last <= progress->received) {
-      return true;  // nothing new; or a newer start of this sensor is connected
+    if (last <= progress.received) {
+      return true;  // nothing new
     }
-    if (batch->first_sequence <= progress->received) {
-      const auto known = static_cast<ptrdiff_t>(progress->received - batch->first_sequence + 1);
+    if (batch->first_sequence <= progress.received) {
+      const auto known = static_cast<ptrdiff_t>(progress.received - batch->first_sequence + 1);
       batch->records.erase(batch->records.begin(), batch->records.begin() + known);
-      batch->first_sequence = progress->received + 1;
+      batch->first_sequence = progress.received + 1;
     }
   }
-  if (!reading_ || !events_.TryPush(std::move(event))) {
-    held_up_.insert(session);
+  const bool my_turn = again || held_up_.empty();
+  if (!reading_ || !my_turn || !events_.TryPush(std::move(event))) {
+    held_up_.insert(again ? held_up_.begin() : held_up_.end(), session.shared_from_this());
     return false;
   }
-  if (progress != nullptr) {
-    progress->received = last;
+  if (last > 0) {
+    progress.received = progress.pushed = last;
   }
   return true;
+}
+
+void LinkService::Refused(LinkSession& session, uint64_t sequence) {
+  std::lock_guard lock(mutex_);
+  if (!IsCurrentLocked(session)) {
+    return;
+  }
+  Progress& progress = progress_[session.name()];
+  progress.received = std::max(progress.received, sequence);
+  if (progress.Done() >= sequence) {
+    session.QueueAck(progress.Done());
+  }
+}
+
+bool LinkService::IsCurrentLocked(const LinkSession& session) const {
+  const auto it = sessions_.find(session.name());
+  return it != sessions_.end() && it->second == &session;
+}
+
+void LinkService::TellGoneLocked() {
+  while (reading_ && !gone_.empty()) {
+    const auto first = gone_.begin();
+    if (!events_.TryPush(SensorDisconnected{first->first, first->second})) {
+      return;
+    }
+    gone_.erase(first);
+  }
+}
+
+void LinkService::EndSilentLocked() {
+  const MonoTime now = Now().mono;
+  for (LinkSession* session : all_) {
+    if (!session->greeted() && now - session->started() >= hello_within_) {
+      session->Cancel();
+    }
+  }
 }
 
 }  // namespace parallax::collector

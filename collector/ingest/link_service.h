@@ -1,10 +1,16 @@
 // The collector's end of the sensor link: one reactor per stream. Its callbacks parse, push to the
 // engine's queue, and nothing else; when the queue is full the stream is not read, its window
-// closes, and the sensor's spool takes over. Thread-safe.
+// closes, and the sensor's spool takes over. Streams that were held up go on in the order in which
+// they came to wait, one message each, so that a loud sensor does not crowd out the others.
+// Thread-safe.
+//
+// What reaches the queue of one sensor is in order, each record once, and between its Connected and
+// its Disconnected: a stream that was replaced by a newer one of the same sensor is silent.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,6 +20,7 @@
 #include <vector>
 
 #include "collector/ingest/events.h"
+#include "collector/ingest/link_server.h"
 #include "common/queue.h"
 #include "common/records.h"
 #include "parallax/v1/link.grpc.pb.h"
@@ -24,7 +31,7 @@ class LinkSession;
 
 class LinkService final : public v1::SensorLink::CallbackService {
  public:
-  explicit LinkService(BoundedQueue<LinkEvent>& events) : events_(events) {}
+  LinkService(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options);
   ~LinkService() override;
 
   grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* Session(
@@ -34,7 +41,8 @@ class LinkService final : public v1::SensorLink::CallbackService {
   void SendOrders(const SensorName& sensor, const std::vector<ProbeOrder>& orders);
   // Everything up to `sequence` is on disk: tells the sensor.
   void Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence);
-  // The engine has made room in its queue: streams that were held up go on.
+  // The engine has made room in its queue: streams that were held up go on. Called at least a few
+  // times per second, also without need: it ends streams whose sensor never said hello.
   void Resume();
   // From now on nothing is pushed: streams are not read any more.
   void StopReading();
@@ -49,24 +57,41 @@ class LinkService final : public v1::SensorLink::CallbackService {
   // What is known of one start of one sensor.
   struct Progress {
     uint64_t epoch = 0;
-    uint64_t received = 0;   // highest sequence handed to the engine
+    uint64_t received = 0;   // highest sequence handed to the engine, or refused for good
+    uint64_t pushed = 0;     // highest sequence handed to the engine
     uint64_t committed = 0;  // highest sequence on disk
+
+    // What the sensor need not send again. What was refused counts, once all before it is on disk.
+    uint64_t Done() const {
+      return committed >= pushed && received > committed ? received : committed;
+    }
   };
 
-  // From sessions. `Register` makes the session its sensor's only one and ends an older one.
-  uint64_t Register(const SensorName& sensor, uint64_t epoch, LinkSession* session);
-  void Unregister(LinkSession* session, bool goodbye);
-  // False if the queue is full; then the session is called again by Resume.
-  // What a batch repeats of what was received before is cut off.
-  bool Push(LinkEvent& event, const std::shared_ptr<LinkSession>& session);
+  // From sessions. `Register` makes the session its sensor's only one and ends an older one;
+  // returns the last sequence that the sensor need not send again.
+  uint64_t Register(LinkSession& session, uint64_t epoch);
+  void Unregister(LinkSession& session, bool goodbye);
+  // False if the event has to wait; then Resume calls the session's TryAgain, `again` is true, and
+  // another false keeps its place in the line. What a batch repeats of what was received before is
+  // cut off, and events of a session that was replaced or is over are dropped.
+  bool Push(LinkEvent& event, LinkSession& session, bool again);
+  // The records up to `sequence` that were not pushed are malformed: they never will be.
+  void Refused(LinkSession& session, uint64_t sequence);
+
+  bool IsCurrentLocked(const LinkSession& session) const;
+  void TellGoneLocked();
+  void EndSilentLocked();
 
   BoundedQueue<LinkEvent>& events_;
+  const Duration hello_within_;
+  std::map<std::pair<SensorName, uint64_t>, uint64_t> marks_;  // from before our start
   std::mutex mutex_;
   bool closing_ = false;
   bool reading_ = true;
-  std::unordered_map<SensorName, LinkSession*> sessions_;
-  std::set<LinkSession*> all_;
-  std::set<std::shared_ptr<LinkSession>> held_up_;
+  std::unordered_map<SensorName, LinkSession*> sessions_;  // the current one of each sensor
+  std::set<LinkSession*> all_;                             // until OnDone
+  std::deque<std::shared_ptr<LinkSession>> held_up_;       // first come, first served
+  std::map<SensorName, bool> gone_;  // not yet told for want of room; true: it said goodbye
   std::unordered_map<SensorName, Progress> progress_;
   std::atomic<uint64_t> orders_dropped_ = 0;
 };

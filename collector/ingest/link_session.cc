@@ -60,7 +60,7 @@ void LinkSession::Handle() {
     case v1::FromSensor::KIND_NOT_SET:
       break;  // from a newer sensor; nothing that we could miss
   }
-  Deliver();
+  Deliver(false);
 }
 
 void LinkSession::HandleHello() {
@@ -76,14 +76,15 @@ void LinkSession::HandleHello() {
   }
   greeted_ = true;
   epoch_ = hello->epoch;
-  const uint64_t committed = service_.Register(name_, hello->epoch, this);
+  const uint64_t done = service_.Register(*this, epoch_);
   {
     std::lock_guard lock(write_mutex_);
-    welcome_ = committed;
+    welcome_ = done;
+    welcomed_ = true;
     StartNextWriteLocked();
   }
   waiting_.emplace_back(SensorConnected{name_, group_, address_, std::move(*hello)});
-  Deliver();
+  Deliver(false);
 }
 
 void LinkSession::HandleBatch() {
@@ -99,33 +100,39 @@ void LinkSession::HandleBatch() {
                  batch->complaint);
     }
     refused_records_ += batch->refused;
+    refused_through_ =
+        in_.batch().first_sequence() + static_cast<uint64_t>(in_.batch().records_size()) - 1;
   }
   const WallTime received = Now().wall;
   for (Run& run : batch->runs) {
     waiting_.emplace_back(
         IngestedBatch{name_, epoch_, run.first_sequence, received, std::move(run.records)});
   }
-  Deliver();
+  Deliver(false);
 }
 
-void LinkSession::Deliver() {
+bool LinkSession::Deliver(bool again) {
   while (!waiting_.empty()) {
-    if (!service_.Push(waiting_.front(), self_)) {
-      return;  // TryAgain comes
+    if (!service_.Push(waiting_.front(), *this, again)) {
+      return false;  // TryAgain comes
     }
     waiting_.pop_front();
   }
+  if (refused_through_ > 0) {
+    service_.Refused(*this, std::exchange(refused_through_, 0));
+  }
   if (goodbye_) {
     End(grpc::Status::OK);
-    return;
+    return true;
   }
   std::lock_guard lock(write_mutex_);
   if (!finished_) {
     StartRead(&in_);
   }
+  return true;
 }
 
-void LinkSession::TryAgain() { Deliver(); }
+bool LinkSession::TryAgain() { return Deliver(true); }
 
 void LinkSession::QueueOrders(const std::vector<ProbeOrder>& orders,
                               std::atomic<uint64_t>& dropped) {
@@ -149,7 +156,7 @@ void LinkSession::QueueAck(uint64_t sequence) {
 void LinkSession::Cancel() { context_->TryCancel(); }
 
 void LinkSession::StartNextWriteLocked() {
-  if (writing_ || finished_) {
+  if (writing_ || finished_ || !welcomed_) {
     return;
   }
   out_.Clear();
@@ -158,15 +165,15 @@ void LinkSession::StartNextWriteLocked() {
     out_.mutable_welcome()->set_version(PARALLAX_VERSION);
     out_.mutable_welcome()->set_committed_sequence(*welcome_);
     welcome_.reset();
+  } else if (ack_) {
+    out_.mutable_ack()->set_committed_sequence(*ack_);
+    ack_.reset();
   } else if (!orders_.empty()) {
     auto* list = out_.mutable_orders();
     while (!orders_.empty() && list->orders_size() < kMostOrdersPerMessage) {
       *list->add_orders() = std::move(orders_.front());
       orders_.pop_front();
     }
-  } else if (ack_) {
-    out_.mutable_ack()->set_committed_sequence(*ack_);
-    ack_.reset();
   } else {
     return;
   }
@@ -193,8 +200,8 @@ void LinkSession::End(const grpc::Status& status) {
 }
 
 void LinkSession::OnDone() {
-  service_.Unregister(this, goodbye_);
-  const std::shared_ptr<LinkSession> last = std::move(self_);
+  service_.Unregister(*this, goodbye_);
+  const std::shared_ptr<LinkSession> last = std::move(self_);  // this may be the end of us
 }
 
 }  // namespace parallax::collector

@@ -1,10 +1,11 @@
 // One stream of one sensor. Owned by itself until gRPC says OnDone, and by the service while it is
-// held up.
+// held up: TryAgain may run during and after OnDone, and then finds that nothing is left to do.
 //
 //   accepted --Hello ok--> live --Goodbye, error, cancel--> finished --OnDone--> gone
 //
 // Reading: one message at a time; the next StartRead comes when the last message has found room in
-// the engine's queue. Writing: one message at a time from a bounded list; acks collapse to the last.
+// the engine's queue. Writing: one message at a time from a bounded list; acks collapse to the
+// last.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,8 @@
 
 namespace parallax::collector {
 
-class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor> {
+class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>,
+                          public std::enable_shared_from_this<LinkSession> {
  public:
   static LinkSession* Start(LinkService& service, grpc::CallbackServerContext* context,
                             SensorName name, std::string group, std::optional<IpAddress> address);
@@ -29,10 +31,11 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   void QueueAck(uint64_t sequence);
   void Cancel();
   const SensorName& name() const { return name_; }
-  uint64_t epoch() const { return epoch_; }
+  bool greeted() const { return greeted_; }
+  MonoTime started() const { return started_; }
 
-  // The engine's queue has room again. Not with the service's mutex held.
-  void TryAgain();
+  // The engine's queue has room again; false if not enough. Without the service's mutex.
+  bool TryAgain();
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -45,8 +48,9 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   void Handle();
   void HandleHello();
   void HandleBatch();
-  // Pushes what waits, in order; reads on once nothing waits.
-  void Deliver();
+  // Pushes what waits, in order, and reads on once nothing waits. False if it is held up: from then
+  // on another thread may be at work in it.
+  bool Deliver(bool again);
   void End(const grpc::Status& status);
   void StartNextWriteLocked();
 
@@ -56,19 +60,22 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   const SensorName name_;
   const std::string group_;
   const std::optional<IpAddress> address_;
+  const MonoTime started_ = Now().mono;
 
   // Reading side: one callback at a time, or TryAgain while no read is under way.
   v1::FromSensor in_;
   std::deque<LinkEvent> waiting_;
-  bool greeted_ = false;
+  std::atomic<bool> greeted_ = false;
   bool goodbye_ = false;
-  std::atomic<uint64_t> epoch_ = 0;
+  uint64_t epoch_ = 0;
   uint64_t refused_records_ = 0;
+  uint64_t refused_through_ = 0;  // last sequence of the batch in hand, if part of it is malformed
 
   // Writing side.
   std::mutex write_mutex_;
   v1::ToSensor out_;
   bool writing_ = false;
+  bool welcomed_ = false;  // nothing is written before the Welcome
   bool finished_ = false;  // Finish was called: nothing may be started any more
   std::optional<uint64_t> welcome_;
   std::optional<uint64_t> ack_;
