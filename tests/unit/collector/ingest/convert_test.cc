@@ -1,0 +1,180 @@
+// What a sensor writes, the collector reads back as the same values, and the other way with orders.
+#include "collector/ingest/convert.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sensor/link/convert.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+IpAddress Ip(std::string_view text) { return *IpAddress::Parse(text); }
+
+Attempt SampleAttempt() {
+  Attempt attempt;
+  attempt.client = {Ip("198.51.100.7"), 51'000};
+  attempt.server = {Ip("192.0.2.25"), 25};
+  attempt.isn = 0xfedcba98;
+  attempt.first_seen = FromUnixNanos(1'700'000'000'123'456'789);
+  attempt.age = 3s + 1ns;
+  attempt.outcome = AttemptOutcome::kHalfOpen;
+  attempt.rule = "syn_ack_repeated";
+  attempt.syns = 3;
+  attempt.syn_acks = 4'000'000'000;
+  attempt.ttl = 255;
+  attempt.interface = "eth0";
+  return attempt;
+}
+
+ProbeReport SampleReport() {
+  ProbeReport report;
+  report.order_id = UINT64_MAX;
+  report.target = Ip("2001:db8::9");
+  report.started_at = FromUnixNanos(1'700'000'000'000'000'001);
+  report.age = 2s;
+  report.tries.push_back({.attempt = {ProbeMethod::kIcmpEcho, 0},
+                          .state = ProbeState::kUnreachable,
+                          .rtt = {},
+                          .reporter = Ip("2001:db8::1"),
+                          .icmp_type = 1,
+                          .icmp_code = 255,
+                          .detail = "a \"word\""});
+  report.tries.push_back({.attempt = {ProbeMethod::kTcpSyn, 65'535},
+                          .state = ProbeState::kAnswered,
+                          .rtt = 12'345'678ns,
+                          .reporter = std::nullopt,
+                          .icmp_type = 0,
+                          .icmp_code = 0,
+                          .detail = ""});
+  return report;
+}
+
+std::vector<Record> RoundTrip(const std::vector<Record>& records) {
+  // By way of bytes, as on the wire.
+  v1::Batch batch;
+  EXPECT_TRUE(batch.ParseFromString(sensor::ToProto(17, records).SerializeAsString()));
+  auto read = FromProto(batch);
+  EXPECT_TRUE(read) << read.error().message;
+  if (!read || read->runs.size() != 1) {
+    ADD_FAILURE() << "not one run";
+    return {};
+  }
+  EXPECT_EQ(read->refused, 0u) << read->complaint;
+  EXPECT_EQ(read->runs[0].first_sequence, 17u);
+  return std::move(read->runs[0].records);
+}
+
+TEST(IngestConvert, AttemptsAndReportsComeThrough) {
+  Attempt v6 = SampleAttempt();
+  v6.client = {Ip("2001:db8:1::7"), 0};
+  v6.server = {Ip("::ffff:192.0.2.25"), 65'535};
+  const std::vector<Record> records = {SampleAttempt(), SampleReport(), v6, Attempt{}};
+  EXPECT_EQ(RoundTrip(records), records);
+}
+
+TEST(IngestConvert, EveryOutcomeComesThrough) {
+  std::vector<Record> records;
+  for (const auto outcome :
+       {AttemptOutcome::kPending, AttemptOutcome::kCompleted, AttemptOutcome::kHalfOpen,
+        AttemptOutcome::kUnanswered, AttemptOutcome::kRefused, AttemptOutcome::kUnknown}) {
+    Attempt attempt = SampleAttempt();
+    attempt.outcome = outcome;
+    records.push_back(attempt);
+  }
+  EXPECT_EQ(RoundTrip(records), records);
+}
+
+TEST(IngestConvert, EveryProbeStateAndMethodComesThrough) {
+  std::vector<Record> records;
+  for (const auto method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
+    for (const auto state : {ProbeState::kAnswered, ProbeState::kSilent, ProbeState::kUnreachable,
+                             ProbeState::kProhibited, ProbeState::kNotSent, ProbeState::kRefused}) {
+      ProbeReport report = SampleReport();
+      report.tries[0].attempt = {method, 80};
+      report.tries[0].state = state;
+      records.push_back(report);
+    }
+  }
+  EXPECT_EQ(RoundTrip(records), records);
+}
+
+TEST(IngestConvert, HelloComesThrough) {
+  const SensorHello hello{kLinkProtocol,
+                          "1.2.3",
+                          UINT64_MAX,
+                          {Ip("192.0.2.1"), Ip("2001:db8::1")},
+                          {*Prefix::Parse("192.0.2.0/24"), *Prefix::Parse("2001:db8::/32"),
+                           *Prefix::Parse("0.0.0.0/0"), *Prefix::Parse("::1/128")}};
+  const auto read = FromProto(sensor::ToProto(hello));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read, hello);
+}
+
+TEST(IngestConvert, HealthComesThrough) {
+  SensorHealth health;
+  health.interfaces = {{"eth0", "up", 1, 2}, {"eth1", "no_permission", UINT64_MAX, 0}};
+  health.gateways = {{Ip("192.0.2.254"), Reach::kUp},
+                     {Ip("fe80::1"), Reach::kDown},
+                     {Ip("192.0.2.253"), Reach::kUnknown}};
+  health.syns_seen = 1;
+  health.packets_dropped = 2;
+  health.probes_sent = 3;
+  health.probes_refused = 4;
+  health.spool_records = 5;
+  health.spool_bytes = 6;
+  health.records_dropped = 7;
+  health.probing = true;
+  EXPECT_EQ(FromProto(sensor::ToProto(health)), health);
+  health.probing = false;
+  health.probing_problem = "policy.toml: cannot be read";
+  EXPECT_EQ(FromProto(sensor::ToProto(health)), health);
+  EXPECT_EQ(FromProto(sensor::ToProto(SensorHealth{})), SensorHealth{});
+}
+
+TEST(IngestConvert, OrdersComeThroughToTheSensor) {
+  for (const char* target : {"192.0.2.1", "2001:db8::1"}) {
+    ProbeOrder order{42,   Ip(target), {{ProbeMethod::kIcmpEcho, 0}, {ProbeMethod::kTcpSyn, 443}},
+                     50ms, 1s,         2s};
+    while (order.tries.size() < kMaxTries) {
+      order.tries.push_back({ProbeMethod::kTcpSyn, 1});
+    }
+    const auto read = sensor::FromProto(ToProto(order));
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(*read, order);
+  }
+}
+
+TEST(IngestConvert, MalformedRecordsSplitTheRun) {
+  v1::Batch batch = sensor::ToProto(100, std::vector<Record>(7, SampleAttempt()));
+  batch.mutable_records(0)->clear_attempt();
+  batch.mutable_records(3)->mutable_attempt()->set_ttl(256);
+  batch.mutable_records(4)->mutable_attempt()->clear_client();
+  const auto read = FromProto(batch);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->refused, 3u);
+  EXPECT_EQ(read->complaint, "record of an unknown kind");
+  ASSERT_EQ(read->runs.size(), 2u);
+  EXPECT_EQ(read->runs[0].first_sequence, 101u);
+  EXPECT_EQ(read->runs[0].records.size(), 2u);
+  EXPECT_EQ(read->runs[1].first_sequence, 105u);
+  EXPECT_EQ(read->runs[1].records.size(), 2u);
+}
+
+TEST(IngestConvert, NothingButMalformedRecordsIsNoRun) {
+  v1::Batch batch;
+  batch.set_first_sequence(1);
+  batch.add_records();
+  batch.add_records()->mutable_report();
+  const auto read = FromProto(batch);
+  ASSERT_TRUE(read);
+  EXPECT_THAT(read->runs, IsEmpty());
+  EXPECT_EQ(read->refused, 2u);
+}
+
+}  // namespace
+}  // namespace parallax::collector

@@ -1,0 +1,120 @@
+// What only the sensor's side does; the round trips with the collector's side are in
+// tests/unit/collector/ingest/convert_test.cc.
+#include "sensor/link/convert.h"
+
+#include <gtest/gtest.h>
+
+namespace parallax::sensor {
+namespace {
+
+using namespace std::chrono_literals;
+
+v1::ProbeOrder GoodOrder() {
+  v1::ProbeOrder order;
+  order.set_id(7);
+  order.set_target(std::string("\xc0\x00\x02\x01", 4));
+  order.add_tries()->set_method(v1::PROBE_METHOD_ICMP_ECHO);
+  v1::ProbeTry* tcp = order.add_tries();
+  tcp->set_method(v1::PROBE_METHOD_TCP_SYN);
+  tcp->set_port(443);
+  order.set_start_after_nanos(200'000'000);
+  order.set_spacing_nanos(1'000'000'000);
+  order.set_timeout_nanos(2'000'000'000);
+  return order;
+}
+
+TEST(SensorConvert, ReadsAnOrder) {
+  const auto order = FromProto(GoodOrder());
+  ASSERT_TRUE(order) << order.error().message;
+  const ProbeOrder expected{7,
+                            *IpAddress::Parse("192.0.2.1"),
+                            {{ProbeMethod::kIcmpEcho, 0}, {ProbeMethod::kTcpSyn, 443}},
+                            200ms,
+                            1s,
+                            2s};
+  EXPECT_EQ(*order, expected);
+}
+
+TEST(SensorConvert, TheLongestWaitsAreStillAccepted) {
+  v1::ProbeOrder order = GoodOrder();
+  order.set_start_after_nanos(60'000'000'000);
+  order.set_spacing_nanos(60'000'000'000);
+  order.set_timeout_nanos(60'000'000'000);
+  while (order.tries_size() < 8) {
+    *order.add_tries() = order.tries(0);
+  }
+  EXPECT_TRUE(FromProto(order));
+}
+
+TEST(SensorConvert, RefusesEveryFieldOutOfRange) {
+  const std::vector<std::pair<const char*, void (*)(v1::ProbeOrder&)>> spoils = {
+      {"no target", [](v1::ProbeOrder& o) { o.clear_target(); }},
+      {"short target", [](v1::ProbeOrder& o) { o.set_target("abc"); }},
+      {"long target", [](v1::ProbeOrder& o) { o.set_target(std::string(17, 'a')); }},
+      {"no tries", [](v1::ProbeOrder& o) { o.clear_tries(); }},
+      {"nine tries",
+       [](v1::ProbeOrder& o) {
+         while (o.tries_size() < 9) {
+           *o.add_tries() = o.tries(0);
+         }
+       }},
+      {"late start", [](v1::ProbeOrder& o) { o.set_start_after_nanos(60'000'000'001); }},
+      {"endless start", [](v1::ProbeOrder& o) { o.set_start_after_nanos(UINT64_MAX); }},
+      {"spacing", [](v1::ProbeOrder& o) { o.set_spacing_nanos(UINT64_MAX); }},
+      {"no time-out", [](v1::ProbeOrder& o) { o.set_timeout_nanos(0); }},
+      {"time-out", [](v1::ProbeOrder& o) { o.set_timeout_nanos(60'000'000'001); }},
+      {"no method",
+       [](v1::ProbeOrder& o) { o.mutable_tries(0)->set_method(v1::PROBE_METHOD_UNSPECIFIED); }},
+      {"unknown method",
+       [](v1::ProbeOrder& o) { o.mutable_tries(0)->set_method(static_cast<v1::ProbeMethod>(99)); }},
+      {"no port", [](v1::ProbeOrder& o) { o.mutable_tries(1)->set_port(0); }},
+      {"port", [](v1::ProbeOrder& o) { o.mutable_tries(1)->set_port(65'536); }},
+  };
+  for (const auto& [name, spoil] : spoils) {
+    v1::ProbeOrder order = GoodOrder();
+    spoil(order);
+    const auto read = FromProto(order);
+    ASSERT_FALSE(read) << name;
+    EXPECT_EQ(read.error().message.rfind("order 7: ", 0), 0u) << read.error().message;
+  }
+}
+
+TEST(SensorConvert, NegativeDurationsBecomeZero) {
+  Attempt attempt;
+  attempt.outcome = AttemptOutcome::kUnanswered;
+  attempt.age = -5s;
+  EXPECT_EQ(ToProto(1, {attempt}).records(0).attempt().age_nanos(), 0u);
+}
+
+// A proto3 string that is no UTF-8 makes the whole message unreadable at the other end.
+TEST(SensorConvert, TextIsPrintableAsciiOfLimitedLength) {
+  SensorHealth health;
+  health.interfaces.push_back({"eth\xff\x01", "up", 0, 0});
+  health.probing_problem = std::string(1000, 'x');
+  const v1::Health out = ToProto(health);
+  EXPECT_EQ(out.interfaces(0).name(), "eth??");
+  EXPECT_EQ(out.probing_problem().size(), 128u);
+  Attempt attempt;
+  attempt.interface = "\xc3\x28";
+  EXPECT_EQ(ToProto(1, {attempt}).records(0).attempt().interface(), "?(");
+}
+
+TEST(SensorConvert, ABatchFitsIntoAMessageWhateverItsRecords) {
+  ProbeReport report;
+  report.tries.resize(kMaxTries);
+  for (ProbeTryResult& result : report.tries) {
+    result.detail = std::string(500, 'd');
+    result.reporter = *IpAddress::Parse("2001:db8::1");
+  }
+  const std::vector<Record> records(1'000, Record(report));
+  const v1::Batch batch = ToProto(41, records);
+  EXPECT_EQ(batch.first_sequence(), 41u);
+  EXPECT_GE(batch.records_size(), 100);
+  EXPECT_LT(batch.records_size(), 1'000);
+  EXPECT_LT(batch.ByteSizeLong(), size_t{512} << 10);
+  // Ordinary records all fit.
+  EXPECT_EQ(ToProto(1, std::vector<Record>(1'000, Record(Attempt{}))).records_size(), 1'000);
+}
+
+}  // namespace
+}  // namespace parallax::sensor
