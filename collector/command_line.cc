@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/result.h"
+#include "common/usage.h"
 
 namespace parallax::collector {
 
@@ -54,9 +55,10 @@ Command ParseCommandLine(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {  // --help, --version
+    return Leave{app.exit(help)};
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return Leave{code == 0 ? 0 : static_cast<int>(ExitCode::kUsage)};
+    return Leave{ReportFailure("parallax-collector", UsageError(app, error))};
   }
   if (run_app->parsed()) {
     return run;

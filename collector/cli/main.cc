@@ -6,6 +6,7 @@
 #include <string>
 
 #include "collector/cli/commands.h"
+#include "common/usage.h"
 
 namespace parallax::cli {
 namespace {
@@ -44,7 +45,6 @@ struct CommandLine {
   CLI::App* Verb(CLI::App* parent, const char* verb, const char* help,
                  std::function<Result<void>()> action);
   void AddLimit(CLI::App* verb);
-  Error Complaint(const CLI::ParseError& error);
 };
 
 CLI::App* CommandLine::Noun(const char* noun, const char* help) {
@@ -137,36 +137,13 @@ CommandLine::CommandLine() {
       ->check(CLI::Range(1u, 100'000u));
 }
 
-// What is wrong with the words, and what they could have been.
-Error CommandLine::Complaint(const CLI::ParseError& error) {
-  CLI::App* reached = &app;
-  std::string words = "parallax";
-  while (!reached->get_subcommands().empty()) {
-    reached = reached->get_subcommands().front();
-    words += " " + reached->get_name();
-  }
-  std::string message = error.what();
-  const auto verbs = reached->get_subcommands([](const CLI::App*) { return true; });
-  if (!verbs.empty()) {
-    std::string choices;
-    for (const CLI::App* verb : verbs) {
-      choices += (choices.empty() ? "" : ", ") + verb->get_name();
-    }
-    const auto unknown = app.remaining(true);
-    message = unknown.empty() ? words + " wants one more word: " + choices
-                              : "no such command: " + words + " " + unknown.front() +
-                                    "; choose from: " + choices;
-  }
-  return {ErrorCode::kUsage, message + " (see " + words + " --help)"};
-}
-
 int CommandLine::Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return ReportFailure("parallax", Complaint(error));
+    return ReportFailure("parallax", UsageError(app, error));
   }
   if (const auto done = command(); !done) {
     return ReportFailure("parallax", done.error());
