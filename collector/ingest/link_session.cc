@@ -10,6 +10,9 @@ namespace {
 
 constexpr size_t kMostOrdersWaiting = 2'000;
 constexpr int kMostOrdersPerMessage = 200;
+// A sensor reports its health every 2 s. What comes faster is not news, and would keep the engine
+// from the other sensors.
+constexpr Duration kLeastHealthGap = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -52,7 +55,10 @@ void LinkSession::Handle() {
       HandleBatch();
       return;
     case v1::FromSensor::kHealth:
-      waiting_.emplace_back(SensorHealthReported{name_, FromProto(in_.health())});
+      if (const MonoTime now = Now().mono; now >= next_health_) {
+        next_health_ = now + kLeastHealthGap;
+        waiting_.emplace_back(SensorHealthReported{name_, FromProto(in_.health())});
+      }
       break;
     case v1::FromSensor::kGoodbye:
       goodbye_ = true;

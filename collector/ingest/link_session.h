@@ -68,6 +68,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   std::atomic<bool> greeted_ = false;
   bool goodbye_ = false;
   uint64_t epoch_ = 0;
+  MonoTime next_health_{};
   uint64_t refused_records_ = 0;
   uint64_t refused_through_ = 0;  // last sequence of the batch in hand, if part of it is malformed
 

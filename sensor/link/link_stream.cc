@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -30,6 +31,25 @@ constexpr uint64_t kWindow = 20'000;
 
 auto DeadlineIn(Duration d) {
   return std::chrono::time_point_cast<std::chrono::system_clock::duration>(Now().wall + d);
+}
+
+// gRPC's words for why there is no connection, in ours where ours say more.
+std::string Explain(const std::string& error) {
+  const auto says = [&](std::string_view words) { return error.find(words) != std::string::npos; };
+  if (says("certificate verify failed") || says("Hostname Verification")) {
+    return "its certificate is not one that our CA gave to a collector, or is not valid now "
+           "(compare collector.ca_file with the collector's, and both clocks)";
+  }
+  if (says("Socket closed")) {
+    return "it hung up on us: our certificate is expired or of another CA, or it is no collector "
+           "(see: parallax-sensor check-config)";
+  }
+  if (says("Connection refused")) {
+    return "connection refused (is parallax-collector running there?)";
+  }
+  constexpr std::string_view kLead = "last error: ";
+  const size_t lead = error.find(kLead);
+  return lead == std::string::npos ? error : error.substr(lead + kLead.size());
 }
 
 }  // namespace
@@ -90,7 +110,7 @@ std::string LinkStream::WhyNotConnected() {
   // Only a call brings out the reason; it fails at once, or does not get past its deadline.
   context_.set_deadline(DeadlineIn(kSlice));
   stream_ = v1::SensorLink::NewStub(channel_)->Session(&context_);
-  return stream_->Finish().error_message();
+  return Explain(stream_->Finish().error_message());
 }
 
 void LinkStream::Watch(const std::stop_token& over) {

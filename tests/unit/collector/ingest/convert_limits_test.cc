@@ -139,7 +139,8 @@ TEST(IngestLimits, BatchesAsAWhole) {
   EXPECT_NE(FromProto(big).error().message.find("5001"), std::string::npos);
 
   v1::Batch good = GoodAttempt();
-  for (const uint64_t sequence : {uint64_t{0}, UINT64_MAX, uint64_t{INT64_MAX}, uint64_t{1} << 63}) {
+  for (const uint64_t sequence :
+       {uint64_t{0}, UINT64_MAX, uint64_t{INT64_MAX}, uint64_t{1} << 63}) {
     good.set_first_sequence(sequence);
     EXPECT_FALSE(FromProto(good)) << sequence;
   }

@@ -178,6 +178,22 @@ TEST_F(LinkHostile, BatchesThatFallApartIntoManyRuns) {
   EXPECT_EQ(collector.stored["evil"], good);
 }
 
+TEST_F(LinkHostile, AFloodOfHealthReportsIsThinnedOut) {
+  auto evil = Evil();
+  ASSERT_TRUE(evil->Greet());
+  v1::FromSensor message;
+  message.mutable_health();
+  std::jthread flood([&] {
+    for (int i = 0; i < 10'000; ++i) {
+      ASSERT_TRUE(evil->Send(message));
+    }
+    evil->SendRecords(1, 1);
+  });
+  ASSERT_TRUE(collector.TakeUntilRecord("evil", 1));
+  EXPECT_GE(collector.healths["evil"], 1);
+  EXPECT_LT(collector.healths["evil"], 1'000);
+}
+
 TEST_F(LinkHostile, WhoNeverSaysHelloIsShownTheDoor) {
   TestCollector impatient(100, 0, {.marks = {}, .hello_within = 50ms});
   RawSensor mute(impatient.address(), SharedCampus().Sensor("mute"));

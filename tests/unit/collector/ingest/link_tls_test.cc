@@ -4,6 +4,7 @@
 
 #include "common/tls.h"
 #include "link_world.h"
+#include "sensor/link/link_stream.h"
 
 namespace parallax::collector {
 namespace {
@@ -73,6 +74,27 @@ TEST(LinkTlsLife, ExpiredAndNotYetValidSensors) {
   }
   EXPECT_THAT(collector.connected, IsEmpty());
   ExpectAGoodSensorWorks(collector, campus);
+}
+
+// What the sensor's log says names the trouble.
+TEST(LinkTlsWords, ASensorSaysWhyThereIsNoConnection) {
+  sensor::Spool spool(1);
+  const auto why = [&](const HostPort& address, const TlsIdentity& identity) {
+    const sensor::LinkOptions options{{address}, identity, {}};
+    const std::function<SensorHealth()> health = [] { return SensorHealth{}; };
+    const std::function<void(ProbeOrder)> on_order = [](const ProbeOrder&) {};
+    sensor::LinkStream stream(address, options, spool, health, on_order, {});
+    const auto ending = stream.Run();
+    EXPECT_FALSE(ending.welcomed);
+    return ending.why;
+  };
+  TestCollector collector;
+  const Campus other;
+  EXPECT_THAT(why({"127.0.0.1", 1}, other.Sensor("a")), testing::HasSubstr("connection refused"));
+  EXPECT_THAT(why(collector.address(), other.Sensor("a")), testing::HasSubstr("our CA"));
+  TlsIdentity stranger = other.Sensor("a");
+  stranger.ca_pem = SharedCampus().ca_pem();
+  EXPECT_THAT(why(collector.address(), stranger), testing::HasSubstr("our certificate"));
 }
 
 // The sensor's own check: what answers must be a collector of its CA, not just anybody of it.
