@@ -26,7 +26,7 @@ PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "senso
         "sensor/capture/bpf_program*", "sensor/probe/packet*", "sensor/probe/pacer*",
         "sensor/probe/policy.*", "sensor/probe/prober*", "sensor/probe/answer*",
         "sensor/probe/tagger*", "sensor/probe/ledger*", "sensor/probe/gateway_watch*",
-        "sensor/capture/bpf_assembler*", "sensor/capture/link_type*", "sensor/capture/segment*")
+        "sensor/capture/link_type*", "sensor/capture/segment*")
 
 # Headers that touch the world. Matched against the text between <> or "".
 WORLD = re.compile(
