@@ -12,6 +12,7 @@
 #include "collector/store/sqlite_store.h"
 #include "tests/unit/collector/store/sample_records.h"
 #include "tests/unit/temp_dir.h"
+#include "tests/unit/without_privilege.h"
 
 namespace parallax::collector {
 namespace {
@@ -130,12 +131,11 @@ TEST_F(Schema, AMissingFolderIsNamed) {
 }
 
 TEST_F(Schema, AReadOnlyFolderIsNoPermission) {
-  if (::geteuid() == 0) {
-    GTEST_SKIP() << "root may write anywhere";
-  }
   const std::string folder = dir_.Path("locked");
   std::filesystem::create_directory(folder);
-  ASSERT_EQ(::chmod(folder.c_str(), 0500), 0);
+  ASSERT_EQ(::chmod(folder.c_str(), 0555), 0);
+  ASSERT_EQ(::chmod(dir_.Path("").c_str(), 0755), 0);
+  const WithoutPrivilege ordinary;
   const auto opened = SqliteStore::Open(folder + "/parallax.db");
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kPermission);
