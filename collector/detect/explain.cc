@@ -44,6 +44,9 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
   } else if (still < record.targets.size()) {
     text += fmt::format(" {} still fail{}.", still, still == 1 ? "s" : "");
   }
+  if (const auto it = record.evidence.find(kAwaiting); it != record.evidence.end()) {
+    text += fmt::format(" {} more await a second look.", it->second);
+  }
   if (half_open > 0) {
     text += fmt::format(
         " {} connection attempt{} from them arrived there and stayed half-open: the way in works, "

@@ -138,9 +138,11 @@ void IncidentBook::Refresh(Incident& incident) {
     std::set<SensorName> failing;
     std::set<SensorName> reaching;
     std::set<Family> families;
+    size_t awaiting = 0;
     record.targets.clear();
     for (const auto& [address, member] : incident.members) {
       if (!member.confirmed) {
+        awaiting += member.failing_now ? 1 : 0;
         continue;
       }
       record.targets.push_back({address, member.failing_now});
@@ -156,6 +158,10 @@ void IncidentBook::Refresh(Incident& incident) {
       }
       record.failing_sensors.assign(failing.begin(), failing.end());
       record.reaching_sensors.assign(reaching.begin(), reaching.end());
+    }
+    record.evidence.erase(kAwaiting);
+    if (awaiting > 0) {
+      record.evidence[kAwaiting] = std::to_string(awaiting);
     }
     if (!families.empty()) {
       record.family = families.size() == 2               ? "both"
