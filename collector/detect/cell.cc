@@ -46,6 +46,12 @@ unsigned Cell::Answered(ProbeMethod method, unsigned misses, Duration rtt) {
   return lost;
 }
 
+void Cell::Completed() {
+  if (down_ && ++answered_rounds_ >= kRoundsToUp) {
+    *this = Cell();
+  }
+}
+
 void Cell::Missed(unsigned misses, double weight) {
   Remember(misses, false);
   answered_rounds_ = 0;

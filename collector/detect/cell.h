@@ -44,6 +44,9 @@ class Cell {
   unsigned Answered(ProbeMethod method, unsigned misses, Duration rtt);
   // A round with `misses` informative misses, each of `weight`, and no answer.
   void Missed(unsigned misses, double weight);
+  // A connection from the target completed at this sensor. For targets that answer no probe: two of
+  // them take back a "down".
+  void Completed();
   // A filter said no; nothing else answered.
   void Prohibited();
   // `method` was silent, or refused by a filter, where another one was answered.

@@ -20,6 +20,8 @@ constexpr Duration kHalfOpenMemory = 60s;
 constexpr Duration kSecondLook = 2s;
 // A host that had not been heard of for longer than this when it fell silent has just left.
 constexpr Duration kRecentlyActive = 15min;
+// A completed attempt that is told later than this speaks of the past.
+constexpr Duration kFreshAttempt = 10s;
 constexpr Duration kSaveSeenEvery = 60s;
 constexpr Duration kForgetEvery = 60s;
 
@@ -121,6 +123,30 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
   }
   if (troubled) {
     Trigger(*target, sensor, now);
+  } else if (attempt.outcome == AttemptOutcome::kCompleted && attempt.age < kFreshAttempt) {
+    BelieveCompletion(*target, sensor, now);
+  }
+}
+
+void Engine::BelieveCompletion(Target& target, VantageId sensor, Moment now) {
+  // For a host that answers no probe, a router's "unreachable" may have been all there was to
+  // believe, and only its own connections can say that this is over.
+  const auto it = target.cells.find(sensor);
+  if (target.Answers() || it == target.cells.end() || !it->second.down()) {
+    return;
+  }
+  Cell& cell = it->second;
+  cell.Completed();
+  if (cell.down()) {
+    return;
+  }
+  actions_.store.emplace_back(CellRecord{vantages_.Name(sensor), target.record.address,
+                                         cell.state(), now.wall, cell.rtt()});
+  if (std::none_of(target.cells.begin(), target.cells.end(),
+                   [](const auto& entry) { return entry.second.down(); })) {
+    target.record.verdict = Verdict::kUnknown;
+    incidents_.Cleared(target.record.address, now);
+    SaveTarget(target);
   }
 }
 
@@ -182,7 +208,10 @@ void Engine::Finish(const Round& round, Moment now) {
     return;  // nobody reported: silence of sensors says nothing about the target
   }
   Believe(*target, ballots, now);
-  const Opinion opinion = Judge(ballots, *target);
+  Opinion opinion = Judge(ballots, *target);
+  if (opinion.verdict == Verdict::kTargetDown && !vantages_.SpanGroups(opinion.failing, now.mono)) {
+    opinion.verdict = Verdict::kUnknown;  // one department cannot tell its router from the host
+  }
   const Verdict before = target->record.verdict;
   target->record.checked_at = now.wall;
   switch (round.kind) {
@@ -305,7 +334,9 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
   switch (opinion.verdict) {
     case Verdict::kRouteAnomaly:
       Accuse(target, opinion, round.began, now);
-      Sweep(opinion.failing, now);
+      if (before != opinion.verdict) {
+        WantSweep(opinion.failing);
+      }
       break;
     case Verdict::kTargetDown:
       target.trigger_gap = {};
@@ -313,7 +344,9 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
           incidents_.IsFailing(round.target, Verdict::kTargetDown) ||
           incidents_.IsFailing(round.target, Verdict::kRouteAnomaly)) {
         incidents_.Down(round.target, Names(opinion.failing), round.began, now);
-        Sweep({}, now);
+        if (before != opinion.verdict) {
+          WantSweep({});
+        }
       }
       break;
     case Verdict::kHealthy:

@@ -13,7 +13,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -79,6 +81,7 @@ class Engine {
   // A comparison round, as seen necessary at `since`, not to start before `not_before`.
   void Want(Queue& queue, Target& target, MonoTime since, MonoTime not_before,
             const std::vector<VantageId>& must);
+  void BelieveCompletion(Target& target, VantageId sensor, Moment now);
   void Trigger(Target& target, VantageId accuser, Moment now);
   void StartRounds(Moment now);
   void StartQueued(Queue& queue, Moment now);
@@ -109,7 +112,9 @@ class Engine {
   // Does a sensor, present or not, hold that it cannot reach it?
   bool IsAccused(const Target& target, Moment now) const;
   void Accuse(Target& target, const Opinion& opinion, MonoTime began, Moment now);
-  void Sweep(const std::vector<VantageId>& must, Moment now);
+  // Soon: a look at everybody, to see how far a trouble reaches; `must` is heard on each.
+  void WantSweep(const std::vector<VantageId>& must);
+  void Sweep(Moment now);
 
   void WatchSensors(Moment now);
   void SetSensorState(VantageId id, SensorState state, const std::string& problem, Moment now);
@@ -146,7 +151,9 @@ class Engine {
   bool recheck_turn_ = false;  // who gets a lone token
   std::optional<MonoTime> last_tick_;
   MonoTime next_forget_{};
-  MonoTime swept_at_{};
+  std::optional<MonoTime> swept_at_;
+  bool sweep_wanted_ = false;
+  std::set<VantageId> sweep_must_;
   uint64_t turn_ = 0;
   uint64_t wants_dropped_ = 0;
   Actions actions_;

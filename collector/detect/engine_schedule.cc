@@ -15,8 +15,9 @@ constexpr size_t kCompareTries = 4;
 constexpr size_t kRecheckTries = 2;
 constexpr size_t kMostFailingAsked = 4;
 constexpr int kSilentPatience = 3;
+constexpr uint8_t kLessons = 2;
 constexpr uint64_t kJitterStep = 37;  // odd: visits all 64 steps
-constexpr Duration kSweepEvery = 60s;
+constexpr Duration kSweepEvery = 20s;
 constexpr Duration kSweepActive = 10min;  // targets heard of within this are worth a look
 constexpr Duration kSweepFresh = 20s;     // unless they were compared within this
 constexpr size_t kMostSwept = 512;
@@ -42,6 +43,7 @@ void Engine::Want(Queue& queue, Target& target, MonoTime since, MonoTime not_bef
 }
 
 void Engine::StartRounds(Moment now) {
+  Sweep(now);
   StartRechecks(now);
   StartQueued(urgent_, now);
   StartQueued(patient_, now);
@@ -157,19 +159,32 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
   if (target != nullptr && kind != RoundKind::kControl) {
     target->open_round = order.id;
   }
-  for (const VantageId sensor : asked) {
+  // Every other vantage of a target's first comparisons tries the method that nobody has an answer
+  // by yet: a vantage near which the known method is filtered will need the other one.
+  const bool lesson =
+      kind == RoundKind::kCompare && target->lessons < kLessons &&
+      target->Answers(ProbeMethod::kIcmpEcho) != target->Answers(ProbeMethod::kTcpSyn);
+  const bool first_lesson = kind == RoundKind::kCompare && !target->Answers();
+  if (lesson) {
+    ++target->lessons;
+  }
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const VantageId sensor = asked[i];
     const SensorName& name = vantages_.Name(sensor);
     const auto it = std::find_if(actions_.orders.begin(), actions_.orders.end(),
                                  [&](const SensorOrders& o) { return o.sensor == name; });
     SensorOrders& to = it != actions_.orders.end() ? *it : actions_.orders.emplace_back();
     to.sensor = name;
+    const bool learner = i % 2 == 1 && (lesson || first_lesson);
     const std::array<bool, 2> telling =
-        about ? TellingOfHost(sensor, *about, address.family(), now.mono)
-              : WorthAsking(kind, sensor, *target, now.mono);
+        learner ? std::array<bool, 2>{}
+        : about ? TellingOfHost(sensor, *about, address.family(), now.mono)
+                : WorthAsking(kind, sensor, *target, now.mono);
     // The trickle takes the other method first with every circle over the sensors, so that both
     // stay proven from everywhere.
     const bool tcp_first =
-        kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1;
+        (learner && !target->Answers(ProbeMethod::kTcpSyn)) ||
+        (kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1);
     order.tries = ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
     to.orders.push_back(order);
   }
@@ -196,11 +211,19 @@ std::array<bool, 2> Engine::WorthAsking(RoundKind kind, VantageId sensor, const 
   return {worth(ProbeMethod::kIcmpEcho), worth(ProbeMethod::kTcpSyn)};
 }
 
-void Engine::Sweep(const std::vector<VantageId>& must, Moment now) {
-  if (swept_at_ != MonoTime{} && now.mono - swept_at_ < kSweepEvery) {
+void Engine::WantSweep(const std::vector<VantageId>& must) {
+  sweep_wanted_ = true;
+  sweep_must_.insert(must.begin(), must.end());
+}
+
+void Engine::Sweep(Moment now) {
+  if (!sweep_wanted_ || (swept_at_ && now.mono - *swept_at_ < kSweepEvery)) {
     return;
   }
   swept_at_ = now.mono;
+  sweep_wanted_ = false;
+  const std::set<VantageId> accusers = std::exchange(sweep_must_, {});
+  const std::vector<VantageId> must(accusers.begin(), accusers.end());
   // Where there is one there are more: find out how far it reaches while it is fresh. Those that
   // were not looked at for the longest time come first.
   std::vector<std::pair<MonoTime, Target*>> worth;

@@ -62,7 +62,8 @@ Opinion Judge(const std::vector<Ballot>& ballots, const Target& target) {
     opinion.verdict = Verdict::kUnknown;
   } else if (!opinion.reaching.empty()) {
     opinion.verdict = Verdict::kHealthy;
-  } else if (opinion.failing.size() >= 2) {
+  } else if (opinion.failing.size() >= 2 && target.Answers()) {
+    // Who never answered anybody cannot fall silent; routers may say "unreachable" all the same.
     opinion.verdict = Verdict::kTargetDown;
   }
   return opinion;

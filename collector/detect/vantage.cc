@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "collector/detect/cell.h"
 
@@ -219,6 +220,17 @@ std::vector<VantageId> VantageBook::Choose(Family family, MonoTime now, size_t m
     }
   }
   return chosen;
+}
+
+bool VantageBook::SpanGroups(const std::vector<VantageId>& ids, MonoTime now) const {
+  std::set<std::string> theirs;
+  for (const VantageId id : ids) {
+    theirs.insert(vantages_[id].record.group);
+  }
+  return theirs.size() > 1 ||
+         std::none_of(vantages_.begin(), vantages_.end(), [&](const Vantage& v) {
+           return v.connected && now - v.last_heard < kFresh && !theirs.contains(v.record.group);
+         });
 }
 
 bool VantageBook::IsSensorAddress(const IpAddress& address) const {

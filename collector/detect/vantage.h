@@ -103,6 +103,9 @@ class VantageBook {
   std::vector<VantageId> Choose(Family family, MonoTime now, size_t most,
                                 const std::vector<VantageId>& must, uint64_t turn) const;
 
+  // Are these of more than one group, or is there but one group to ask?
+  bool SpanGroups(const std::vector<VantageId>& ids, MonoTime now) const;
+
   // Is this address that of a sensor's own host?
   bool IsSensorAddress(const IpAddress& address) const;
 

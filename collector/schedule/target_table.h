@@ -39,6 +39,7 @@ struct Target {
   std::optional<MonoTime> triggered_at;
   uint64_t trickles = 0;     // visits of the trickle; starts anywhere, so that targets differ
   uint8_t unsure_looks = 0;  // taken because somebody's silence could not be read
+  uint8_t lessons = 0;       // comparisons in which an unproven method was tried first
   // A comparison round that waits in one of the engine's queues.
   struct Wanted {
     bool queued = false;

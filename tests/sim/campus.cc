@@ -343,7 +343,7 @@ ProbeState Campus::Fate(const Place& from, const IpAddress& to, ProbeMethod meth
     return ProbeState::kProhibited;
   }
   if (!Passes(from, to) || (icmp && from.drops_icmp)) {
-    return black_hole && black_hole_rejects ? ProbeState::kProhibited : ProbeState::kSilent;
+    return black_hole ? black_hole_says : ProbeState::kSilent;
   }
   const auto remote = remote_by_address_.find(to);
   if (remote != remote_by_address_.end()) {

@@ -69,7 +69,7 @@ class Campus {
 
   // The fault: does the way from this sensor to this remote host lead into the void?
   std::function<bool(const Place&, const Remote&)> black_hole;
-  bool black_hole_rejects = false;  // "administratively prohibited", instead of silence
+  ProbeState black_hole_says = ProbeState::kSilent;  // what a probe into it brings back
 
   void Run(Duration time);
   // Runs until `done` or until `time` has passed; true if done.

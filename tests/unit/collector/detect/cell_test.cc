@@ -51,6 +51,17 @@ TEST(Cell, DownIsUpAgainAfterTwoAnsweredRoundsInARow) {
   EXPECT_EQ(cell.Answered(kIcmp, 0, 1ms), 0u) << "what was missed while down is forgotten";
 }
 
+TEST(Cell, TwoCompletedConnectionsTakeBackADown) {
+  Cell cell;
+  cell.Completed();
+  EXPECT_EQ(cell.state(), CellState::kUnknown);
+  cell.Missed(4, MissWeight(.05));
+  cell.Completed();
+  EXPECT_TRUE(cell.down());
+  cell.Completed();
+  EXPECT_EQ(cell.state(), CellState::kUnknown) << "nothing has been probed";
+}
+
 TEST(Cell, ThreeMissesOfTheLastSixteenAreLossy) {
   Cell cell;
   for (int i = 0; i < 3; ++i) {

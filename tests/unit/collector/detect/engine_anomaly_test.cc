@@ -242,10 +242,58 @@ TEST(Rogue, ThatRejectsInsteadOfDroppingIsFound) {
   World campus({});
   campus.Run(5min);
   campus.black_hole = RogueAt("mail");
-  campus.black_hole_rejects = true;
+  campus.black_hole_says = ProbeState::kProhibited;
   campus.Run(3min);
   ASSERT_THAT(Story(campus), ElementsAre("INC-1 route_anomaly opened"));
   EXPECT_EQ(FailingIn(campus.store().incidents().at(1)), Telling(campus, Half));
+}
+
+TEST(Rogue, ThatSaysUnreachableMakesNoSilentHostGone) {
+  // A student's Linux box without a route of its own says so. Two sensors behind that router hear
+  // it of hosts that answer nobody, and that go on talking to the other departments.
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    World campus({.seed = seed, .silent = 40});
+    campus.AddSensor("mail2", "mail");
+    campus.Run(5min);
+    campus.black_hole = RogueAt("mail");
+    campus.black_hole_says = ProbeState::kUnreachable;
+    campus.Run(4min);
+    ASSERT_THAT(Story(campus), ElementsAre("INC-1 route_anomaly opened")) << seed;
+    EXPECT_THAT(campus.store().incidents().at(1).failing_sensors, ElementsAre("mail1", "mail2"));
+    EXPECT_EQ(FailingIn(campus.store().incidents().at(1)), Telling(campus, Half)) << seed;
+    campus.black_hole = {};
+    campus.Run(60min);  // every host connects to every sensor a few times
+    EXPECT_THAT(Story(campus),
+                ElementsAre("INC-1 route_anomaly opened", "INC-1 route_anomaly monitoring",
+                            "INC-1 route_anomaly closed"))
+        << seed;
+    for (const sim::Remote& remote : campus.remotes()) {
+      const Target* target = campus.engine().targets().Find(remote.address);
+      ASSERT_NE(target, nullptr);
+      for (const auto& [sensor, cell] : target->cells) {
+        EXPECT_FALSE(cell.down()) << seed << " " << remote.address.ToString();
+      }
+    }
+  }
+}
+
+TEST(WholeOutside, UnreachableBehindAFilterOfIcmpIsSeenByTcp) {
+  // Its echo requests have been filtered for a while when the department loses its way out: what
+  // the hosts answer by TCP was learnt by the others.
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    World campus({.seed = seed, .icmp_only = 0});
+    campus.Run(5min);
+    campus.sensors()[0].drops_icmp = true;
+    campus.Run(4min);
+    campus.black_hole = [](const sim::Place& place, const sim::Remote&) {
+      return place.group == "mail";
+    };
+    campus.Run(3min);
+    ASSERT_THAT(Story(campus), ElementsAre("INC-1 route_anomaly opened")) << seed;
+    EXPECT_EQ(FailingIn(campus.store().incidents().at(1)),
+              Telling(campus, [](const sim::Remote&) { return true; }))
+        << seed;
+  }
 }
 
 TEST(ManySensors, OnlyTheFailingOneIsAccused) {

@@ -115,8 +115,17 @@ TEST(Judge, AMissThatIsNotBelievedYetIsUndecided) {
   EXPECT_THAT(opinion.failing, IsEmpty());
 }
 
+TEST(Judge, WhoNeverAnsweredIsNotGone) {
+  // Routers may call it unreachable from two places: the others have nothing to say.
+  Target target;
+  target.cells[1] = DownCell();
+  target.cells[2] = DownCell();
+  EXPECT_EQ(Judge({Missed(1), Missed(2), Silent(3)}, target).verdict, Verdict::kUnknown);
+}
+
 TEST(Judge, NobodyReachesIt) {
   Target target;
+  target.record.icmp_answered = FromUnixNanos(1);
   target.cells[1] = DownCell();
   target.cells[2] = DownCell();
   EXPECT_EQ(Judge({Missed(1), Missed(2)}, target).verdict, Verdict::kTargetDown);
