@@ -57,6 +57,7 @@ class Cell {
   bool filtered(ProbeMethod method) const;
   // Has it been reached from here before?
   bool reached() const { return reached_; }
+  bool missing() const { return misses_ > 0; }  // no answer since the last miss
   Duration rtt() const { return rtt_; }
 
  private:

@@ -1,5 +1,5 @@
-// Events in, conclusions out. Which rounds start when: engine_schedule.cc; what becomes of silent
-// sensors: engine_sensors.cc.
+// Reports in, conclusions out. What attempts give rise to: engine_attempts.cc; which rounds start
+// when: engine_schedule.cc; what becomes of silent sensors: engine_sensors.cc.
 #include "collector/detect/engine.h"
 
 #include <fmt/format.h>
@@ -12,21 +12,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kFirstTriggerGap = 8s;
-constexpr Duration kLongestTriggerGap = 15min;
-constexpr int kTriggersAreOdd = 4;  // gaps without a trigger after which it is no habit
 constexpr Duration kUnsureLooks[] = {10s, 60s, 10min};
 constexpr Duration kHalfOpenMemory = 60s;
 constexpr Duration kSecondLook = 2s;
 // A host that had not been heard of for longer than this when it fell silent has just left.
 constexpr Duration kRecentlyActive = 15min;
-// A completed attempt that is told later than this speaks of the past.
-constexpr Duration kFreshAttempt = 10s;
-constexpr Duration kSaveSeenEvery = 60s;
 constexpr Duration kForgetEvery = 60s;
-
-// Fibonacci hashing: consecutive numbers land far apart.
-uint64_t Scatter(uint64_t n) { return n * 0x9E3779B97F4A7C15 >> 40; }
 
 }  // namespace
 
@@ -83,71 +74,6 @@ void Engine::OnBatch(IngestedBatch batch, Moment now) {
     }
   }
   actions_.store.emplace_back(std::move(batch));
-}
-
-void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
-  const IpAddress& client = attempt.client.address;
-  if (vantages_.IsSensorAddress(client)) {
-    return;
-  }
-  const bool troubled = attempt.outcome == AttemptOutcome::kHalfOpen ||
-                        attempt.outcome == AttemptOutcome::kUnanswered;
-  Target* target = targets_.Find(client);
-  if (target == nullptr) {
-    const auto earned = TargetTable::Earned(attempt);
-    if (!earned || (target = targets_.Earn(client, *earned, now)) == nullptr) {
-      return;
-    }
-    SaveTarget(*target);
-    target->trickles = Scatter(++turn_);
-    // Hosts come in crowds; their baselines should not.
-    target->next_check =
-        now.mono + options_.baseline_interval / 4 +
-        options_.baseline_interval / 64 * static_cast<int64_t>(target->trickles % 64);
-    trickle_.emplace(*target->next_check, client);
-    if (!troubled) {
-      Want(patient_, *target, now.mono, now.mono, {});
-    }
-  }
-  target->record.last_seen = now.wall;
-  if (now.wall - target->saved_seen > kSaveSeenEvery) {
-    SaveTarget(*target);
-  }
-  if (attempt.outcome == AttemptOutcome::kHalfOpen) {
-    const bool repeated = attempt.syns >= 2;
-    if (incidents_.IsFailing(client, Verdict::kRouteAnomaly)) {
-      incidents_.HalfOpen(client, vantages_.Name(sensor), repeated);
-    } else {
-      target->half_open[sensor] = {now.mono, repeated};  // in case it becomes one
-    }
-  }
-  if (troubled) {
-    Trigger(*target, sensor, now);
-  } else if (attempt.outcome == AttemptOutcome::kCompleted && attempt.age < kFreshAttempt) {
-    BelieveCompletion(*target, sensor, now);
-  }
-}
-
-void Engine::BelieveCompletion(Target& target, VantageId sensor, Moment now) {
-  // For a host that answers no probe, a router's "unreachable" may have been all there was to
-  // believe, and only its own connections can say that this is over.
-  const auto it = target.cells.find(sensor);
-  if (target.Answers() || it == target.cells.end() || !it->second.down()) {
-    return;
-  }
-  Cell& cell = it->second;
-  cell.Completed();
-  if (cell.down()) {
-    return;
-  }
-  actions_.store.emplace_back(CellRecord{vantages_.Name(sensor), target.record.address,
-                                         cell.state(), now.wall, cell.rtt()});
-  if (std::none_of(target.cells.begin(), target.cells.end(),
-                   [](const auto& entry) { return entry.second.down(); })) {
-    target.record.verdict = Verdict::kUnknown;
-    incidents_.Cleared(target.record.address, now);
-    SaveTarget(target);
-  }
 }
 
 void Engine::Tick(Moment now) {
@@ -251,7 +177,7 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
     const bool reached = cell != target.cells.end() && cell->second.reached();
     const Ballot ballot = ReadReport(sensor, report, Telling(sensor, target, now.mono), reached);
     if (ballot.unsent) {
-      vantages_.NoteNoWay(sensor, round.target.family(), now.mono);
+      vantages_.NoteNoWay(sensor, round.target, now.mono);
       continue;
     }
     ballots.push_back(ballot);
@@ -391,19 +317,6 @@ void Engine::Accuse(Target& target, const Opinion& opinion, MonoTime began, Mome
     }
   }
   target.half_open.clear();
-}
-
-void Engine::Trigger(Target& target, VantageId accuser, Moment now) {
-  if (target.urgent.queued || incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly)) {
-    return;  // looked at anyhow
-  }
-  const Duration gap = std::max<Duration>(target.trigger_gap, kFirstTriggerGap);
-  const bool habit = target.triggered_at && now.mono - *target.triggered_at < gap * kTriggersAreOdd;
-  target.trigger_gap = habit ? std::min<Duration>(gap * 2, kLongestTriggerGap) : kFirstTriggerGap;
-  target.triggered_at = now.mono;
-  const MonoTime due =
-      target.compared_at ? std::max(now.mono, *target.compared_at + gap) : now.mono;
-  Want(urgent_, target, now.mono, due, {accuser});
 }
 
 void Engine::SaveTarget(Target& target) {

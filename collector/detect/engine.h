@@ -81,7 +81,12 @@ class Engine {
   // A comparison round, as seen necessary at `since`, not to start before `not_before`.
   void Want(Queue& queue, Target& target, MonoTime since, MonoTime not_before,
             const std::vector<VantageId>& must);
-  void BelieveCompletion(Target& target, VantageId sensor, Moment now);
+  // A connection of the target that began then completed there.
+  void BelieveCompletion(Target& target, VantageId sensor, MonoTime began, Moment now);
+  // No probe gets out of there: what it missed says nothing.
+  void Discredit(VantageId sensor, Family family, Moment now);
+  // After a cell that was down is not any more, for another reason than an answer.
+  void TakeBack(Target& target, VantageId sensor, Moment now);
   void Trigger(Target& target, VantageId accuser, Moment now);
   void StartRounds(Moment now);
   void StartQueued(Queue& queue, Moment now);

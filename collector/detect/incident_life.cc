@@ -192,28 +192,32 @@ void IncidentBook::Tell(Incident& incident, const char* change, Moment now) {
 std::vector<IncidentChange> IncidentBook::Take() { return std::exchange(changes_, {}); }
 
 std::vector<Recheck> IncidentBook::TakeRechecks(MonoTime now, size_t most) {
-  std::vector<Recheck> due;
+  // Who has waited longest comes first, so that none of many starves.
+  std::vector<std::pair<MonoTime, std::pair<const IpAddress, Member>*>> waiting;
   for (Incident& incident : incidents_) {
-    if (!IsLive(incident)) {
-      continue;
-    }
-    for (auto& [address, member] : incident.members) {
-      if (due.size() >= most) {
-        return due;
+    if (IsLive(incident)) {
+      for (auto& entry : incident.members) {
+        if (entry.second.failing_now && entry.second.next_recheck <= now) {
+          waiting.emplace_back(entry.second.next_recheck, &entry);
+        }
       }
-      if (!member.failing_now || member.next_recheck > now) {
-        continue;
-      }
-      due.push_back({address,
-                     {member.failing.begin(), member.failing.end()},
-                     {member.reaching.begin(), member.reaching.end()}});
-      // Until a round reports: not again. A steady member is looked at ever less often.
-      member.gap = member.confirmed
-                       ? std::min<Duration>(std::max<Duration>(member.gap * 3 / 2, kMemberRecheck),
-                                            kSlowestRecheck)
-                       : kFirstRecheck;
-      member.next_recheck = now + member.gap;
     }
+  }
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  waiting.resize(std::min(waiting.size(), most));
+  std::vector<Recheck> due;
+  for (const auto& [since, entry] : waiting) {
+    auto& [address, member] = *entry;
+    due.push_back({address,
+                   {member.failing.begin(), member.failing.end()},
+                   {member.reaching.begin(), member.reaching.end()}});
+    // Until a round reports: not again. A steady member is looked at ever less often.
+    member.gap = member.confirmed
+                     ? std::min<Duration>(std::max<Duration>(member.gap * 3 / 2, kMemberRecheck),
+                                          kSlowestRecheck)
+                     : kFirstRecheck;
+    member.next_recheck = now + member.gap;
   }
   return due;
 }

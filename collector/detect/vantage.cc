@@ -13,6 +13,10 @@ using namespace std::chrono_literals;
 
 // A method that brought no answer from any target for this long proves nothing by silence.
 constexpr Duration kMethodMemory = 10min;
+// Connections that complete while no probe gets through: a server zone that lets nothing out but
+// replies. A router that loses some flows and not others lets some probes through as well.
+constexpr Duration kTroubleLately = 60s;
+constexpr unsigned kUnprobedToFilter = 8;
 constexpr unsigned kContradictionsToFilter = 2;
 // Three missed heartbeats: what such a sensor would say now is not known.
 constexpr Duration kFresh = 7s;
@@ -59,6 +63,19 @@ bool Vantage::AllGatewaysDown() const {
 bool Vantage::GatewayContradicted(MonoTime now) const {
   return gateway_down_since && answered_at && *answered_at > *gateway_down_since &&
          now - *answered_at < kAnsweredLately;
+}
+
+bool Vantage::MayEarn(MonoTime now) {
+  if (earnings_at != MonoTime{}) {
+    earnings =
+        std::min(kMostEarnings, earnings + ToSeconds(now - earnings_at) * kEarningsPerSecond);
+  }
+  earnings_at = now;
+  if (earnings < 1) {
+    return false;
+  }
+  earnings -= 1;
+  return true;
 }
 
 void VantageBook::Restore(const SensorRecord& record) {
@@ -155,7 +172,10 @@ bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family, M
   }
   // The gateway answers echo requests: sockets, NIC and the first hop are sound, so that silence
   // further out means something even in a cold start with nothing reachable.
-  return method == ProbeMethod::kIcmpEcho && v.GatewayReach(family) == Reach::kUp;
+  // But without a target that ever answered, a zone that lets nothing out but replies looks the
+  // same; then its connections must be in trouble too.
+  return method == ProbeMethod::kIcmpEcho && v.GatewayReach(family) == Reach::kUp &&
+         v.troubled_at && now - *v.troubled_at < kTroubleLately;
 }
 
 void VantageBook::NoteAnswer(VantageId id, Family family, ProbeMethod method, unsigned lost,
@@ -165,6 +185,7 @@ void VantageBook::NoteAnswer(VantageId id, Family family, ProbeMethod method, un
   v.answered_at = now;
   m.answered_at = now;
   m.contradicted = 0;
+  v.unprobed[FamilyIndex(family)] = {};
   v.good_path_tries = v.good_path_tries * kLossDecay + lost + 1;
   v.good_path_misses = v.good_path_misses * kLossDecay + lost;
 }
@@ -177,8 +198,29 @@ void VantageBook::NoteContradiction(VantageId id, const IpAddress& target, Probe
   }
 }
 
-void VantageBook::NoteNoWay(VantageId id, Family family, MonoTime now) {
-  vantages_[id].no_way_until[FamilyIndex(family)] = now + kNoWayFor;
+void VantageBook::NoteNoWay(VantageId id, const IpAddress& target, MonoTime now) {
+  Vantage& v = vantages_[id];
+  // One target may have a blackhole route of its own there; two have not.
+  if (v.no_way_to != target && v.no_way_to.family() == target.family()) {
+    v.no_way_until[FamilyIndex(target.family())] = now + kNoWayFor;
+  }
+  v.no_way_to = target;
+}
+
+bool VantageBook::NoteUnprobed(VantageId id, const IpAddress& target) {
+  Vantage& v = vantages_[id];
+  Vantage::Unprobed& unprobed = v.unprobed[FamilyIndex(target.family())];
+  if (unprobed.hosts > 0 && unprobed.last == target) {
+    return false;
+  }
+  unprobed.last = target;
+  if (++unprobed.hosts != kUnprobedToFilter) {
+    return false;
+  }
+  for (Vantage::Method& method : v.methods[FamilyIndex(target.family())]) {
+    method.contradicted = kContradictionsToFilter;
+  }
+  return true;
 }
 
 std::vector<VantageId> VantageBook::Choose(Family family, MonoTime now, size_t most,

@@ -27,6 +27,10 @@ inline constexpr Duration kAccusationLife = std::chrono::hours(1);
 // Index of a sensor in the VantageBook; stable for the life of the process.
 using VantageId = uint32_t;
 
+// New targets by the word of one sensor: so many at once, and then so many a second.
+inline constexpr double kMostEarnings = 500;
+inline constexpr double kEarningsPerSecond = 2;
+
 struct Vantage {
   SensorRecord record;
   bool connected = false;
@@ -46,6 +50,23 @@ struct Vantage {
   std::optional<MonoTime> answered_at;           // any target, by any method
   // Its own kernel had no way out for this family: not asked again before.
   std::array<MonoTime, 2> no_way_until{};
+
+  // Targets it may still make us take up; refilled slowly. A flood of forged SYNs under SYN cookies
+  // looks like completed connections, and a lying sensor may say anything.
+  double earnings = kMostEarnings;
+  MonoTime earnings_at{};
+  bool MayEarn(MonoTime now);
+
+  // Hosts whose connections completed here though no probe of ours reached them, one after the
+  // other, since any probe was answered.
+  struct Unprobed {
+    unsigned hosts = 0;
+    IpAddress last;
+  };
+  std::array<Unprobed, 2> unprobed;
+  IpAddress no_way_to;  // the target that the last refusal of its kernel was about
+
+  std::optional<MonoTime> troubled_at;  // last attempt there that stayed half-open or unanswered
 
   // Losses on paths that work: misses before an answer within one round. Decaying sums.
   double good_path_tries = 0;
@@ -96,12 +117,17 @@ class VantageBook {
   // `target` was silent to this method and answered another one.
   void NoteContradiction(VantageId id, const IpAddress& target, ProbeMethod silent);
   // The sensor's kernel would not send: no route for this family, no interface.
-  void NoteNoWay(VantageId id, Family family, MonoTime now);
+  void NoteNoWay(VantageId id, const IpAddress& target, MonoTime now);
 
   // Up to `most` eligible vantages, groups taken in turn so that every group is heard before any is
   // heard twice; `must` first. `turn` rotates the choice.
   std::vector<VantageId> Choose(Family family, MonoTime now, size_t most,
                                 const std::vector<VantageId>& must, uint64_t turn) const;
+
+  // Connections of `target` completed at the sensor around a round in which our probes missed it.
+  // True if it is now plain that something near the sensor stops all probes of that family: both
+  // methods are taken to be filtered.
+  bool NoteUnprobed(VantageId id, const IpAddress& target);
 
   // Are these of more than one group, or is there but one group to ask?
   bool SpanGroups(const std::vector<VantageId>& ids, MonoTime now) const;

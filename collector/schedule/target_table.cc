@@ -67,8 +67,27 @@ std::vector<IpAddress> TargetTable::Forget(const std::function<bool(const IpAddr
       ++it;
     }
   }
+  if (targets_.size() * 20 > options_.capacity * 19) {
+    EvictOldest(gone);
+  }
   std::sort(gone.begin(), gone.end());
   return gone;
+}
+
+void TargetTable::EvictOldest(std::vector<IpAddress>& gone) {
+  std::vector<std::pair<WallTime, IpAddress>> idle;
+  for (const auto& [address, target] : targets_) {
+    const Verdict verdict = target.record.verdict;
+    if (target.open_round == 0 && (verdict == Verdict::kHealthy || verdict == Verdict::kUnknown)) {
+      idle.emplace_back(target.record.last_seen, address);
+    }
+  }
+  const auto most = static_cast<std::ptrdiff_t>(std::min(idle.size(), options_.capacity / 10));
+  std::nth_element(idle.begin(), idle.begin() + most, idle.end());
+  for (auto it = idle.begin(); it != idle.begin() + most; ++it) {
+    gone.push_back(it->second);
+    targets_.erase(it->second);
+  }
 }
 
 }  // namespace parallax::collector

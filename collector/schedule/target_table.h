@@ -27,6 +27,9 @@ struct TargetOptions {
   size_t capacity = 100'000;
 };
 
+// Fibonacci hashing: consecutive numbers land far apart. For where a target's trickle starts.
+inline uint64_t Scatter(uint64_t n) { return n * 0x9E3779B97F4A7C15 >> 40; }
+
 struct Target {
   TargetRecord record;
   std::unordered_map<VantageId, Cell> cells;
@@ -57,6 +60,9 @@ struct Target {
     bool syn_repeated = false;
   };
   std::map<VantageId, HalfOpen> half_open;
+
+  std::map<VantageId, MonoTime> completed;  // when the last connection began that completed there,
+                                            // unless there was trouble since
 
   bool Answers(ProbeMethod method) const {
     return (method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered) !=
@@ -95,6 +101,9 @@ class TargetTable {
   uint64_t refused() const { return refused_; }
 
  private:
+  // Makes room for a tenth: those unheard for the longest, but none in trouble.
+  void EvictOldest(std::vector<IpAddress>& gone);
+
   TargetOptions options_;
   std::unordered_map<IpAddress, Target> targets_;
   uint64_t refused_ = 0;

@@ -339,6 +339,9 @@ bool Campus::Passes(const Place& from, const IpAddress& to) {
 
 ProbeState Campus::Fate(const Place& from, const IpAddress& to, ProbeMethod method) {
   const bool icmp = method == ProbeMethod::kIcmpEcho;
+  if (from.drops_probes) {
+    return ProbeState::kSilent;
+  }
   if (icmp && from.rejects_icmp) {
     return ProbeState::kProhibited;
   }

@@ -35,6 +35,7 @@ struct Place {
   bool uplink_up = true;    // its link to the rest of the campus, and with it stream and probes
   bool gateway_up = true;   // its way out; the stream has another one
   bool stream_up = true;    // its stream alone
+  bool drops_probes = false;  // nothing new gets out of its zone; replies do
   bool drops_icmp = false;  // a filter near it drops echo requests
   bool gateway_drops_icmp = false;  // the gateway itself never answers; it forwards all the same
   bool rejects_icmp = false;        // the same, but it says "administratively prohibited"

@@ -120,7 +120,8 @@ TEST(Flood, OfEarnedTargetsStopsAtTheCapacityAndTheBudget) {
     campus.Run(1s);
   }
   campus.Run(5min);
-  EXPECT_EQ(campus.engine().targets().all().size(), 500u);
+  EXPECT_LE(campus.engine().targets().all().size(), 500u);
+  EXPECT_GE(campus.engine().targets().all().size(), 430u) << "a tenth makes room for the next";
   EXPECT_GT(campus.engine().targets().refused(), 0u);
   EXPECT_THAT(Story(campus), IsEmpty());
 }

@@ -193,6 +193,25 @@ TEST(Filter, OfIcmpAtOneVantageIsNoAnomaly) {
   }
 }
 
+TEST(Filter, OfAllProbesAtOneVantageIsNoAnomaly) {
+  // A server zone that lets nothing out but replies, its gateway answering echo requests.
+  for (const bool from_start : {true, false}) {
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+      World campus({.seed = seed, .attempt_every = 5s});
+      campus.Run(from_start ? 0s : 5min);
+      campus.sensors()[0].drops_probes = true;
+      campus.Run(20min);
+      for (const auto& [number, incident] : campus.store().incidents()) {
+        EXPECT_EQ(incident.state, IncidentState::kClosed) << from_start << seed;
+        EXPECT_LT(incident.closed_at - incident.opened_at, 3min) << from_start << seed;
+      }
+      if (from_start) {
+        EXPECT_THAT(Story(campus), IsEmpty()) << seed;
+      }
+    }
+  }
+}
+
 TEST(Filter, DoesNotHideARealFault) {
   World campus({});
   campus.sensors()[0].drops_icmp = true;

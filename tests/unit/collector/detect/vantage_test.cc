@@ -76,6 +76,9 @@ TEST_F(VantageBookTest, TargetsThatAnswerContradictASilentGateway) {
 
 TEST_F(VantageBookTest, AMethodWorksIfItBroughtAnAnswerLatelyInThatFamily) {
   const VantageId id = Connect("a", "g");
+  EXPECT_FALSE(book_.MethodWorks(id, kIcmp, Family::kV4, now_.mono))
+      << "the gateway answers it, but perhaps nothing gets out beyond";
+  book_.At(id).troubled_at = now_.mono;
   EXPECT_TRUE(book_.MethodWorks(id, kIcmp, Family::kV4, now_.mono)) << "the gateway answers it";
   EXPECT_FALSE(book_.MethodWorks(id, kTcp, Family::kV4, now_.mono));
   EXPECT_FALSE(book_.MethodWorks(id, kIcmp, Family::kV6, now_.mono));
@@ -118,7 +121,9 @@ TEST_F(VantageBookTest, LossIsLearntWithinLimits) {
 
 TEST_F(VantageBookTest, ASensorWithoutARouteIsNotAskedForAWhile) {
   const VantageId id = Connect("a", "g");
-  book_.NoteNoWay(id, Family::kV6, now_.mono);
+  book_.NoteNoWay(id, *IpAddress::Parse("2001:db8::1"), now_.mono);
+  EXPECT_TRUE(book_.Eligible(id, Family::kV6, now_.mono)) << "that target may be special";
+  book_.NoteNoWay(id, *IpAddress::Parse("2001:db8::2"), now_.mono);
   EXPECT_TRUE(book_.Eligible(id, Family::kV4, now_.mono));
   EXPECT_FALSE(book_.Eligible(id, Family::kV6, now_.mono));
   Pass(31s);
