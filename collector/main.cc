@@ -22,8 +22,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kProgram = "parallax-collector";
-constexpr size_t kLinkEvents = 2'000;  // batches of up to 1,000 records
-constexpr size_t kStoreOps = 1'000;  // a batch is one op: bounds the memory while the store is slow
+constexpr size_t kLinkEvents = 100;  // batches of up to 1,000 records: bounds the memory
+constexpr size_t kStoreOps = 300;    // a batch is one op: bounds the memory while the store is slow
 constexpr Duration kTick = 100ms;
 
 EngineOptions EngineOptionsFrom(const CollectorConfig& config) {
@@ -53,8 +53,8 @@ void RunEngine(Engine& engine, BoundedQueue<LinkEvent>& events, BoundedQueue<Sto
     for (LinkEvent& event : batch) {
       const Moment now = Now();
       if (auto* connected = std::get_if<SensorConnected>(&event)) {
-        engine.OnConnected(connected->name, connected->group, connected->address,
-                           connected->hello, now);
+        engine.OnConnected(connected->name, connected->group, connected->address, connected->hello,
+                           now);
       } else if (auto* health = std::get_if<SensorHealthReported>(&event)) {
         engine.OnHealth(health->name, health->health, now);
       } else if (auto* gone = std::get_if<SensorDisconnected>(&event)) {
@@ -98,14 +98,13 @@ Result<void> RunCollector(const CollectorConfig& config) {
   }
 
   // Queues, producer -> consumer.
-  BoundedQueue<LinkEvent> events(kLinkEvents);     // link streams -> engine
-  BoundedQueue<StoreOp> store_ops(kStoreOps);      // engine -> store writer
+  BoundedQueue<LinkEvent> events(kLinkEvents);  // link streams -> engine
+  BoundedQueue<StoreOp> store_ops(kStoreOps);   // engine -> store writer
 
   // Threads: gRPC's own for the link and for operators, the engine, the store writer.
-  Engine engine(EngineOptionsFrom(config), *saved,
-                static_cast<uint64_t>(ToUnixNanos(start.wall)), start);
-  auto link = LinkServer::Start(config.server.listen, *identity, events,
-                                {.marks = saved->marks});
+  Engine engine(EngineOptionsFrom(config), *saved, static_cast<uint64_t>(ToUnixNanos(start.wall)),
+                start);
+  auto link = LinkServer::Start(config.server.listen, *identity, events, {.marks = saved->marks});
   if (!link) {
     return tl::make_unexpected(link.error());
   }
@@ -126,8 +125,13 @@ Result<void> RunCollector(const CollectorConfig& config) {
   std::thread writer_thread([&] { writer.Run(); });
   std::thread engine_thread([&] { RunEngine(engine, events, store_ops, **link); });
 
-  LogInfo("collector {} listens for sensors on {}:{}, for operators on {}", PARALLAX_VERSION,
-          config.server.listen.host, config.server.listen.port, config.server.operator_socket);
+  LogInfo("collector {} listens for sensors on {}, for operators on {}", PARALLAX_VERSION,
+          config.server.listen.ToString(), config.server.operator_socket);
+  if (config.targets.local_networks.empty()) {
+    LogWarning(
+        "targets.local_networks is empty: hosts of this campus that connect across it count "
+        "as remote, and their firewalls may look like faults");
+  }
   const int signal = WaitForTermination();
   LogInfo("signal {}: stopping", signal);
 

@@ -9,7 +9,7 @@
 namespace parallax::collector {
 namespace {
 
-constexpr int kMostRecords = 5'000;
+constexpr int kMostRecords = 1'000;
 constexpr int kMostAddresses = 64;
 constexpr int kMostInterfaces = 64;
 constexpr int kMostGateways = 16;

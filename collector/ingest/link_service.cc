@@ -125,7 +125,10 @@ uint64_t LinkService::Register(LinkSession& session, uint64_t epoch) {
   std::lock_guard lock(mutex_);
   LinkSession*& current = sessions_[sensor];
   if (current != nullptr) {
-    LogInfo("sensor {} connected again; its older stream is closed", sensor);
+    LogWarning(
+        "sensor {} connected again while its older stream was open, which is closed: it lost "
+        "its link or was started anew, or two hosts use one certificate",
+        sensor);
     current->Cancel();
   }
   current = &session;
