@@ -4,7 +4,8 @@
 
 namespace parallax {
 
-// SIGINT and SIGTERM are blocked, SIGPIPE ignored.
+// SIGINT and SIGTERM are blocked; SIGPIPE is ignored, and so is SIGHUP, so that a daemon started
+// from a shell outlives it.
 void BlockTerminationSignals();
 
 // Waits for SIGINT or SIGTERM and returns its number.

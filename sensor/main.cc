@@ -25,6 +25,7 @@ namespace parallax::sensor {
 namespace {
 
 constexpr const char* kProgram = "parallax-sensor";
+constexpr Duration kExpirySoon = std::chrono::hours(7 * 24);
 
 // Where to listen and what is local, after the defaults.
 struct Place {
@@ -133,7 +134,14 @@ Result<std::unique_ptr<ProbeEngine>> OpenProbes(const SensorConfig& config,
   return engine;
 }
 
-Result<void> RunSensor(const SensorConfig& config) {
+// What can be known to be wrong before anything is opened.
+struct Prepared {
+  TlsIdentity identity;
+  PeerName who;
+  Place place;
+};
+
+Result<Prepared> Prepare(const SensorConfig& config) {
   auto identity = LoadTlsIdentity(config.collector.ca_file, config.collector.certificate_file,
                                   config.collector.key_file, Now().wall);
   if (!identity) {
@@ -147,21 +155,39 @@ Result<void> RunSensor(const SensorConfig& config) {
                             "parallax-collector add-sensor",
                             config.collector.certificate_file));
   }
-  const auto place = FindPlace(config);
+  if (certificate->not_after - Now().wall < kExpirySoon) {
+    LogWarning("{}: expires at {}; see README, \"Security in short\", for a new one",
+               config.collector.certificate_file, FormatRfc3339(certificate->not_after));
+  }
+  auto place = FindPlace(config);
   if (!place) {
     return tl::make_unexpected(place.error());
   }
+  for (const std::string& name : place->interfaces) {
+    if (FindInterface(name).index == 0) {
+      return tl::make_unexpected(NoSuchInterface(name));
+    }
+  }
+  return Prepared{std::move(*identity), *who, std::move(*place)};
+}
+
+Result<void> RunSensor(const SensorConfig& config) {
+  auto prepared = Prepare(config);
+  if (!prepared) {
+    return tl::make_unexpected(prepared.error());
+  }
+  auto& [identity, who, place] = *prepared;
 
   // Privileged first, then never again.
   LiveCaptureOptions capture_options;
-  capture_options.interfaces = place->interfaces;
+  capture_options.interfaces = place.interfaces;
   capture_options.promiscuous = config.capture.promiscuous;
   capture_options.ring_bytes = size_t{config.capture.ring_mib} << 20;
   auto capture = LiveCapture::Open(capture_options);
   if (!capture) {
     return tl::make_unexpected(capture.error());
   }
-  auto probes = OpenProbes(config, who->name);
+  auto probes = OpenProbes(config, who.name);
   if (!probes) {
     return tl::make_unexpected(probes.error());
   }
@@ -171,12 +197,12 @@ Result<void> RunSensor(const SensorConfig& config) {
 
   // The spool: capture and probe threads -> link. Orders: link -> probe engine's mailbox.
   Spool spool(config.link.spool_records);
-  Observer observer(place->local_networks, spool);
+  Observer observer(place.local_networks, spool);
   LinkOptions link_options;
   link_options.addresses = config.collector.addresses;
-  link_options.identity = std::move(*identity);
-  link_options.hello = {kLinkProtocol, PARALLAX_VERSION, RandomHashKey()[0] | 1, place->addresses,
-                        place->local_networks.prefixes()};
+  link_options.identity = std::move(identity);
+  link_options.hello = {kLinkProtocol, PARALLAX_VERSION, RandomHashKey()[0] | 1, place.addresses,
+                        place.local_networks.prefixes()};
   LinkClient link(
       std::move(link_options), spool,
       [&] { return GatherHealth(**capture, **probes, observer, spool); },
@@ -192,9 +218,8 @@ Result<void> RunSensor(const SensorConfig& config) {
   });
   std::thread link_thread([&] { link.Run(); });
 
-  LogInfo("sensor {} ({}) {} listens on {}, reports to {}:{}", who->name, who->group,
-          PARALLAX_VERSION, fmt::join(place->interfaces, ", "),
-          config.collector.addresses.front().host, config.collector.addresses.front().port);
+  LogInfo("sensor {} ({}) {} listens on {}, reports to {}", who.name, who.group, PARALLAX_VERSION,
+          fmt::join(place.interfaces, ", "), config.collector.addresses.front().ToString());
   const int signal = WaitForTermination();
   LogInfo("signal {}: stopping", signal);
 
@@ -212,14 +237,10 @@ Result<void> CheckConfig(const std::string& path) {
   if (!config) {
     return tl::make_unexpected(config.error());
   }
-  const auto identity =
-      LoadTlsIdentity(config->collector.ca_file, config->collector.certificate_file,
-                      config->collector.key_file, Now().wall);
-  if (!identity) {
-    return tl::make_unexpected(identity.error());
+  if (const auto prepared = Prepare(*config); !prepared) {
+    return tl::make_unexpected(prepared.error());
   }
-  const auto policy = LoadPolicy(config->probe.policy_file);
-  if (!policy) {
+  if (const auto policy = LoadPolicy(config->probe.policy_file); !policy) {
     return tl::make_unexpected(policy.error());
   }
   std::printf("%s: ok\n", path.c_str());

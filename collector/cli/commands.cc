@@ -11,6 +11,7 @@
 #include "collector/cli/client.h"
 #include "collector/cli/json.h"
 #include "collector/cli/render.h"
+#include "common/ip.h"
 
 namespace parallax::cli {
 namespace {
@@ -167,6 +168,9 @@ Result<void> ListTargets(const Options& options) {
 }
 
 Result<void> ShowTarget(const Options& options, const std::string& address) {
+  if (!IpAddress::Parse(address)) {
+    return Fail(ErrorCode::kUsage, address + ": not an IPv4 or IPv6 address");
+  }
   v1::ListTargetsRequest request;
   request.set_address(address);
   return WithAnswer(
