@@ -39,6 +39,11 @@ Result<Place> FindPlace(const SensorConfig& config) {
   if (!host) {
     return tl::make_unexpected(host.error());
   }
+  for (const std::string& name : config.capture.interfaces) {
+    if (FindInterface(name).index == 0) {
+      return tl::make_unexpected(NoSuchInterface(name));
+    }
+  }
   Place place;
   place.interfaces = config.capture.interfaces.empty() ? DefaultCaptureInterfaces(*host)
                                                        : config.capture.interfaces;
@@ -134,14 +139,13 @@ Result<std::unique_ptr<ProbeEngine>> OpenProbes(const SensorConfig& config,
   return engine;
 }
 
-// What can be known to be wrong before anything is opened.
-struct Prepared {
+// Who we are, as our certificate says.
+struct Self {
   TlsIdentity identity;
   PeerName who;
-  Place place;
 };
 
-Result<Prepared> Prepare(const SensorConfig& config) {
+Result<Self> FindSelf(const SensorConfig& config) {
   auto identity = LoadTlsIdentity(config.collector.ca_file, config.collector.certificate_file,
                                   config.collector.key_file, Now().wall);
   if (!identity) {
@@ -159,24 +163,20 @@ Result<Prepared> Prepare(const SensorConfig& config) {
     LogWarning("{}: expires at {}; see README, \"Security in short\", for a new one",
                config.collector.certificate_file, FormatRfc3339(certificate->not_after));
   }
-  auto place = FindPlace(config);
-  if (!place) {
-    return tl::make_unexpected(place.error());
-  }
-  for (const std::string& name : place->interfaces) {
-    if (FindInterface(name).index == 0) {
-      return tl::make_unexpected(NoSuchInterface(name));
-    }
-  }
-  return Prepared{std::move(*identity), *who, std::move(*place)};
+  return Self{std::move(*identity), *who};
 }
 
 Result<void> RunSensor(const SensorConfig& config) {
-  auto prepared = Prepare(config);
-  if (!prepared) {
-    return tl::make_unexpected(prepared.error());
+  auto self = FindSelf(config);
+  if (!self) {
+    return tl::make_unexpected(self.error());
   }
-  auto& [identity, who, place] = *prepared;
+  auto& [identity, who] = *self;
+  const auto found = FindPlace(config);
+  if (!found) {
+    return tl::make_unexpected(found.error());
+  }
+  const Place& place = *found;
 
   // Privileged first, then never again.
   LiveCaptureOptions capture_options;
@@ -237,8 +237,13 @@ Result<void> CheckConfig(const std::string& path) {
   if (!config) {
     return tl::make_unexpected(config.error());
   }
-  if (const auto prepared = Prepare(*config); !prepared) {
-    return tl::make_unexpected(prepared.error());
+  if (const auto self = FindSelf(*config); !self) {
+    return tl::make_unexpected(self.error());
+  }
+  if (!config->capture.interfaces.empty()) {  // else those that will be up then
+    if (const auto place = FindPlace(*config); !place) {
+      return tl::make_unexpected(place.error());
+    }
   }
   if (const auto policy = LoadPolicy(config->probe.policy_file); !policy) {
     return tl::make_unexpected(policy.error());
