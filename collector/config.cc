@@ -61,15 +61,6 @@ void ReadDetect(ConfigFile& file, CollectorConfig::Detect& detect) {
   detect.lost_after = file.Time("detect.lost_after", detect.lost_after, seconds(3), hours(1));
 }
 
-void ReadLog(ConfigFile& file, CollectorConfig::Log& log) {
-  const auto level = ParseLogLevel(file.String("log.level", "info"));
-  if (level) {
-    log.level = *level;
-  } else {
-    file.Complain("log.level", level.error().message);
-  }
-}
-
 }  // namespace
 
 Result<CollectorConfig> LoadCollectorConfig(const std::string& path) {
@@ -84,7 +75,7 @@ Result<CollectorConfig> LoadCollectorConfig(const std::string& path) {
   ReadTargets(*file, config.targets);
   ReadSchedule(*file, config.schedule);
   ReadDetect(*file, config.detect);
-  ReadLog(*file, config.log);
+  config.log.level = file->Level("log.level", config.log.level);
   if (auto ok = file->Finish(); !ok) {
     return tl::make_unexpected(std::move(ok.error()));
   }

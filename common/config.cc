@@ -306,6 +306,16 @@ std::vector<HostPort> ConfigFile::HostsAndPorts(std::string_view key) {
                            [](const std::string& text) { return ParseHostPort(text); });
 }
 
+LogLevel ConfigFile::Level(std::string_view key, LogLevel fallback) {
+  const toml::node* node = impl_->Find(key);
+  if (node == nullptr) {
+    return fallback;
+  }
+  return impl_
+      ->Parsed(*node, key, "a string", [](const std::string& text) { return ParseLogLevel(text); })
+      .value_or(fallback);
+}
+
 std::string ConfigFile::Path(std::string_view key, std::string_view fallback) {
   std::string name(fallback);
   if (const toml::node* node = impl_->Find(key)) {

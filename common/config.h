@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/ip.h"
+#include "common/log.h"
 #include "common/result.h"
 #include "common/time.h"
 
@@ -41,6 +42,7 @@ class ConfigFile {
   HostPort HostAndPort(std::string_view key, std::string_view fallback);
   // A list that must be there and not be empty.
   std::vector<HostPort> HostsAndPorts(std::string_view key);
+  LogLevel Level(std::string_view key, LogLevel fallback);
   // A file name; relative ones are taken from the folder of the configuration file.
   std::string Path(std::string_view key, std::string_view fallback);
 

@@ -49,15 +49,6 @@ void ReadLink(ConfigFile& file, SensorConfig::Link& link) {
       "link.spool_records", static_cast<int64_t>(link.spool_records), 1000, 10'000'000));
 }
 
-void ReadLog(ConfigFile& file, SensorConfig::Log& log) {
-  const auto level = ParseLogLevel(file.String("log.level", "info"));
-  if (level) {
-    log.level = *level;
-  } else {
-    file.Complain("log.level", level.error().message);
-  }
-}
-
 }  // namespace
 
 Result<SensorConfig> LoadSensorConfig(const std::string& path) {
@@ -70,7 +61,7 @@ Result<SensorConfig> LoadSensorConfig(const std::string& path) {
   ReadCapture(*file, config.capture);
   config.probe.policy_file = file->Path("probe.policy_file", config.probe.policy_file);
   ReadLink(*file, config.link);
-  ReadLog(*file, config.log);
+  config.log.level = file->Level("log.level", config.log.level);
   if (auto ok = file->Finish(); !ok) {
     return tl::make_unexpected(std::move(ok.error()));
   }

@@ -13,9 +13,10 @@ using namespace std::chrono_literals;
 
 // A method that brought no answer from any target for this long proves nothing by silence.
 constexpr Duration kMethodMemory = 10min;
+// Attempts that got into trouble this lately say that there may be a fault to look for.
+constexpr Duration kTroubleLately = 60s;
 // Connections that complete while no probe gets through: a server zone that lets nothing out but
 // replies. A router that loses some flows and not others lets some probes through as well.
-constexpr Duration kTroubleLately = 60s;
 constexpr unsigned kUnprobedToFilter = 8;
 constexpr unsigned kContradictionsToFilter = 2;
 // Three missed heartbeats: what such a sensor would say now is not known.
