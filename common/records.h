@@ -40,7 +40,56 @@ struct Attempt {
   uint32_t syn_acks = 0;
   uint8_t ttl = 0;  // IPv4 TTL or IPv6 hop limit of the first SYN; 0 if no SYN was seen
   std::string interface;
+  // How many attempts this one stands for: 1, or more if its server drew so many that only one in
+  // so many was followed.
+  uint32_t sampling = 1;
   bool operator==(const Attempt&) const = default;
+};
+
+// What one sensor saw of the attempts to one server address over the last half minute to minute:
+// told every ten seconds while the server draws too many attempts to follow each, or while attempts
+// to it fail. The shares are the features that tell a SYN flood from a routing fault; one is absent
+// while there is too little to take a share of.
+struct ServerReport {
+  IpAddress server;
+  WallTime window_start;  // sensor's clock
+  Duration window{};
+  Duration age{};          // from the end of the window to this report
+  bool aggregate = false;  // too many attempts to follow each
+  uint32_t sampling = 1;   // one in so many is followed at present
+
+  uint64_t syns = 0;      // segments, copies within 5 ms included
+  uint64_t syn_acks = 0;  // likewise
+  uint64_t sources = 0;   // distinct client addresses, estimated (HyperLogLog, 5 % standard error)
+  uint16_t port = 0;      // the one that drew most SYNs of late
+  uint64_t port_syns = 0;      // to it; of an aggregate estimated from above (count-min)
+  uint64_t port_syn_acks = 0;  // from it; likewise
+
+  // Attempts followed, by outcome; each stands for as many as its own `sampling` said.
+  uint64_t completed = 0;
+  uint64_t half_open = 0;
+  uint64_t unanswered = 0;
+  uint64_t refused = 0;
+  uint64_t unknown = 0;
+
+  // f1: of the half-open attempts, those whose client repeated its SYN. Fault > 0.5, flood < 0.05.
+  std::optional<double> half_open_repeated;
+  // f2: of the half-open attempts, those of clients that completed one in the last 30 days, before
+  // any flood. Fault > 0.3, flood < 0.01.
+  std::optional<double> half_open_known;
+  // f3: of the clients with three or more decided attempts and a failed one among them, those that
+  // failed each time. Fault ~ 1; an overflowing backlog fails now this one, now that one.
+  std::optional<double> all_or_nothing;
+  // f5: SYNs a second of late, what is usual, and how far they have exceeded it: a CUSUM in units of
+  // what is usual in a second, 0 in peace.
+  double syn_rate = 0;
+  double usual_rate = 0;
+  double excess = 0;
+  // f6: of the kernel, if the server is this sensor's own host: connections refused because the
+  // accept queue was full, and SYN cookies sent, within the window.
+  std::optional<uint64_t> listen_overflows;
+  std::optional<uint64_t> syn_cookies_sent;
+  bool operator==(const ServerReport&) const = default;
 };
 
 enum class ProbeMethod : uint8_t { kIcmpEcho, kTcpSyn };
@@ -98,7 +147,7 @@ struct ProbeReport {
 };
 
 // What a sensor must get to the collector; numbered and kept until acknowledged.
-using Record = std::variant<Attempt, ProbeReport>;
+using Record = std::variant<Attempt, ProbeReport, ServerReport>;
 
 // A sensor's view of itself: the state of what its evidence rests on.
 struct InterfaceHealth {
@@ -127,6 +176,8 @@ struct SensorHealth {
   uint64_t spool_records = 0;
   uint64_t spool_bytes = 0;
   uint64_t records_dropped = 0;  // by a full spool
+  uint64_t attempts_evicted = 0;  // forgotten before their outcome was known, for want of room
+  uint64_t attempts_unsampled = 0;  // segments of attempts not followed, see Attempt::sampling
   bool probing = false;          // false: no readable policy or no sockets; it cannot vote
   std::string probing_problem;   // why, if not
   bool operator==(const SensorHealth&) const = default;

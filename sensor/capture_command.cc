@@ -162,7 +162,7 @@ class Session {
   Result<void> CaptureLive() {
     auto capture = LiveCapture::Open(
         {.interfaces = options_.interfaces,
-         .scope = options_.handshakes ? FilterScope::kSynOrRst : FilterScope::kSyn,
+         .scope = options_.handshakes ? SegmentScope::kSynOrRst : SegmentScope::kSyn,
          .promiscuous = options_.promiscuous});
     if (!capture) {
       return tl::make_unexpected(capture.error());

@@ -16,7 +16,7 @@ constexpr uint32_t kValue = 1;  // a value that must outlive some arithmetic
 // cooked sockets demand (see BpfAssembler::LoadHalfAt).
 class FilterWriter {
  public:
-  FilterWriter(LinkType type, FilterScope scope) : type_(type), scope_(scope) {}
+  FilterWriter(LinkType type, SegmentScope scope) : type_(type), scope_(scope) {}
 
   std::vector<BpfInstruction> Write() {
     a_.SetX(0);
@@ -299,8 +299,10 @@ class FilterWriter {
   void WriteTcp() {
     a_.Bind(tcp_);
     a_.LoadHalf(base_ + 12);  // first the test that most traffic fails
-    a_.JumpIf(BpfTest::kAny, scope_ == FilterScope::kSyn ? kTcpSyn : kTcpSyn | kTcpRst, kNext,
-              reject_);
+    if (scope_ != SegmentScope::kAll) {
+      a_.JumpIf(BpfTest::kAny, scope_ == SegmentScope::kSyn ? kTcpSyn : kTcpSyn | kTcpRst, kNext,
+                reject_);
+    }
     a_.JumpIf(BpfTest::kGreaterOrEqual, 0x5000, kNext, reject_);  // data offset
     a_.XToA();
     a_.Add(wire::kTcpBytes);
@@ -320,7 +322,7 @@ class FilterWriter {
   }
 
   const LinkType type_;
-  const FilterScope scope_;
+  const SegmentScope scope_;
   BpfAssembler a_;
   uint32_t base_ = 0;
   const Label mpls_ = a_.NewLabel();
@@ -334,7 +336,7 @@ class FilterWriter {
 
 }  // namespace
 
-std::vector<BpfInstruction> MakeCaptureFilter(LinkType type, FilterScope scope) {
+std::vector<BpfInstruction> MakeCaptureFilter(LinkType type, SegmentScope scope) {
   return FilterWriter(type, scope).Write();
 }
 

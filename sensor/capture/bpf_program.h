@@ -21,12 +21,7 @@
 
 namespace parallax::sensor {
 
-enum class FilterScope : uint8_t {
-  kSyn,       // segments with SYN set
-  kSynOrRst,  // RST as well, which the attempt tracker needs
-};
-
 // At most kBpfMostInstructions; accepted frames are passed on whole (the snapshot length cuts).
-std::vector<BpfInstruction> MakeCaptureFilter(LinkType type, FilterScope scope);
+std::vector<BpfInstruction> MakeCaptureFilter(LinkType type, SegmentScope scope);
 
 }  // namespace parallax::sensor

@@ -36,13 +36,16 @@ class Cursor {
       bytes_ = bytes_.subspan(count);
     }
   }
-  // What lies beyond `count` bytes from here (padding, a trailer) is not part of the packet.
+  // The packet has `count` bytes from here. What lies beyond (padding, a trailer) is not part of it.
   void Limit(size_t count) {
     if (count < bytes_.size()) {
       bytes_ = bytes_.first(count);
       limited_ = true;
     }
+    missing_ = count - bytes_.size();
   }
+  // Bytes that the packet has and the capture does not; known after Limit().
+  size_t missing() const { return missing_; }
 
  private:
   bool Reach(size_t at, size_t count) {
@@ -53,6 +56,7 @@ class Cursor {
   std::span<const uint8_t> bytes_;
   bool ok_ = true;
   bool limited_ = false;
+  size_t missing_ = 0;
 };
 
 enum class Network { kNone, kV4, kV6, kByVersion };
@@ -202,7 +206,7 @@ Network SkipLink(LinkType type, Cursor& c, VlanList& vlan) {
 void SkipAuthentication(Cursor& c) { c.Skip((size_t{c.U8(1)} + 2) * 4); }  // RFC 4302
 
 // On success the cursor stands at the TCP header.
-std::optional<DecodeSkip> SkipIpv4(Cursor& c, SynSegment& segment) {
+std::optional<DecodeSkip> SkipIpv4(Cursor& c, size_t cut_off, SynSegment& segment) {
   const uint8_t version_and_length = c.U8(0);
   const size_t header = (version_and_length & 0x0f) * size_t{4};
   const uint16_t total = c.U16(2);
@@ -214,9 +218,8 @@ std::optional<DecodeSkip> SkipIpv4(Cursor& c, SynSegment& segment) {
   if (!c.ok() || version_and_length >> 4 != 4 || header < 20) {
     return DecodeSkip::kMalformed;
   }
-  if (total != 0) {  // zero: the network card will fill it in (segmentation offload)
-    c.Limit(total);
-  }
+  // Zero: the network card will fill it in (segmentation offload).
+  c.Limit(total != 0 ? total : c.left() + cut_off);
   c.Skip(header);
   const bool later_fragment = (fragment & 0x1fff) != 0;
   if (later_fragment) {
@@ -268,7 +271,7 @@ std::optional<DecodeSkip> SkipIpv6(Cursor& c, SynSegment& segment) {
   return next == wire::kProtoTcp ? std::nullopt : std::optional(DecodeSkip::kNotTcp);
 }
 
-std::optional<DecodeSkip> ReadTcp(Cursor& c, SynSegment& segment) {
+std::optional<DecodeSkip> ReadTcp(Cursor& c, SegmentScope scope, SynSegment& segment) {
   segment.src.port = c.U16(0);
   segment.dst.port = c.U16(2);
   segment.seq = c.U32(4);
@@ -278,38 +281,52 @@ std::optional<DecodeSkip> ReadTcp(Cursor& c, SynSegment& segment) {
     return DecodeSkip::kMalformed;
   }
   segment.flags = offset_and_flags & (kTcpFin | kTcpSyn | kTcpRst | kTcpAck);
-  return segment.Has(kTcpSyn) || segment.Has(kTcpRst) ? std::nullopt
-                                                      : std::optional(DecodeSkip::kNoSynOrRst);
+  const size_t header = (offset_and_flags >> 12) * size_t{4};
+  const size_t whole = c.left() + c.missing();
+  segment.payload = static_cast<uint16_t>(std::min<size_t>(whole - std::min(whole, header), 0xffff));
+  const bool wanted = scope == SegmentScope::kAll || segment.Has(kTcpSyn) ||
+                      (scope == SegmentScope::kSynOrRst && segment.Has(kTcpRst));
+  return wanted ? std::nullopt : std::optional(DecodeSkip::kOutOfScope);
 }
 
-std::optional<DecodeSkip> ReadPacket(Network network, Cursor& c, SynSegment& segment) {
-  if (network == Network::kByVersion) {
-    const uint8_t version = c.U8(0) >> 4;
-    network = version == 4 ? Network::kV4 : version == 6 ? Network::kV6 : Network::kNone;
+Network KnownVersion(Network network, Cursor& c) {
+  if (network != Network::kByVersion) {
+    return network;
   }
-  if (network == Network::kNone) {
-    return DecodeSkip::kNotIp;
-  }
-  const auto skip = network == Network::kV4 ? SkipIpv4(c, segment) : SkipIpv6(c, segment);
-  return skip ? skip : ReadTcp(c, segment);
+  const uint8_t version = c.U8(0) >> 4;
+  return version == 4 ? Network::kV4 : version == 6 ? Network::kV6 : Network::kNone;
 }
 
 }  // namespace
 
 tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type, std::span<const uint8_t> captured,
-                                                   uint32_t wire_length) {
+                                                   uint32_t wire_length, SegmentScope scope) {
+  const size_t cut_off = wire_length - std::min<size_t>(wire_length, captured.size());
   SynSegment segment;
   Cursor c(captured);
-  const Network network = SkipLink(type, c, segment.vlan);
-  const auto skip = ReadPacket(network, c, segment);
+  const Network network = KnownVersion(SkipLink(type, c, segment.vlan), c);
+  auto skip = network == Network::kV4   ? SkipIpv4(c, cut_off, segment)
+              : network == Network::kV6 ? SkipIpv6(c, segment)
+                                        : std::optional(DecodeSkip::kNotIp);
+  if (!skip) {
+    skip = ReadTcp(c, scope, segment);
+  }
   if (!c.ok()) {  // whatever was concluded from bytes that are not there does not count
-    const bool cut_off = !c.limited() && captured.size() < wire_length;
-    return tl::make_unexpected(cut_off ? DecodeSkip::kTruncated : DecodeSkip::kMalformed);
+    return tl::make_unexpected(!c.limited() && cut_off > 0 ? DecodeSkip::kTruncated
+                                                           : DecodeSkip::kMalformed);
   }
   if (skip) {
     return tl::make_unexpected(*skip);
   }
   return segment;
+}
+
+std::optional<size_t> NetworkOffset(LinkType type, std::span<const uint8_t> captured) {
+  VlanList vlan;
+  Cursor c(captured);
+  const Network network = KnownVersion(SkipLink(type, c, vlan), c);
+  return c.ok() && network != Network::kNone ? std::optional(captured.size() - c.left())
+                                             : std::nullopt;
 }
 
 std::string_view ToString(DecodeSkip skip) {
@@ -320,8 +337,8 @@ std::string_view ToString(DecodeSkip skip) {
       return "not_tcp";
     case DecodeSkip::kLaterFragment:
       return "later_fragment";
-    case DecodeSkip::kNoSynOrRst:
-      return "no_syn_or_rst";
+    case DecodeSkip::kOutOfScope:
+      return "out_of_scope";
     case DecodeSkip::kTruncated:
       return "truncated";
     case DecodeSkip::kMalformed:

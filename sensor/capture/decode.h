@@ -1,7 +1,8 @@
 // From the bytes of a captured frame to the TCP segment in it. Pure; no allocation, no recursion,
 // every loop has a budget, and the cursor cannot read past the captured bytes whatever they say.
 //
-// Accepted is exactly what the kernel filter of bpf_program.h accepts (a test compares the two):
+// Accepted is exactly what the kernel filter of bpf_program.h accepts for the same scope (a test
+// compares the two):
 //
 //   link header -> up to 3 VLAN tags (8100, 88a8, 9100) -> [LLC/SNAP] -> [PPPoE session, PPP]
 //     -> [up to 4 MPLS labels] -> IPv4 (options, AH) | IPv6 (up to 6 extension headers) -> TCP
@@ -13,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -22,21 +24,37 @@
 
 namespace parallax::sensor {
 
+// Which TCP segments are wanted.
+enum class SegmentScope : uint8_t {
+  kSyn,       // with SYN set
+  kSynOrRst,  // RST as well: refusals
+  kAll,       // all: a saved capture also holds the acknowledgements that complete handshakes
+};
+
 // Why a frame holds nothing for us.
 enum class DecodeSkip : uint8_t {
   kNotIp,          // ARP, an unknown EtherType, more tags or labels than we follow
   kNotTcp,         // another protocol, tunnels among them
   kLaterFragment,  // the TCP header is in another frame
-  kNoSynOrRst,     // TCP in the middle of its life
+  kOutOfScope,     // TCP, but a segment that is not asked for
   kTruncated,      // the wire had more, but the capture cut it off
   kMalformed,      // a header contradicts itself or the length of the frame
 };
 inline constexpr size_t kDecodeSkipCount = 6;
 std::string_view ToString(DecodeSkip skip);
 
+// Whether the frame could not be understood, as opposed to being none of our business.
+constexpr bool IsUndecodable(DecodeSkip skip) {
+  return skip == DecodeSkip::kTruncated || skip == DecodeSkip::kMalformed;
+}
+
 // `captured` are the bytes at hand, `wire_length` is how long the frame was on the wire.
 tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type, std::span<const uint8_t> captured,
-                                                   uint32_t wire_length);
+                                                   uint32_t wire_length,
+                                                   SegmentScope scope = SegmentScope::kSynOrRst);
+
+// Where the IP header begins, behind link header, tags and labels; nullopt if there is none.
+std::optional<size_t> NetworkOffset(LinkType type, std::span<const uint8_t> captured);
 
 // Facts that the decoder and the filter generator share.
 namespace wire {

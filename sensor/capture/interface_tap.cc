@@ -1,7 +1,9 @@
 #include "sensor/capture/interface_tap.h"
 
 #include <fmt/format.h>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +12,7 @@
 #include "common/log.h"
 #include "sensor/capture/decode.h"
 #include "sensor/capture/interfaces.h"
+#include "sensor/capture/user_filter.h"
 
 namespace parallax::sensor {
 namespace {
@@ -20,6 +23,7 @@ constexpr Duration kFirstRetry = 1s;
 constexpr Duration kLastRetry = 30s;
 // A stamp further back than this is a wall clock that was set, not a frame that waited.
 constexpr Duration kMostWaited = 10s;
+constexpr Duration kSilentAfter = 60s;
 // A ring block is 256 KiB; fewer than a handful of them cannot be filled and emptied at once.
 constexpr size_t kLeastRing = size_t{2} << 20;
 constexpr size_t kMostRing = size_t{1} << 30;
@@ -63,9 +67,6 @@ struct InterfaceTap::Handle {
   LinkType link_type = LinkType::kEthernet;
   bool nanoseconds = true;
   int fd = -1;
-  // As libpcap last reported them: 32 bits that wrap.
-  u_int last_received = 0;
-  u_int last_dropped = 0;
 };
 
 InterfaceTap::InterfaceTap(std::string name, const LiveCaptureOptions& options)
@@ -122,18 +123,20 @@ Result<void> InterfaceTap::Open() {
   handle_ = std::move(handle);
   index_ = interface.index;
   back_off_ = Duration::zero();
+  was_open_ = true;
+  heard_at_ = MonoTime();
   Enter(interface.up || IsPseudo() ? State::kUp : State::kDown, "");
   return {};
 }
 
-void InterfaceTap::Close() {
+void InterfaceTap::Close(MonoTime now, const LiveCapture::Handlers& handlers) {
   if (handle_) {
-    CountDrops();
+    CountDrops(now, handlers);
     handle_.reset();
   }
 }
 
-void InterfaceTap::Dispatch(int most, uint64_t& frames, const LiveCapture::Sink& sink) {
+void InterfaceTap::Dispatch(int most, uint64_t& frames, const LiveCapture::Handlers& handlers) {
   if (!handle_) {
     return;
   }
@@ -141,52 +144,68 @@ void InterfaceTap::Dispatch(int most, uint64_t& frames, const LiveCapture::Sink&
     const InterfaceTap& tap;
     const Moment now;
     uint64_t& frames;
-    const LiveCapture::Sink& sink;
-  } batch{*this, Now(), frames, sink};
+    const LiveCapture::Handlers& handlers;
+  } batch{*this, Now(), frames, handlers};
+  CountDrops(batch.now.mono, handlers);
   const auto each = [](u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
     auto& b = *reinterpret_cast<Batch*>(user);
     const Handle& handle = *b.tap.handle_;
-    const auto segment = DecodeSegment(handle.link_type, {bytes, header->caplen}, header->len);
-    if (!segment || (b.tap.options_.scope == FilterScope::kSyn && !segment->Has(kTcpSyn))) {
-      return;  // queued before the filter was in place
+    const LiveCaptureOptions& options = b.tap.options_;
+    const std::span<const uint8_t> captured(bytes, header->caplen);
+    const auto segment = DecodeSegment(handle.link_type, captured, header->len, options.scope);
+    if (!segment ||  // queued before the filter was in place
+        (options.filter != nullptr &&
+         !options.filter->Matches(handle.link_type, captured, header->len))) {
+      return;
     }
     const auto fraction = Duration(header->ts.tv_usec) * (handle.nanoseconds ? 1 : 1000);
     const WallTime stamp(std::chrono::seconds(header->ts.tv_sec) + fraction);
     const Duration waited = b.now.wall - stamp;
     const bool plausible = waited > Duration::zero() && waited < kMostWaited;
-    b.sink({.segment = *segment,
-            .stamp = stamp,
-            .seen = plausible ? b.now.mono - waited : b.now.mono,
-            .interface = b.tap.name_,
-            .frame = ++b.frames,
-            .wire_length = header->len});
+    b.handlers.segment({.segment = *segment,
+                        .stamp = stamp,
+                        .seen = plausible ? b.now.mono - waited : b.now.mono,
+                        .interface = b.tap.name_,
+                        .frame = ++b.frames,
+                        .wire_length = header->len});
   };
   const int count =
       pcap_dispatch(handle_->pcap.get(), most, each, reinterpret_cast<u_char*>(&batch));
   if (count < 0 && count != PCAP_ERROR_BREAK) {
     const std::string why = pcap_geterr(handle_->pcap.get());
-    Close();
+    Close(batch.now.mono, handlers);
     retry_at_ = batch.now.mono + kFirstRetry;
     Enter(FindInterface(name_).index == 0 ? State::kGone : State::kDown, why);
   }
 }
 
-void InterfaceTap::Look(MonoTime now) {
+void InterfaceTap::Look(MonoTime now, const LiveCapture::Handlers& handlers) {
   const HostInterface interface = FindInterface(name_);
   const bool present = interface.index != 0 || IsPseudo();
   if (handle_ && interface.index != index_) {
-    Close();  // bound to an interface that is no more; one of the same name may be there again
+    Close(now, handlers);  // bound to an interface that is no more; its namesake may be there
     Enter(State::kGone, "");
     retry_at_ = now;
   }
   if (handle_) {
-    CountDrops();
-    Enter(interface.up || IsPseudo() ? State::kUp : State::kDown, "");
+    CountDrops(now, handlers);
+    if (IsPseudo()) {
+      Enter(State::kUp, "");
+    } else if (!interface.up) {
+      Enter(State::kDown, "");
+    } else {
+      const std::string silence = Silence(interface.carrier, now);
+      Enter(silence.empty() ? State::kUp : State::kSilent, silence);
+    }
     return;
   }
   if (!present) {
     Enter(State::kGone, "");
     return;
+  }
+  // Frames come and go there, and we do not see them; the same until the handle is open again.
+  if (was_open_ && handlers.loss) {
+    handlers.loss({.interface = name_, .until = now, .packets = 0});
   }
   if (now < retry_at_) {
     return;
@@ -201,14 +220,31 @@ void InterfaceTap::Look(MonoTime now) {
   }
 }
 
-void InterfaceTap::CountDrops() {
-  pcap_stat stats{};
-  if (pcap_stats(handle_->pcap.get(), &stats) == 0) {
-    received_ += stats.ps_recv - handle_->last_received;
-    dropped_ += stats.ps_drop - handle_->last_dropped;
-    handle_->last_received = stats.ps_recv;
-    handle_->last_dropped = stats.ps_drop;
+void InterfaceTap::CountDrops(MonoTime now, const LiveCapture::Handlers& handlers) {
+  // What pcap_stats() would add up in 32 bits, which wrap. The kernel starts anew at each reading;
+  // tp_packets counts what passed the filter, dropped or not.
+  tpacket_stats_v3 stats{};
+  socklen_t size = sizeof stats;
+  if (getsockopt(handle_->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) != 0) {
+    return;
   }
+  received_ += stats.tp_packets;
+  dropped_ += stats.tp_drops;
+  if (stats.tp_drops > 0 && handlers.loss) {
+    handlers.loss({.interface = name_, .until = now, .packets = stats.tp_drops});
+  }
+}
+
+std::string InterfaceTap::Silence(bool carrier, MonoTime now) {
+  if (!carrier) {
+    return "no carrier";
+  }
+  const uint64_t frames = FramesReceived(name_).value_or(0);
+  if (frames != frames_heard_ || heard_at_ == MonoTime()) {
+    frames_heard_ = frames;
+    heard_at_ = now;
+  }
+  return now - heard_at_ < kSilentAfter ? "" : "no frame received for a minute";
 }
 
 void InterfaceTap::Enter(State state, const std::string& why) {
@@ -230,6 +266,9 @@ InterfaceHealth InterfaceTap::Health() const {
   switch (state_) {
     case State::kUp:
       state = "up";
+      break;
+    case State::kSilent:
+      state = "silent";
       break;
     case State::kDown:
       state = "down";

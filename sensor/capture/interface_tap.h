@@ -2,7 +2,10 @@
 // alive while its interface is down, so the handle is kept then; once the interface is gone or has
 // been made anew, the handle is dead and a new one is opened by name, tried after 1, 2, 4 ... 30 s.
 //
-//   up <--> down      up, down --> gone --> up      any --> no_permission --> up
+//   up <--> silent    up, silent <--> down    up, silent, down --> gone --> up
+//   any --> no_permission --> up
+//
+// silent: up, but nobody is heard there: no carrier, or not one frame of any kind for a minute.
 //
 // Belongs to the capture thread. Behind LiveCapture; use that.
 #pragma once
@@ -27,18 +30,21 @@ class InterfaceTap {
   Result<void> Open();
   // -1 while there is no handle.
   int fd() const;
-  // Hands at most `most` queued frames to `sink`, numbering them from `frames` on.
-  void Dispatch(int most, uint64_t& frames, const LiveCapture::Sink& sink);
-  // Once a second: counters, state, another try if it is time.
-  void Look(MonoTime now);
+  // Hands over at most `most` queued frames, numbering them from `frames` on; before them, what the
+  // kernel has dropped.
+  void Dispatch(int most, uint64_t& frames, const LiveCapture::Handlers& handlers);
+  // Once a second: counters, state, another try if it is time. `handlers.loss` may be empty.
+  void Look(MonoTime now, const LiveCapture::Handlers& handlers);
   InterfaceHealth Health() const;
 
  private:
   struct Handle;
-  enum class State { kUp, kDown, kGone, kNoPermission };
+  enum class State { kUp, kSilent, kDown, kGone, kNoPermission };
 
-  void Close();
-  void CountDrops();
+  void Close(MonoTime now, const LiveCapture::Handlers& handlers);
+  void CountDrops(MonoTime now, const LiveCapture::Handlers& handlers);
+  // Why an interface that is up says nothing; empty if it does.
+  std::string Silence(bool carrier, MonoTime now);
   void Enter(State state, const std::string& why);
   bool IsPseudo() const { return name_ == "any"; }
 
@@ -49,8 +55,11 @@ class InterfaceTap {
   unsigned index_ = 0;  // of the interface the handle is bound to
   Duration back_off_{};
   MonoTime retry_at_;
+  bool was_open_ = false;
   uint64_t received_ = 0;
   uint64_t dropped_ = 0;
+  uint64_t frames_heard_ = 0;  // the interface's own count when it was last seen to grow
+  MonoTime heard_at_;
 };
 
 }  // namespace parallax::sensor

@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <sstream>
 
 #include "common/fd.h"
 
@@ -79,6 +81,7 @@ Result<std::vector<HostInterface>> ListInterfaces() {
       all.push_back({.name = std::string(name),
                      .index = if_nametoindex(entry->ifa_name),
                      .up = (entry->ifa_flags & IFF_UP) != 0,
+                     .carrier = (entry->ifa_flags & IFF_RUNNING) != 0,
                      .loopback = (entry->ifa_flags & IFF_LOOPBACK) != 0,
                      .addresses = {}});
       found = all.end() - 1;
@@ -104,10 +107,29 @@ HostInterface FindInterface(std::string_view name) {
   if (ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0) {
     const auto flags = static_cast<unsigned>(request.ifr_flags);
     interface.up = (flags & IFF_UP) != 0;
+    interface.carrier = (flags & IFF_RUNNING) != 0;
     interface.loopback = (flags & IFF_LOOPBACK) != 0;
     interface.index = if_nametoindex(interface.name.c_str());
   }
   return interface;
+}
+
+std::optional<uint64_t> FramesReceived(std::string_view name) {
+  // Of this process's network namespace, which /sys need not be.
+  std::ifstream file("/proc/self/net/dev");
+  for (std::string line; std::getline(file, line);) {
+    const size_t start = line.find_first_not_of(' ');
+    const size_t colon = line.rfind(':');  // a name may hold colons, the counters do not
+    if (start == line.npos || colon == line.npos || line.substr(start, colon - start) != name) {
+      continue;
+    }
+    uint64_t bytes = 0;
+    uint64_t frames = 0;
+    if (std::istringstream(line.substr(colon + 1)) >> bytes >> frames) {
+      return frames;
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string> DefaultCaptureInterfaces(std::span<const HostInterface> interfaces) {

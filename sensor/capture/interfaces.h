@@ -2,6 +2,8 @@
 // which networks are local. Asks the kernel at each call; thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,7 +22,8 @@ struct InterfaceAddress {
 struct HostInterface {
   std::string name;
   unsigned index = 0;  // the kernel's; another one after the interface was re-created
-  bool up = false;     // set up by the administrator; the cable may still be out
+  bool up = false;       // set up by the administrator
+  bool carrier = false;  // and something is plugged in at the other end
   bool loopback = false;
   std::vector<InterfaceAddress> addresses;
 };
@@ -30,6 +33,10 @@ Result<std::vector<HostInterface>> ListInterfaces();
 
 // One interface by name, without its addresses; index 0 if there is none of that name.
 HostInterface FindInterface(std::string_view name);
+
+// Frames that an interface has received since it exists, whatever they hold; nullopt if there is no
+// interface of that name.
+std::optional<uint64_t> FramesReceived(std::string_view name);
 
 // Interfaces that are up and have an address, loopback excepted.
 std::vector<std::string> DefaultCaptureInterfaces(std::span<const HostInterface> interfaces);

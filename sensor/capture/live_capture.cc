@@ -35,11 +35,11 @@ Result<std::unique_ptr<LiveCapture>> LiveCapture::Open(LiveCaptureOptions option
     taps.push_back(std::move(tap));
   }
   std::unique_ptr<LiveCapture> capture(new LiveCapture(std::move(taps)));
-  capture->Look(Now());
+  capture->Look(Now(), {});
   return capture;
 }
 
-void LiveCapture::Run(const Sink& sink, const Idle& idle, const std::atomic<bool>& stop) {
+void LiveCapture::Run(const Handlers& handlers, const std::atomic<bool>& stop) {
   std::vector<pollfd> polls;
   MonoTime look_at = Now().mono + kLookEvery;
   while (!stop.load(std::memory_order_relaxed)) {
@@ -51,24 +51,24 @@ void LiveCapture::Run(const Sink& sink, const Idle& idle, const std::atomic<bool
     if (ready > 0) {
       for (size_t i = 0; i < taps_.size(); ++i) {
         if (polls[i].revents != 0) {
-          taps_[i]->Dispatch(kBatch, frames_, sink);
+          taps_[i]->Dispatch(kBatch, frames_, handlers);
         }
       }
     }
     const Moment now = Now();
     if (now.mono >= look_at) {
       look_at = now.mono + kLookEvery;
-      Look(now);
+      Look(now, handlers);
     }
-    idle(now);
+    handlers.idle(now);
   }
-  Look(Now());
+  Look(Now(), handlers);
 }
 
-void LiveCapture::Look(const Moment& now) {
+void LiveCapture::Look(const Moment& now, const Handlers& handlers) {
   std::vector<InterfaceHealth> health;
   for (const auto& tap : taps_) {
-    tap->Look(now.mono);
+    tap->Look(now.mono, handlers);
     health.push_back(tap->Health());
   }
   std::lock_guard lock(health_mutex_);

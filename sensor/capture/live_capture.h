@@ -1,6 +1,7 @@
 // Captures on several named interfaces at once, in one thread: Linux memory-mapped rings
 // (TPACKET_V3), nanosecond stamps, our own kernel filter. An interface that goes down or away is
-// tried again by name for as long as it takes; the others go on meanwhile.
+// tried again by name for as long as it takes; the others go on meanwhile. What was lost is told
+// before the segments that come after the loss.
 //
 // Needs CAP_NET_RAW in Open(), and again whenever an interface was re-created.
 // Threads: Run() belongs to one thread; Health() may be called from any.
@@ -22,40 +23,53 @@
 
 namespace parallax::sensor {
 
+class InterfaceTap;
+class UserFilter;
+
 struct LiveCaptureOptions {
   std::vector<std::string> interfaces;
-  FilterScope scope = FilterScope::kSynOrRst;
+  SegmentScope scope = SegmentScope::kSynOrRst;
   bool promiscuous = false;
   int snap_length = 256;  // bytes: link and tags 26, MPLS 16, IPv6 40, extensions 100, TCP
   // Shared by the interfaces, 2 MiB each at the least; 64 MiB hold some 400 000 SYNs.
   size_t ring_bytes = size_t{64} << 20;
-  // How long the kernel may hold back a ring block that is not full: bounds the latency.
-  std::chrono::milliseconds block_timeout{10};
+  // How long the kernel may hold back a ring block that is not full. Bounds the latency; but a block
+  // given up early still takes 256 KiB of the ring, so it also bounds how long the reader may be
+  // kept waiting while frames trickle in: 64 MiB / 256 KiB * 2 ms = 0.5 s.
+  std::chrono::milliseconds block_timeout{2};
+  const UserFilter* filter = nullptr;  // narrows the capture; outlives it
 };
 
-class InterfaceTap;
+// Frames may have been there that we have not seen.
+struct CaptureLoss {
+  std::string_view interface;
+  MonoTime until;        // when it was noticed: what happens later is seen again
+  uint64_t packets = 0;  // dropped by the kernel; 0 if the interface was not being captured
+};
 
 class LiveCapture {
  public:
-  using Sink = std::function<void(const CapturedSegment&)>;
-  using Idle = std::function<void(const Moment&)>;
+  // What Run() calls, on its thread. REQUIRES: none of them throws.
+  struct Handlers {
+    std::function<void(const CapturedSegment&)> segment;
+    std::function<void(const CaptureLoss&)> loss;
+    std::function<void(const Moment&)> idle;  // between batches, every 10 ms or more often
+  };
 
   // Opens every interface. kUsage without any; kNotFound for a name this host does not have;
   // kPermission if the kernel does not let us. An interface that is merely down is no error.
   static Result<std::unique_ptr<LiveCapture>> Open(LiveCaptureOptions options);
   ~LiveCapture();
 
-  // Captures until `stop` is set, which is noticed within 10 ms. `sink` gets each segment; `idle`
-  // is called between batches, every 10 ms or more often, with the time.
-  // REQUIRES: neither of them throws.
-  void Run(const Sink& sink, const Idle& idle, const std::atomic<bool>& stop);
+  // Captures until `stop` is set, which is noticed within 10 ms.
+  void Run(const Handlers& handlers, const std::atomic<bool>& stop);
 
   // One entry per interface, in the order of the options; counters at most a second old.
   std::vector<InterfaceHealth> Health() const;
 
  private:
   explicit LiveCapture(std::vector<std::unique_ptr<InterfaceTap>> taps);
-  void Look(const Moment& now);
+  void Look(const Moment& now, const Handlers& handlers);
 
   std::vector<std::unique_ptr<InterfaceTap>> taps_;
   uint64_t frames_ = 0;

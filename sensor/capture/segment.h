@@ -30,7 +30,7 @@ enum TcpFlag : uint8_t {
   kTcpAck = 0x10,
 };
 
-// A TCP segment with SYN or RST set.
+// The header of a TCP segment that has to do with a handshake.
 struct SynSegment {
   Endpoint src{};
   Endpoint dst{};
@@ -38,6 +38,7 @@ struct SynSegment {
   uint32_t ack = 0;
   uint8_t flags = 0;  // kTcpFin | kTcpSyn | kTcpRst | kTcpAck, other bits cleared
   uint8_t ttl = 0;    // IPv4 TTL or IPv6 hop limit
+  uint16_t payload = 0;  // bytes behind the TCP header as the IP header counts them, captured or not
   VlanList vlan{};
 
   bool Has(TcpFlag flag) const { return (flags & flag) != 0; }
@@ -51,7 +52,7 @@ struct CapturedSegment {
   SynSegment segment;
   WallTime stamp;              // the kernel's or the file's
   MonoTime seen;               // the same instant on the monotonic clock; in a file, from `stamp`
-  std::string_view interface;  // empty for a file; valid as long as the capture it came from
+  std::string_view interface;  // empty if a file does not say; lives as long as the capture
   uint64_t frame = 0;          // file: number of the frame in it; live: running number; from 1
   uint32_t wire_length = 0;    // bytes
 };

@@ -83,6 +83,40 @@ void Fill(const Attempt& attempt, v1::Attempt* out) {
   out->set_syn_acks(attempt.syn_acks);
   out->set_ttl(attempt.ttl);
   out->set_interface(Text(attempt.interface));
+  out->set_sampling(attempt.sampling);
+}
+
+void Fill(const ServerReport& report, v1::ServerReport* out) {
+  out->set_server(Bytes(report.server));
+  out->set_window_start(static_cast<uint64_t>(ToUnixNanos(report.window_start)));
+  out->set_window_nanos(Nanos(report.window));
+  out->set_age_nanos(Nanos(report.age));
+  out->set_aggregate(report.aggregate);
+  out->set_sampling(report.sampling);
+  out->set_syns(report.syns);
+  out->set_syn_acks(report.syn_acks);
+  out->set_sources(report.sources);
+  out->set_port(report.port);
+  out->set_port_syns(report.port_syns);
+  out->set_port_syn_acks(report.port_syn_acks);
+  out->set_completed(report.completed);
+  out->set_half_open(report.half_open);
+  out->set_unanswered(report.unanswered);
+  out->set_refused(report.refused);
+  out->set_unknown(report.unknown);
+  const auto set = [out](const auto& value, auto setter) {
+    if (value) {
+      (out->*setter)(*value);
+    }
+  };
+  set(report.half_open_repeated, &v1::ServerReport::set_half_open_repeated);
+  set(report.half_open_known, &v1::ServerReport::set_half_open_known);
+  set(report.all_or_nothing, &v1::ServerReport::set_all_or_nothing);
+  out->set_syn_rate(report.syn_rate);
+  out->set_usual_rate(report.usual_rate);
+  out->set_excess(report.excess);
+  set(report.listen_overflows, &v1::ServerReport::set_listen_overflows);
+  set(report.syn_cookies_sent, &v1::ServerReport::set_syn_cookies_sent);
 }
 
 void Fill(const ProbeReport& report, v1::ProbeReport* out) {
@@ -148,6 +182,8 @@ v1::Health ToProto(const SensorHealth& health) {
   out.set_spool_records(health.spool_records);
   out.set_spool_bytes(health.spool_bytes);
   out.set_records_dropped(health.records_dropped);
+  out.set_attempts_evicted(health.attempts_evicted);
+  out.set_attempts_unsampled(health.attempts_unsampled);
   out.set_probing(health.probing);
   out.set_probing_problem(Text(health.probing_problem));
   return out;
@@ -164,8 +200,10 @@ v1::Batch ToProto(uint64_t first_sequence, const std::vector<Record>& records) {
     v1::Record* out = batch.add_records();
     if (const auto* attempt = std::get_if<Attempt>(&record)) {
       Fill(*attempt, out->mutable_attempt());
+    } else if (const auto* report = std::get_if<ProbeReport>(&record)) {
+      Fill(*report, out->mutable_report());
     } else {
-      Fill(std::get<ProbeReport>(record), out->mutable_report());
+      Fill(std::get<ServerReport>(record), out->mutable_server());
     }
     bytes += out->ByteSizeLong();
   }

@@ -15,7 +15,7 @@ using namespace frames;
 
 class Filter {
  public:
-  Filter(LinkType link, FilterScope scope) {
+  Filter(LinkType link, SegmentScope scope) {
     for (const BpfInstruction& i : MakeCaptureFilter(link, scope)) {
       instructions_.push_back({i.code, i.jt, i.jf, i.k});
     }
@@ -37,9 +37,8 @@ class Filter {
   bpf_program program_{};
 };
 
-bool DecoderAccepts(LinkType link, FilterScope scope, const Bytes& frame) {
-  const auto segment = DecodeSegment(link, frame, static_cast<uint32_t>(frame.size()));
-  return segment && (scope == FilterScope::kSynOrRst || segment->Has(kTcpSyn));
+bool DecoderAccepts(LinkType link, SegmentScope scope, const Bytes& frame) {
+  return DecodeSegment(link, frame, static_cast<uint32_t>(frame.size()), scope).has_value();
 }
 
 std::string Hex(const Bytes& frame) {
@@ -54,7 +53,7 @@ std::string Hex(const Bytes& frame) {
 
 TEST(BpfProgram, IsSomethingTheKernelTakes) {
   for (const LinkType link : kAllLinkTypes) {
-    for (const FilterScope scope : {FilterScope::kSyn, FilterScope::kSynOrRst}) {
+    for (const SegmentScope scope : {SegmentScope::kSyn, SegmentScope::kSynOrRst, SegmentScope::kAll}) {
       SCOPED_TRACE(ToString(link));
       const auto program = MakeCaptureFilter(link, scope);
       ASSERT_FALSE(program.empty());
@@ -78,7 +77,7 @@ TEST(BpfProgram, IsSomethingTheKernelTakes) {
 TEST(BpfProgram, CookedLoadsStayBehindTheHeader) {
   for (const auto& [link, header, protocol] :
        {std::tuple(LinkType::kLinuxSll, 16u, 14u), {LinkType::kLinuxSll2, 20u, 0u}}) {
-    for (const BpfInstruction& i : MakeCaptureFilter(link, FilterScope::kSyn)) {
+    for (const BpfInstruction& i : MakeCaptureFilter(link, SegmentScope::kSyn)) {
       const bool load = (i.code & 7) == 0;
       const unsigned mode = i.code & 0xe0;
       if (load && mode == 0x20) {
@@ -91,7 +90,7 @@ TEST(BpfProgram, CookedLoadsStayBehindTheHeader) {
 }
 
 TEST(BpfProgram, AgreesWithTheDecoderOnEverySampleAtEveryLength) {
-  for (const FilterScope scope : {FilterScope::kSyn, FilterScope::kSynOrRst}) {
+  for (const SegmentScope scope : {SegmentScope::kSyn, SegmentScope::kSynOrRst, SegmentScope::kAll}) {
     for (const LinkType link : kAllLinkTypes) {
       Filter filter(link, scope);
       for (const Sample& sample : Samples()) {  // samples of other link types are junk here
@@ -114,7 +113,7 @@ TEST(BpfProgram, AgreesWithTheDecoderOnMutations) {
                              0xdd, 0x2c, 0x2b, 0x33, 0x3c, 0xaa, 0x03, 0x47, 0x64, 0x21, 0x57};
   size_t accepted = 0;
   for (const LinkType link : kAllLinkTypes) {
-    Filter filter(link, FilterScope::kSynOrRst);
+    Filter filter(link, SegmentScope::kSynOrRst);
     for (const Sample& sample : samples) {
       if (sample.link != link) {
         continue;
@@ -139,7 +138,7 @@ TEST(BpfProgram, AgreesWithTheDecoderOnMutations) {
               break;
           }
         }
-        const bool decoder = DecoderAccepts(link, FilterScope::kSynOrRst, frame);
+        const bool decoder = DecoderAccepts(link, SegmentScope::kSynOrRst, frame);
         ASSERT_EQ(filter.Accepts(frame), decoder) << sample.name << ": " << Hex(frame);
         accepted += decoder ? 1 : 0;
       }

@@ -1,0 +1,192 @@
+#!/bin/bash
+# What became of real connection attempts, against the real kernel's timers: client - router - server,
+# each a network namespace inside a private one, with `parallax-sensor capture --handshakes` looking on.
+# Floods and interfaces that come and go have namespaces of their own. Nothing outside is touched.
+#
+#   tests/e2e/handshakes_live.sh [BINARY_DIR]
+#
+# BINARY_DIR holds parallax-sensor; default: bin in $PARALLAX_BUILD_DIR, else build/bin.
+# Prints "ok - ..." or "not ok - ..." per check; exit 0 if all passed, 1 if not, 77 if namespaces are
+# not to be had.
+# shellcheck disable=SC2317 # most functions are called by name, through check and wait_for
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+PATH=$PATH:/usr/sbin:/sbin
+if [ "${1:-}" != --inside ]; then
+  bin=$(cd "${1:-${PARALLAX_BUILD_DIR:-$here/build}/bin}" && pwd) || exit 1
+  [ -x "$bin/parallax-sensor" ] || { echo "no $bin/parallax-sensor: build it first" >&2; exit 1; }
+  user=(); [ "$(id -u)" = 0 ] || user=(-Ur)
+  unshare "${user[@]}" -nmp --fork --mount-proc true 2>/dev/null || {
+    echo "cannot make namespaces here (kernel.unprivileged_userns_clone?)" >&2; exit 77; }
+  exec unshare "${user[@]}" -nmp --fork --kill-child --mount-proc "$0" --inside "$bin"
+fi
+sensor="$2/parallax-sensor"
+python=$(command -v /usr/bin/python3 python3 | head -1)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mount -t tmpfs tmpfs /run && mkdir -p /run/netns || exit 77
+
+pass() { echo "ok - handshakes_live $1"; }
+fail() { echo "not ok - handshakes_live $1: ${2:-}"; touch "$work/failed"; }
+check() {  # check NAME COMMAND...: the last line of what the command says is why
+  local name=$1 why; shift
+  if why=$("$@" 2>&1); then pass "$name"; else fail "$name" "${why##*$'\n'}"; fi
+}
+wait_for() {  # wait_for SECONDS COMMAND...
+  local until=$(($(date +%s) + $1)); shift
+  until "$@" >/dev/null 2>&1; do [ "$(date +%s)" -lt "$until" ] || return 1; sleep 0.05; done
+}
+
+# --- captures and their records -------------------------------------------------------------------
+# start NAME NAMESPACE INTERFACE...: a capture in the background, its records in $work/NAME; returns
+# once it listens
+start() {
+  local name=$1 namespace=$2 interface interfaces=(); shift 2
+  for interface in "$@"; do interfaces+=(--interface "$interface"); done
+  ip netns exec "$namespace" "$sensor" capture "${interfaces[@]}" --handshakes -o jsonl \
+    >"$work/$name" 2>"$work/$name.err" &
+  echo $! >"$work/$name.pid"
+  wait_for 10 grep -q 'capturing on' "$work/$name.err" ||
+    fail "$name-starts" "$(tail -n 1 "$work/$name.err")"
+}
+stop() {  # stop NAME: as Ctrl-C does
+  local pid code; pid=$(cat "$work/$1.pid")
+  kill -INT "$pid"
+  if wait_for 5 ended "$pid"; then
+    wait "$pid"; code=$?
+    check "$1-ends-on-interrupt" test $code = 0
+  else
+    kill -KILL "$pid"; wait "$pid"
+    fail "$1-ends-on-interrupt" "not within 5 s"
+  fi
+}
+ended() { ! kill -0 "$1"; }
+cat >"$work/judge.py" <<'PY'
+# judge.py FILE PORT FAMILY COUNT EXPRESSION: whether FILE holds exactly COUNT attempts to PORT in
+# that family, and the expression, over their fields, is true for each. Prints some if not.
+import json, sys
+port, family, count, expression = int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5]
+of_case = [r for r in map(json.loads, open(sys.argv[1]))
+           if r["dport"] == port and (":" in r["dst"]) == (family == "6")]
+wrong = [r for r in of_case if not eval(expression, dict(r))]
+if len(of_case) != count or wrong:
+    show = ("interface", "src", "sport", "dst", "ttl", "outcome", "rule", "syns", "syn_acks")
+    print(f"{len(of_case)} attempts (should be {count}), {len(wrong)} wrong:",
+          "; ".join(" ".join(f"{k}={r[k]}" for k in show) for r in (wrong or of_case)[:4]))
+    sys.exit(1)
+PY
+judge() { "$python" "$work/judge.py" "$work/$1" "${@:2}"; }
+cat >"$work/delay.py" <<'PY'
+# delay.py FILE PORT FAMILY: prints how long after its first SYN the attempt to PORT is decided, in
+# seconds; waits for that, at most 20 s.
+import datetime, json, sys, time
+deadline = time.monotonic() + 20
+while time.monotonic() < deadline:
+    for line in open(sys.argv[1]):
+        r = json.loads(line) if line.endswith("\n") else {"dport": 0}
+        if r["dport"] == int(sys.argv[2]) and (":" in r["dst"]) == (sys.argv[3] == "6"):
+            first = datetime.datetime.fromisoformat(r["time"][:26] + "+00:00").timestamp()
+            sys.exit(print(f"{time.time() - first:.2f}"))
+    time.sleep(0.02)
+PY
+between() {  # between LEAST MOST FILE: the number in FILE is
+  awk -v a="$1" -v b="$2" '{ print; inside = a <= $1 && $1 <= b } END { exit !inside }' "$3"
+}
+lines() { [ "$(wc -l <"$work/$1")" -ge "$2" ]; }
+
+# --- networks and connections ---------------------------------------------------------------------
+# cable A IF_A B IF_B NET4 NET6: A is NET4.1 and NET6::1, B is .2 and ::2
+cable() {
+  ip link add name "$2" netns "$1" type veth peer name "$4" netns "$3"
+  address "$1" "$2" "$5.1" "$6::1"; address "$3" "$4" "$5.2" "$6::2"
+  ip -n "$1" link set "$2" up; ip -n "$3" link set "$4" up
+}
+address() { ip -n "$1" addr add "$3/24" dev "$2"; ip -n "$1" addr replace "$4/64" dev "$2" nodad; }
+gateway() { ip -n "$1" route add default via "$2"; ip -n "$1" -6 route add default via "$3"; }
+mac() { ip -n "$1" -o link show dev "$2" | sed 's/.*ether \([0-9a-f:]*\).*/\1/'; }
+knock() {  # knock NAMESPACE ADDRESS PORT [SECONDS]: opens a connection and closes it
+  ip netns exec "$1" timeout "${4:-5}" bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null
+}
+forge() { ip netns exec "$1" "$python" "$here/tests/e2e/handshakes_live/forge_syns.py" "${@:2}"; }
+cat >"$work/listen.py" <<'PY'
+# listen.py READY_FILE BACKLOG PORT...: takes connections of both families, reads each to its end and
+# closes it; with TCP Fast Open where the namespace allows it.
+import socket, sys, threading
+def serve(listener):
+    while True:
+        connection = listener.accept()[0]
+        connection.settimeout(2)
+        try:
+            while connection.recv(4096): pass
+        except OSError: pass
+        connection.close()
+for port in map(int, sys.argv[3:]):
+    s = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True,
+                             backlog=int(sys.argv[2]))
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+    threading.Thread(target=serve, args=(s,)).start()
+open(sys.argv[1], "w").close()
+PY
+listen() {  # listen NAMESPACE BACKLOG PORT...: a server in the background, its pid in $listener
+  ip netns exec "$1" "$python" "$work/listen.py" "$work/listening.$1" "${@:2}" & listener=$!
+  wait_for 10 test -e "$work/listening.$1" || fail "listener-in-$1" "does not start"
+}
+hang_up() { kill "$1"; wait "$1" 2>/dev/null; }
+namespaces() {
+  local name
+  for name in "$@"; do ip netns add "$name" && ip -n "$name" link set lo up || exit 77; done
+}
+
+# --- a flood of forged SYNs -----------------------------------------------------------------------
+flood() {  # flood FAMILY
+  local family=$1 sent=20000 target source listener name="flood-ipv$1" victim="victim$1" far="far$1"
+  if [ "$family" = 4 ]; then target=192.0.2.2 source=198.18.0.0/15
+  else target=2001:db8::2 source=2001:db8:f::/96; fi
+  namespaces "$far" "$victim"; cable "$far" f0 "$victim" v0 192.0.2 2001:db8:; gateway "$victim" 192.0.2.1 2001:db8::1
+  ip netns exec "$victim" sysctl -qw net.ipv4.tcp_syncookies=0 net.ipv4.tcp_max_syn_backlog=64
+  listen "$victim" 32 7030 7031
+  start "$name" "$victim" v0
+  forge "$far" f0 "$(mac "$victim" v0)" "$source" "$target" 7030 $sent
+  wait_for 20 lines "$name" $sent
+  knock "$far" "$target" 7031
+  wait_for 10 judge "$name" 7031 "$family" 1 True
+  check "$name-does-not-hide-others" judge "$name" 7031 "$family" 1 'outcome == "completed"'
+  stop "$name"
+  hang_up $listener
+  check "$name-none-unanswered" judge "$name" 7030 "$family" $sent 'outcome in ("half_open", "unknown")'
+  check "$name-counted" counted "$work/$name.err" $((sent + 1)) "$(wc -l <"$work/$name")"
+  check "$name-no-drops" grep -q ', 0 dropped by the kernel' "$work/$name.err"
+}
+# counted FILE SYNS ATTEMPTS: the summary's counts
+counted() {
+  awk -v syns="$2" -v attempts="$3" '
+    / SYN, / { split($0, part, ", "); seen = part[2] + 0 }
+    /^attempts:/ { gsub(/[^0-9]+/, " "); for (i = 1; i <= 5; ++i) sum += $i }
+    { said = said " " $0 }
+    END { print said; exit !(seen == syns && sum == attempts) }' "$1"
+}
+
+# --- an interface that goes away and comes back ----------------------------------------------------
+flap() {
+  local listener i
+  namespaces near peer; cable peer p0 near n0 192.0.2 2001:db8:
+  listen near 16 7041 7042 7043 7044 7045 7046 7047 7048
+  start flap near n0
+  for i in 1 2 3 4 5; do
+    ip -n near link set n0 down
+    # One outage long enough to be noticed, four that are over too soon for that.
+    [ $i != 1 ] || wait_for 10 grep -q 'n0: down' "$work/flap.err"
+    ip -n near link set n0 up; address near n0 192.0.2.2 2001:db8::2 2>/dev/null
+    wait_for 15 seen_again 704$i; check "seen-after-down-$i" seen 704$i
+  done
+  check down-is-said grep -q 'n0: down' "$work/flap.err"
+  for i in 6 7 8; do
+    ip -n near link del n0
+    [ $i != 6 ] || wait_for 10 grep -q 'n0: gone' "$work/flap.err"
+    cable peer p0 near n0 192.0.2 2001:db8:
+    wait_for 15 seen_again 704$i; check "seen-after-re-creation-$((i - 5))" seen 704$i
+  done
+  check gone-is-said grep -q 'n0: gone' "$work/flap.err"
+  stop flap
+  hang_up $listener
+}
