@@ -2,14 +2,14 @@
 
 #include <errno.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
-#include <iterator>
+#include <optional>
+#include <span>
+#include <utility>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -17,16 +17,20 @@
 #include "sensor/capture/live_capture.h"
 #include "sensor/capture/pcap_file.h"
 #include "sensor/capture/record_text.h"
+#include "sensor/capture/user_filter.h"
+#include "sensor/capture_summary.h"
 #include "sensor/observe/attempt_tracker.h"
-#include "sensor/observe/top_talkers.h"
+#include "sensor/observe/server_watch.h"
 
 namespace parallax::sensor {
 namespace {
 
 constexpr const char* kProgram = "parallax-sensor";
 constexpr size_t kWriteAt = size_t{1} << 18;  // bytes
-constexpr size_t kTopSources = 5;
 constexpr size_t kFileAttempts = size_t{1} << 18;
+constexpr uint64_t kFramesPerLook = 16384;  // at the clock, while reading a file
+constexpr size_t kBatch = 64;  // segments that the tracker gets at a time
+constexpr Duration kAdvanceEvery = std::chrono::milliseconds(10);
 
 std::atomic<bool> g_stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
@@ -72,12 +76,17 @@ class Output {
 
 class Session {
  public:
-  explicit Session(const CaptureCommandOptions& options)
+  Session(const CaptureCommandOptions& options, std::optional<UserFilter> filter)
       : options_(options),
+        filter_(std::move(filter)),
+        servers_({.attempts_per_second = 0,
+                  .attempts_per_second_total = 0,
+                  .addresses = {},
+                  .key = RandomHashKey()}),
         tracker_({.entries = FromFile() ? kFileAttempts : AttemptTrackerOptions{}.entries,
                   .key = RandomHashKey(),
-                  .report_at_end = FromFile()}),
-        sources_(RandomHashKey()) {}
+                  .report_at_end = FromFile()},
+                 &servers_) {}
 
   int Run() {
     const Result<void> result = FromFile() ? ReadFile() : CaptureLive();
@@ -87,20 +96,21 @@ class Session {
                            ErrnoError("cannot write to standard output", output_.error()));
     }
     if (started_) {
-      PrintSummary();
+      summary_.Tracker(tracker_.stats());
+      std::fputs(summary_.Text(options_.handshakes).c_str(), stderr);
     }
     if (!result) {
       const int code = ReportFailure(kProgram, result.error());
-      return started_ ? static_cast<int>(ExitCode::kPartial) : code;
+      return summary_.frames() > 0 ? static_cast<int>(ExitCode::kPartial) : code;
     }
     return static_cast<int>(ExitCode::kOk);
   }
 
  private:
   bool FromFile() const { return !options_.read_file.empty(); }
+  bool CountReached() const { return options_.count > 0 && records_ >= options_.count; }
   bool Enough() const {
-    return output_.broken() || g_stop.load(std::memory_order_relaxed) ||
-           (options_.count > 0 && records_ >= options_.count);
+    return output_.broken() || g_stop.load(std::memory_order_relaxed) || CountReached();
   }
 
   void Start() {
@@ -118,44 +128,43 @@ class Session {
       return tl::make_unexpected(file.error());
     }
     Start();
-    struct stat status {};
-    const bool waits = options_.read_file == "-" ||
-                       stat(options_.read_file.c_str(), &status) != 0 || !S_ISREG(status.st_mode);
+    file->BeforeWaiting([this] { output_.Flush(); });
+    CaptureProgress progress(options_.read_file == "-" ? "standard input" : options_.read_file,
+                             file->size(), isatty(STDERR_FILENO) == 1, Now().mono);
+    const SegmentScope scope = options_.handshakes ? SegmentScope::kAll : SegmentScope::kSyn;
     PcapFile::Frame frame;
-    WallTime last;
-    while (!Enough()) {
-      const Result<bool> more = file->Next(frame);
-      if (!more && g_stop.load(std::memory_order_relaxed)) {
-        break;
-      }
-      if (!more || !*more) {
-        Finish(MonoTime(last.time_since_epoch()));
-        if (!more) {
-          return tl::make_unexpected(more.error());
-        }
-        return {};
-      }
-      frames_ = frame.number;
-      last = frame.stamp;
+    Moment last;
+    Result<bool> more = true;
+    while (!Enough() && (more = file->Next(frame)) && *more) {
+      summary_.Frame(frame.stamp);
       // The file's own time drives the tracker, frames without a SYN included.
-      const MonoTime now(frame.stamp.time_since_epoch());
-      const auto segment = DecodeSegment(file->link_type(), frame.captured, frame.wire_length);
+      last = {MonoTime(frame.stamp.time_since_epoch()), frame.stamp};
       if (options_.handshakes) {
-        Advance(now);
+        Advance(last);
       }
-      if (segment) {
-        Take({.segment = *segment,
-              .stamp = frame.stamp,
-              .seen = now,
-              .interface = {},
-              .frame = frame.number,
-              .wire_length = frame.wire_length});
-        if (waits) {
-          output_.Flush();  // somebody upstream is still writing
-        }
+      CapturedSegment& next = batch_[waiting_];
+      if (const auto skip = DecodeInto(frame.link_type, frame.captured, frame.wire_length, scope,
+                                       next.segment)) {
+        summary_.Skipped(*skip);
+      } else if (filter_ && !filter_->Matches(frame.link_type, frame.captured, frame.wire_length)) {
+        summary_.FilteredOut();
+      } else {
+        next.stamp = frame.stamp;
+        next.seen = last.mono;
+        next.interface = frame.interface;
+        next.frame = frame.number;
+        next.wire_length = frame.wire_length;
+        TakeNext();
+      }
+      if (frame.number % kFramesPerLook == 0) {
+        std::fputs(progress.Update(file->position(), summary_, Now().mono).c_str(), stderr);
       }
     }
-    Finish(MonoTime(last.time_since_epoch()));
+    std::fputs(progress.End().c_str(), stderr);
+    Finish(last);
+    if (!more && !g_stop.load(std::memory_order_relaxed)) {  // a signal ends a read with an error
+      return tl::make_unexpected(more.error());
+    }
     return {};
   }
 
@@ -163,53 +172,58 @@ class Session {
     auto capture = LiveCapture::Open(
         {.interfaces = options_.interfaces,
          .scope = options_.handshakes ? SegmentScope::kSynOrRst : SegmentScope::kSyn,
-         .promiscuous = options_.promiscuous});
+         .promiscuous = options_.promiscuous,
+         .filter = filter_ ? &*filter_ : nullptr});
     if (!capture) {
       return tl::make_unexpected(capture.error());
     }
     Start();
     fmt::print(stderr, "capturing on {}; Ctrl-C ends it\n", fmt::join(options_.interfaces, ", "));
-    (*capture)->Run(
-        [this](const CapturedSegment& segment) {
-          if (!Enough()) {
-            frames_ = segment.frame;
-            Take(segment);
-          }
-        },
-        [this](const Moment& now) {
-          if (options_.handshakes) {
-            Advance(now.mono);
-          }
-          output_.Flush();
-          if (Enough()) {
-            g_stop = true;
-          }
-        },
-        g_stop);
-    Finish(Now().mono);
+    (*capture)->Run({.segment =
+                         [this](const CapturedSegment& segment) {
+                           if (!output_.broken() && !CountReached()) {
+                             summary_.Frame(segment.stamp);
+                             batch_[waiting_] = segment;
+                             TakeNext();
+                           }
+                         },
+                     .loss =
+                         [this](const CaptureLoss& loss) {
+                           Flush();
+                           tracker_.NoteLoss(
+                               loss.packets > 0 ? std::string_view() : loss.interface, loss.until);
+                         },
+                     .idle =
+                         [this](const Moment& now) {
+                           if (options_.handshakes) {
+                             Advance(now);
+                           }
+                           output_.Flush();
+                           if (Enough()) {
+                             g_stop = true;
+                           }
+                         }},
+                    g_stop);
+    Finish(Now());
     for (const InterfaceHealth& health : (*capture)->Health()) {
-      received_ += health.packets_received;
-      dropped_ += health.packets_dropped;
+      summary_.Kernel(health.packets_received, health.packets_dropped);
     }
     return {};
   }
 
-  void Take(const CapturedSegment& captured) {
+  // What stands in the next place of the batch.
+  void TakeNext() {
+    const CapturedSegment& captured = batch_[waiting_];
     const SynSegment& segment = captured.segment;
+    summary_.Segment(segment);
     if (options_.handshakes) {
-      tracker_.Observe(segment, captured.stamp, captured.seen, captured.interface, attempts_);
-      PrintAttempts();
-    }
-    if (!segment.Has(kTcpSyn)) {
-      return;
-    }
-    if (segment.IsSyn()) {
-      ++syns_;
-      sources_.Count(segment.src.address);
-    } else {
-      ++syn_acks_;
-    }
-    if (!options_.handshakes) {
+      if (segment.Has(kTcpSyn)) {
+        servers_.Count(segment, captured.seen);
+      }
+      if (++waiting_ == batch_.size()) {
+        Flush();
+      }
+    } else if (segment.Has(kTcpSyn)) {
       options_.output == CaptureOutput::kJsonl ? text_.SegmentJson(captured, output_.text())
                                                : text_.SegmentRow(captured, output_.text());
       ++records_;
@@ -217,84 +231,75 @@ class Session {
     }
   }
 
-  void Advance(MonoTime now) {
+  void Flush() {
+    if (waiting_ > 0) {
+      tracker_.Observe(std::span(batch_).first(waiting_), attempts_);
+      PrintAttempts(batch_[waiting_ - 1].seen);
+      waiting_ = 0;
+    }
+  }
+
+  void Advance(const Moment& now) {
+    if (now.mono - advanced_ < kAdvanceEvery && now.mono >= advanced_) {
+      return;
+    }
+    advanced_ = now.mono;
+    Flush();
     for (bool more = true; more && !Enough();) {
-      more = tracker_.Advance(now, attempts_);
-      PrintAttempts();
+      more = tracker_.Advance(now.mono, attempts_);
+      PrintAttempts(now.mono);
     }
+    servers_.Advance(now, {}, reports_);
+    NoteTroubles();
   }
 
-  void Finish(MonoTime now) {
+  void Finish(const Moment& now) {
     if (options_.handshakes) {
-      tracker_.Finish(now, attempts_);
-      PrintAttempts();
+      Flush();
+      tracker_.Finish(now.mono, attempts_);
+      PrintAttempts(now.mono);
+      servers_.Finish(now, reports_);
+      NoteTroubles();
     }
   }
 
-  void PrintAttempts() {
-    for (const Attempt& attempt : attempts_) {
-      if (attempt.outcome == AttemptOutcome::kPending ||
-          (options_.count > 0 && records_ >= options_.count)) {
+  void NoteTroubles() {
+    for (const ServerReport& report : reports_) {
+      summary_.Trouble(report);
+    }
+    reports_.clear();
+  }
+
+  void PrintAttempts(MonoTime now) {
+    for (const AttemptEvent& event : attempts_) {
+      if (event.outcome == AttemptOutcome::kPending || CountReached()) {
         continue;
       }
+      servers_.Decided(event, now);
+      const Attempt attempt = ToAttempt(event);
       options_.output == CaptureOutput::kJsonl ? text_.AttemptJson(attempt, output_.text())
                                                : text_.AttemptRow(attempt, output_.text());
-      ++outcomes_[static_cast<size_t>(attempt.outcome)];
+      summary_.Outcome(event.outcome);
       ++records_;
       output_.FlushIfLarge();
     }
     attempts_.clear();
   }
 
-  void PrintSummary() {
-    std::string text;
-    const auto to = std::back_inserter(text);
-    fmt::format_to(to, "{} frames, {} SYN, {} SYN-ACK", frames_, syns_, syn_acks_);
-    if (!FromFile()) {
-      fmt::format_to(to, "; {} received, {} dropped by the kernel", received_, dropped_);
-    }
-    text += '\n';
-    if (options_.handshakes) {
-      text += "attempts:";
-      const char* comma = " ";
-      for (const AttemptOutcome outcome :
-           {AttemptOutcome::kCompleted, AttemptOutcome::kHalfOpen, AttemptOutcome::kUnanswered,
-            AttemptOutcome::kRefused, AttemptOutcome::kUnknown}) {
-        fmt::format_to(to, "{}{} {}", std::exchange(comma, ", "),
-                       outcomes_[static_cast<size_t>(outcome)], ToString(outcome));
-      }
-      if (const auto evicted = tracker_.stats().evicted; evicted > 0) {
-        fmt::format_to(to, "; {} forgotten early (more at once than the table holds)", evicted);
-      }
-      text += '\n';
-    }
-    const auto top = sources_.Top(kTopSources);
-    if (!top.empty()) {
-      text += "most SYNs from:";
-      const char* comma = " ";
-      for (const auto& talker : top) {
-        fmt::format_to(to, "{}{} ({})", std::exchange(comma, ", "), talker.address.ToString(),
-                       talker.count);
-      }
-      text += '\n';
-    }
-    std::fputs(text.c_str(), stderr);
-  }
-
   const CaptureCommandOptions options_;
+  const std::optional<UserFilter> filter_;
+  ServerWatch servers_;
   AttemptTracker tracker_;
-  TopTalkers sources_;
+  CaptureSummary summary_;
   RecordText text_;
   Output output_;
-  std::vector<Attempt> attempts_;
+  std::vector<CapturedSegment> batch_ = std::vector<CapturedSegment>(kBatch);
+  size_t waiting_ = 0;  // in the batch, for the tracker
+  std::vector<AttemptEvent> attempts_;
+  std::vector<ServerReport> reports_;
+  MonoTime advanced_;
   bool started_ = false;
-  uint64_t frames_ = 0;
   uint64_t records_ = 0;
-  uint64_t syns_ = 0;
-  uint64_t syn_acks_ = 0;
-  uint64_t received_ = 0;
-  uint64_t dropped_ = 0;
-  std::array<uint64_t, 6> outcomes_{};
 };
 
 }  // namespace
@@ -305,8 +310,16 @@ int RunCaptureCommand(const CaptureCommandOptions& options) {
     return ReportFailure(kProgram,
                          {ErrorCode::kUsage, "capture: name either --read FILE or --interface IF"});
   }
+  std::optional<UserFilter> filter;
+  if (!options.filter.empty()) {
+    auto compiled = UserFilter::Compile(options.filter);
+    if (!compiled) {
+      return ReportFailure(kProgram, compiled.error());
+    }
+    filter = std::move(*compiled);
+  }
   InstallSignalHandlers();
-  return Session(options).Run();
+  return Session(options, std::move(filter)).Run();
 }
 
 }  // namespace parallax::sensor

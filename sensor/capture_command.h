@@ -14,6 +14,7 @@ enum class CaptureOutput { kTable, kJsonl };
 struct CaptureCommandOptions {
   std::string read_file;                // a pcap or pcapng file, "-" for standard input; or:
   std::vector<std::string> interfaces;  // capture live on these
+  std::string filter;                   // pcap-filter(7): only what matches; empty: all
   CaptureOutput output = CaptureOutput::kTable;
   bool handshakes = false;  // one record per attempt instead of one per segment
   uint64_t count = 0;       // stop after so many records; 0: do not

@@ -14,6 +14,7 @@ Command ParseCommandLine(int argc, char** argv) {
       "Without a collector:\n"
       "  parallax-sensor capture --interface eth0\n"
       "  parallax-sensor capture --read trace.pcap --handshakes -o jsonl\n"
+      "  parallax-sensor capture --read trace.pcap --filter 'net 192.0.2.0/24 and port 25'\n"
       "With one (make the folder there with: parallax-collector add-sensor):\n"
       "  parallax-sensor run --config mail1/sensor.toml",
       "parallax-sensor"};
@@ -39,6 +40,8 @@ Command ParseCommandLine(int argc, char** argv) {
   source->add_option("--interface", capture.options.interfaces,
                      "Capture live on this interface; may be repeated");
   source->require_option(1);
+  capture_app->add_option("--filter", capture.options.filter,
+                          "Only what matches this pcap-filter(7) expression, e.g. 'net 192.0.2.0/24'");
   capture_app->add_option("-o,--output", output, "table or jsonl")
       ->check(CLI::IsMember({"table", "jsonl"}));
   capture_app->add_flag("--handshakes", capture.options.handshakes,

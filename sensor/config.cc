@@ -44,6 +44,15 @@ void ReadCapture(ConfigFile& file, SensorConfig::Capture& capture) {
       static_cast<unsigned>(file.Integer("capture.ring_mib", capture.ring_mib, 1, 1024));
 }
 
+void ReadObserve(ConfigFile& file, SensorConfig::Observe& observe) {
+  observe.attempts = static_cast<size_t>(file.Integer(
+      "observe.attempts", static_cast<int64_t>(observe.attempts), 1024, int64_t{1} << 24));
+  observe.attempts_per_second = static_cast<uint32_t>(file.Integer(
+      "observe.attempts_per_second", observe.attempts_per_second, 1, 1'000'000));
+  observe.attempts_per_second_total = static_cast<uint32_t>(file.Integer(
+      "observe.attempts_per_second_total", observe.attempts_per_second_total, 1, 1'000'000));
+}
+
 void ReadLink(ConfigFile& file, SensorConfig::Link& link) {
   link.spool_records = static_cast<size_t>(file.Integer(
       "link.spool_records", static_cast<int64_t>(link.spool_records), 1000, 10'000'000));
@@ -59,6 +68,7 @@ Result<SensorConfig> LoadSensorConfig(const std::string& path) {
   SensorConfig config;
   ReadCollector(*file, config.collector);
   ReadCapture(*file, config.capture);
+  ReadObserve(*file, config.observe);
   config.probe.policy_file = file->Path("probe.policy_file", config.probe.policy_file);
   ReadLink(*file, config.link);
   config.log.level = file->Level("log.level", config.log.level);

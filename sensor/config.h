@@ -28,6 +28,12 @@ struct SensorConfig {
     unsigned ring_mib = 64;  // kernel ring per interface
     bool operator==(const Capture&) const = default;
   } capture;
+  struct Observe {
+    size_t attempts = size_t{1} << 16;      // followed at a time; about 180 bytes each
+    uint32_t attempts_per_second = 2000;  // followed at one server; beyond, one in N is
+    uint32_t attempts_per_second_total = 10000;
+    bool operator==(const Observe&) const = default;
+  } observe;
   struct Probe {
     std::string policy_file = "policy.toml";
     bool operator==(const Probe&) const = default;

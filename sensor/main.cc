@@ -9,14 +9,14 @@
 #include "common/result.h"
 #include "common/signals.h"
 #include "common/tls.h"
+#include "sensor/capture/host_counters.h"
 #include "sensor/capture/interfaces.h"
 #include "sensor/capture/live_capture.h"
 #include "sensor/command_line.h"
 #include "sensor/config.h"
 #include "sensor/link/link_client.h"
 #include "sensor/link/spool.h"
-#include "sensor/observe/attempt_tracker.h"
-#include "sensor/observe/report_filter.h"
+#include "sensor/observe/observer.h"
 #include "sensor/privilege.h"
 #include "sensor/probe/policy_file.h"
 #include "sensor/probe/probe_engine.h"
@@ -61,48 +61,79 @@ Result<Place> FindPlace(const SensorConfig& config) {
   return place;
 }
 
-// The capture thread's work: segments in, attempts worth reporting out to the spool.
-class Observer {
+// The capture thread's work: segments in, records out to the spool.
+class CaptureWork {
  public:
-  Observer(const PrefixSet& local_networks, Spool& spool)
-      : tracker_({.key = RandomHashKey()}),
-        filter_({.local_networks = local_networks, .key = RandomHashKey()}),
-        spool_(spool) {}
+  CaptureWork(const ObserverOptions& options, Spool& spool) : observer_(options), spool_(spool) {}
 
   void See(const CapturedSegment& captured) {
-    tracker_.Observe(captured.segment, captured.stamp, captured.seen, captured.interface, fresh_);
-    Forward(captured.seen);
+    batch_.push_back(captured);
+    if (batch_.size() >= kBatch) {
+      Flush();
+    }
+  }
+
+  void Lose(const CaptureLoss& loss) {
+    Flush();
+    // Drops hit whatever came, an interface without capture only its own.
+    observer_.NoteLoss(loss.packets > 0 ? std::string_view() : loss.interface, loss.until);
   }
 
   void Idle(const Moment& now) {
-    tracker_.Advance(now.mono, fresh_);
+    Flush();
+    if (now.mono - counters_read_ >= kReadCountersEvery) {
+      counters_read_ = now.mono;
+      counters_ = ReadTcpExtCounters().value_or(TcpExtCounters{});
+    }
+    observer_.Advance(now, counters_, fresh_);
     Forward(now.mono);
-    syns_seen_ = tracker_.stats().syns;
+    const ObserverStats stats = observer_.stats();
+    syns_seen_ = stats.tracker.syns + stats.tracker.unsampled;
+    attempts_evicted_ = stats.tracker.evicted;
+    attempts_unsampled_ = stats.tracker.unsampled;
   }
 
   // From any thread.
-  uint64_t syns_seen() const { return syns_seen_; }
+  void AddTo(SensorHealth& health) const {
+    health.syns_seen = syns_seen_;
+    health.attempts_evicted = attempts_evicted_;
+    health.attempts_unsampled = attempts_unsampled_;
+  }
 
  private:
+  static constexpr Duration kReadCountersEvery = std::chrono::seconds(1);
+  static constexpr size_t kBatch = 64;
+
+  void Flush() {
+    observer_.See(batch_, fresh_);
+    if (!batch_.empty()) {
+      Forward(batch_.back().seen);
+      batch_.clear();
+    }
+  }
+
   void Forward(MonoTime now) {
-    for (Attempt& attempt : fresh_) {
-      if (filter_.Admit(attempt, now)) {
-        spool_.Append(std::move(attempt), now);
-      }
+    for (Record& record : fresh_) {
+      spool_.Append(std::move(record), now);
     }
     fresh_.clear();
   }
 
-  AttemptTracker tracker_;
-  ReportFilter filter_;
+  Observer observer_;
   Spool& spool_;
-  std::vector<Attempt> fresh_;
+  std::vector<CapturedSegment> batch_;
+  std::vector<Record> fresh_;
+  TcpExtCounters counters_;
+  MonoTime counters_read_;
   std::atomic<uint64_t> syns_seen_ = 0;
+  std::atomic<uint64_t> attempts_evicted_ = 0;
+  std::atomic<uint64_t> attempts_unsampled_ = 0;
 };
 
 SensorHealth GatherHealth(const LiveCapture& capture, const ProbeEngine& probes,
-                          const Observer& observer, const Spool& spool) {
+                          const CaptureWork& work, const Spool& spool) {
   SensorHealth health;
+  work.AddTo(health);
   health.interfaces = capture.Health();
   for (const InterfaceHealth& interface : health.interfaces) {
     health.packets_dropped += interface.packets_dropped;
@@ -117,7 +148,6 @@ SensorHealth GatherHealth(const LiveCapture& capture, const ProbeEngine& probes,
   health.spool_records = stats.records;
   health.spool_bytes = stats.bytes;
   health.records_dropped = stats.dropped;
-  health.syns_seen = observer.syns_seen();
   return health;
 }
 
@@ -197,7 +227,15 @@ Result<void> RunSensor(const SensorConfig& config) {
 
   // The spool: capture and probe threads -> link. Orders: link -> probe engine's mailbox.
   Spool spool(config.link.spool_records);
-  Observer observer(place.local_networks, spool);
+  ObserverOptions observer_options;
+  observer_options.local_networks = place.local_networks;
+  observer_options.own_probes = {place.addresses, (*probes)->ports().first,
+                                 (*probes)->ports().last};
+  observer_options.attempts = config.observe.attempts;
+  observer_options.attempts_per_second = config.observe.attempts_per_second;
+  observer_options.attempts_per_second_total = config.observe.attempts_per_second_total;
+  observer_options.key = RandomHashKey();
+  CaptureWork work(observer_options, spool);
   LinkOptions link_options;
   link_options.addresses = config.collector.addresses;
   link_options.identity = std::move(identity);
@@ -205,13 +243,15 @@ Result<void> RunSensor(const SensorConfig& config) {
                         place.local_networks.prefixes()};
   LinkClient link(
       std::move(link_options), spool,
-      [&] { return GatherHealth(**capture, **probes, observer, spool); },
+      [&] { return GatherHealth(**capture, **probes, work, spool); },
       [&](ProbeOrder order) { (*probes)->Submit(std::move(order)); });
 
   std::atomic<bool> stop_capture = false;
   std::thread capture_thread([&] {
-    (*capture)->Run([&](const CapturedSegment& segment) { observer.See(segment); },
-                    [&](const Moment& now) { observer.Idle(now); }, stop_capture);
+    (*capture)->Run({.segment = [&](const CapturedSegment& segment) { work.See(segment); },
+                     .loss = [&](const CaptureLoss& loss) { work.Lose(loss); },
+                     .idle = [&](const Moment& now) { work.Idle(now); }},
+                    stop_capture);
   });
   std::jthread probe_thread([&](std::stop_token stop) {
     (*probes)->Run([&](ProbeReport report) { spool.Append(std::move(report), Now().mono); }, stop);

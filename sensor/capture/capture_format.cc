@@ -50,6 +50,16 @@ WallTime Stamp(int64_t seconds, int64_t nanos) {
                   Duration(sane ? nanos : 0));
 }
 
+// REQUIRES: ticks < units_per_second.
+uint64_t Nanoseconds(uint64_t ticks, uint64_t units_per_second) {
+  constexpr uint64_t kNanos = 1'000'000'000;
+  if (units_per_second <= kNanos) {  // the usual, without a wide division
+    return ticks * kNanos / units_per_second;
+  }
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<uint64_t>(Wide{ticks} * kNanos / units_per_second);
+}
+
 tl::unexpected<Error> Damaged(std::string what) {
   return Fail(ErrorCode::kFailure, std::move(what));
 }
@@ -297,11 +307,7 @@ Result<void> CaptureParser::FillFrame(size_t index, std::optional<uint64_t> tick
   if (ticks) {
     const uint64_t units = interface.units_per_second;
     const uint64_t whole = *ticks / units;
-    const uint64_t nanos = units == 1'000'000 ? *ticks % units * 1000
-                           : units == 1'000'000'000
-                               ? *ticks % units
-                               : static_cast<uint64_t>(static_cast<unsigned __int128>(*ticks % units) *
-                                                       1'000'000'000 / units);
+    const uint64_t nanos = Nanoseconds(*ticks % units, units);
     const auto seconds =
         static_cast<int64_t>(std::min(whole, static_cast<uint64_t>(kLastSecond) + 1)) +
         std::clamp(interface.offset_seconds, -kLastSecond, kLastSecond);

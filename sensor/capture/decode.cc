@@ -299,10 +299,11 @@ Network KnownVersion(Network network, Cursor& c) {
 
 }  // namespace
 
-tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type, std::span<const uint8_t> captured,
-                                                   uint32_t wire_length, SegmentScope scope) {
+std::optional<DecodeSkip> DecodeInto(LinkType type, std::span<const uint8_t> captured,
+                                     uint32_t wire_length, SegmentScope scope,
+                                     SynSegment& segment) {
   const size_t cut_off = wire_length - std::min<size_t>(wire_length, captured.size());
-  SynSegment segment;
+  segment.vlan = {};
   Cursor c(captured);
   const Network network = KnownVersion(SkipLink(type, c, segment.vlan), c);
   auto skip = network == Network::kV4   ? SkipIpv4(c, cut_off, segment)
@@ -312,10 +313,15 @@ tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type, std::span<cons
     skip = ReadTcp(c, scope, segment);
   }
   if (!c.ok()) {  // whatever was concluded from bytes that are not there does not count
-    return tl::make_unexpected(!c.limited() && cut_off > 0 ? DecodeSkip::kTruncated
-                                                           : DecodeSkip::kMalformed);
+    return !c.limited() && cut_off > 0 ? DecodeSkip::kTruncated : DecodeSkip::kMalformed;
   }
-  if (skip) {
+  return skip;
+}
+
+tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type, std::span<const uint8_t> captured,
+                                                   uint32_t wire_length, SegmentScope scope) {
+  SynSegment segment;
+  if (const auto skip = DecodeInto(type, captured, wire_length, scope, segment)) {
     return tl::make_unexpected(*skip);
   }
   return segment;

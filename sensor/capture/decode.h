@@ -53,6 +53,10 @@ tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type, std::span<cons
                                                    uint32_t wire_length,
                                                    SegmentScope scope = SegmentScope::kSynOrRst);
 
+// The same into `segment`, where there is a place for it already; unspecified if nothing decodes.
+std::optional<DecodeSkip> DecodeInto(LinkType type, std::span<const uint8_t> captured,
+                                     uint32_t wire_length, SegmentScope scope, SynSegment& segment);
+
 // Where the IP header begins, behind link header, tags and labels; nullopt if there is none.
 std::optional<size_t> NetworkOffset(LinkType type, std::span<const uint8_t> captured);
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <utility>
 
 #include "common/log.h"
 #include "sensor/capture/decode.h"
@@ -129,24 +130,23 @@ Result<void> InterfaceTap::Open() {
   return {};
 }
 
-void InterfaceTap::Close(MonoTime now, const LiveCapture::Handlers& handlers) {
+void InterfaceTap::Close(MonoTime now, const LossSink& loss) {
   if (handle_) {
-    CountDrops(now, handlers);
+    CountDrops(now, loss);
     handle_.reset();
   }
 }
 
-void InterfaceTap::Dispatch(int most, uint64_t& frames, const LiveCapture::Handlers& handlers) {
+void InterfaceTap::Dispatch(int most, const Sink& sink, const LossSink& loss) {
   if (!handle_) {
     return;
   }
   struct Batch {
     const InterfaceTap& tap;
     const Moment now;
-    uint64_t& frames;
-    const LiveCapture::Handlers& handlers;
-  } batch{*this, Now(), frames, handlers};
-  CountDrops(batch.now.mono, handlers);
+    const Sink& sink;
+  } batch{*this, Now(), sink};
+  CountDrops(batch.now.mono, loss);
   const auto each = [](u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
     auto& b = *reinterpret_cast<Batch*>(user);
     const Handle& handle = *b.tap.handle_;
@@ -162,33 +162,33 @@ void InterfaceTap::Dispatch(int most, uint64_t& frames, const LiveCapture::Handl
     const WallTime stamp(std::chrono::seconds(header->ts.tv_sec) + fraction);
     const Duration waited = b.now.wall - stamp;
     const bool plausible = waited > Duration::zero() && waited < kMostWaited;
-    b.handlers.segment({.segment = *segment,
-                        .stamp = stamp,
-                        .seen = plausible ? b.now.mono - waited : b.now.mono,
-                        .interface = b.tap.name_,
-                        .frame = ++b.frames,
-                        .wire_length = header->len});
+    b.sink({.segment = *segment,
+            .stamp = stamp,
+            .seen = plausible ? b.now.mono - waited : b.now.mono,
+            .interface = b.tap.name_,
+            .frame = 0,
+            .wire_length = header->len});
   };
   const int count =
       pcap_dispatch(handle_->pcap.get(), most, each, reinterpret_cast<u_char*>(&batch));
   if (count < 0 && count != PCAP_ERROR_BREAK) {
     const std::string why = pcap_geterr(handle_->pcap.get());
-    Close(batch.now.mono, handlers);
-    retry_at_ = batch.now.mono + kFirstRetry;
-    Enter(FindInterface(name_).index == 0 ? State::kGone : State::kDown, why);
+    Close(batch.now.mono, loss);
+    retry_at_ = batch.now.mono;
+    Enter(FindInterface(name_).index != index_ ? State::kGone : State::kDown, why);
   }
 }
 
-void InterfaceTap::Look(MonoTime now, const LiveCapture::Handlers& handlers) {
+void InterfaceTap::Look(MonoTime now, const LossSink& loss) {
   const HostInterface interface = FindInterface(name_);
   const bool present = interface.index != 0 || IsPseudo();
   if (handle_ && interface.index != index_) {
-    Close(now, handlers);  // bound to an interface that is no more; its namesake may be there
+    Close(now, loss);  // bound to an interface that is no more; its namesake may be there
     Enter(State::kGone, "");
     retry_at_ = now;
   }
   if (handle_) {
-    CountDrops(now, handlers);
+    CountDrops(now, loss);
     if (IsPseudo()) {
       Enter(State::kUp, "");
     } else if (!interface.up) {
@@ -204,8 +204,8 @@ void InterfaceTap::Look(MonoTime now, const LiveCapture::Handlers& handlers) {
     return;
   }
   // Frames come and go there, and we do not see them; the same until the handle is open again.
-  if (was_open_ && handlers.loss) {
-    handlers.loss({.interface = name_, .until = now, .packets = 0});
+  if (was_open_ && loss) {
+    loss({.interface = name_, .until = now, .packets = 0});
   }
   if (now < retry_at_) {
     return;
@@ -220,7 +220,7 @@ void InterfaceTap::Look(MonoTime now, const LiveCapture::Handlers& handlers) {
   }
 }
 
-void InterfaceTap::CountDrops(MonoTime now, const LiveCapture::Handlers& handlers) {
+void InterfaceTap::CountDrops(MonoTime now, const LossSink& loss) {
   // What pcap_stats() would add up in 32 bits, which wrap. The kernel starts anew at each reading;
   // tp_packets counts what passed the filter, dropped or not.
   tpacket_stats_v3 stats{};
@@ -230,8 +230,8 @@ void InterfaceTap::CountDrops(MonoTime now, const LiveCapture::Handlers& handler
   }
   received_ += stats.tp_packets;
   dropped_ += stats.tp_drops;
-  if (stats.tp_drops > 0 && handlers.loss) {
-    handlers.loss({.interface = name_, .until = now, .packets = stats.tp_drops});
+  if (stats.tp_drops > 0 && loss) {
+    loss({.interface = name_, .until = now, .packets = stats.tp_drops});
   }
 }
 
@@ -251,11 +251,13 @@ void InterfaceTap::Enter(State state, const std::string& why) {
   if (state == state_) {
     return;
   }
-  const bool worse = state != State::kUp;
   state_ = state;
-  if (worse) {
+  if (state != State::kUp) {
+    troubled_ = true;
     LogWarning("interface {}: {}{}{}; its capture goes on when it is back", name_, Health().state,
                why.empty() ? "" : ": ", why);
+  } else if (std::exchange(troubled_, false)) {
+    LogWarning("interface {}: capturing again", name_);  // who heard the one should hear the other
   } else {
     LogInfo("interface {}: capturing", name_);
   }

@@ -30,19 +30,22 @@ class InterfaceTap {
   Result<void> Open();
   // -1 while there is no handle.
   int fd() const;
-  // Hands over at most `most` queued frames, numbering them from `frames` on; before them, what the
+  using Sink = std::function<void(const CapturedSegment&)>;
+  using LossSink = std::function<void(const CaptureLoss&)>;
+
+  // Hands over the segments of at most `most` queued frames, not numbered yet; before them, what the
   // kernel has dropped.
-  void Dispatch(int most, uint64_t& frames, const LiveCapture::Handlers& handlers);
-  // Once a second: counters, state, another try if it is time. `handlers.loss` may be empty.
-  void Look(MonoTime now, const LiveCapture::Handlers& handlers);
+  void Dispatch(int most, const Sink& sink, const LossSink& loss);
+  // Once a second: counters, state, another try if it is time. `loss` may be empty.
+  void Look(MonoTime now, const LossSink& loss);
   InterfaceHealth Health() const;
 
  private:
   struct Handle;
   enum class State { kUp, kSilent, kDown, kGone, kNoPermission };
 
-  void Close(MonoTime now, const LiveCapture::Handlers& handlers);
-  void CountDrops(MonoTime now, const LiveCapture::Handlers& handlers);
+  void Close(MonoTime now, const LossSink& loss);
+  void CountDrops(MonoTime now, const LossSink& loss);
   // Why an interface that is up says nothing; empty if it does.
   std::string Silence(bool carrier, MonoTime now);
   void Enter(State state, const std::string& why);
@@ -56,6 +59,7 @@ class InterfaceTap {
   Duration back_off_{};
   MonoTime retry_at_;
   bool was_open_ = false;
+  bool troubled_ = false;  // said so since it was last up
   uint64_t received_ = 0;
   uint64_t dropped_ = 0;
   uint64_t frames_heard_ = 0;  // the interface's own count when it was last seen to grow

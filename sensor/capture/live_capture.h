@@ -1,7 +1,9 @@
 // Captures on several named interfaces at once, in one thread: Linux memory-mapped rings
 // (TPACKET_V3), nanosecond stamps, our own kernel filter. An interface that goes down or away is
 // tried again by name for as long as it takes; the others go on meanwhile. What was lost is told
-// before the segments that come after the loss.
+// before the segments that come after the loss. Segments of several interfaces come in the order of
+// their stamps, as nearly as the kernel lets us have them: a copy of a packet that was seen going in
+// comes before one that was seen going out.
 //
 // Needs CAP_NET_RAW in Open(), and again whenever an interface was re-created.
 // Threads: Run() belongs to one thread; Health() may be called from any.
@@ -31,12 +33,12 @@ struct LiveCaptureOptions {
   SegmentScope scope = SegmentScope::kSynOrRst;
   bool promiscuous = false;
   int snap_length = 256;  // bytes: link and tags 26, MPLS 16, IPv6 40, extensions 100, TCP
-  // Shared by the interfaces, 2 MiB each at the least; 64 MiB hold some 400 000 SYNs.
+  // Shared by the interfaces, 2 MiB each at the least; 64 MiB hold 300 000 SYNs and more.
   size_t ring_bytes = size_t{64} << 20;
   // How long the kernel may hold back a ring block that is not full. Bounds the latency; but a block
   // given up early still takes 256 KiB of the ring, so it also bounds how long the reader may be
-  // kept waiting while frames trickle in: 64 MiB / 256 KiB * 2 ms = 0.5 s.
-  std::chrono::milliseconds block_timeout{2};
+  // kept waiting while frames trickle in: 64 MiB / 256 KiB * 3 ms = 0.8 s.
+  std::chrono::milliseconds block_timeout{3};
   const UserFilter* filter = nullptr;  // narrows the capture; outlives it
 };
 
@@ -56,22 +58,31 @@ class LiveCapture {
     std::function<void(const Moment&)> idle;  // between batches, every 10 ms or more often
   };
 
-  // Opens every interface. kUsage without any; kNotFound for a name this host does not have;
+  static constexpr size_t kMostInterfaces = 64;
+
+  // Opens every interface. kUsage without any or with more than 64; kNotFound for a name this host does not have;
   // kPermission if the kernel does not let us. An interface that is merely down is no error.
   static Result<std::unique_ptr<LiveCapture>> Open(LiveCaptureOptions options);
   ~LiveCapture();
 
-  // Captures until `stop` is set, which is noticed within 10 ms.
+  // Captures until `stop` is set, which is noticed within 10 ms; then hands over what the kernel has
+  // already captured, for a second at the most.
   void Run(const Handlers& handlers, const std::atomic<bool>& stop);
 
   // One entry per interface, in the order of the options; counters at most a second old.
   std::vector<InterfaceHealth> Health() const;
 
  private:
-  explicit LiveCapture(std::vector<std::unique_ptr<InterfaceTap>> taps);
+  LiveCapture(std::vector<std::unique_ptr<InterfaceTap>> taps, Duration merge_wait);
+  // One turn of all interfaces; false if none had anything.
+  bool Dispatch(int timeout_ms, const Handlers& handlers);
+  // Hands over the segments that nothing earlier can follow.
+  void HandOver(MonoTime up_to, const Handlers& handlers);
   void Look(const Moment& now, const Handlers& handlers);
 
   std::vector<std::unique_ptr<InterfaceTap>> taps_;
+  const Duration merge_wait_;  // zero for one interface: nothing to merge
+  std::vector<CapturedSegment> waiting_;
   uint64_t frames_ = 0;
   mutable std::mutex health_mutex_;
   std::vector<InterfaceHealth> health_;

@@ -1,6 +1,8 @@
 #include "sensor/observe/attempt_tracker.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <chrono>
 #include <utility>
 
@@ -15,6 +17,7 @@ constexpr Duration kSynRepeatLeast = 900ms;  // first time-out 1 s (RFC 6298), l
 constexpr Duration kCompletedAfter = 1500ms;  // Linux repeats a lost SYN-ACK after 1.0 s
 constexpr Duration kSilentAfter = 3500ms;     // two SYNs would have been repeated by then
 constexpr Duration kAwaitSyn = 400ms;         // after a repeated SYN-ACK
+constexpr Duration kAwaitSynAck = 400ms;      // after a repeated SYN: most round trips are shorter
 
 // How long an entry outlives its last segment.
 constexpr Duration kKeepUnanswered = 70s;  // Linux: up to 32.8 s, others 64 s between two SYNs
@@ -22,17 +25,24 @@ constexpr Duration kKeepAnswered = 8s;
 constexpr Duration kKeepRepeating = 35s;  // up to 32 s between two SYN-ACKs
 
 constexpr int kMostPerAdvance = 4096;
-constexpr size_t kMostInterfaces = 256;  // names remembered; later ones are reported without name
+constexpr size_t kMostInterfaces = 255;  // names remembered; later ones are reported without name
+constexpr size_t kBatch = 8;              // segments on their way at once
+
+void CountUp(uint16_t& counter) { counter = static_cast<uint16_t>(counter + (counter < 0xffff)); }
 
 struct Conclusion {
   AttemptOutcome outcome;
   std::string_view rule;
+  bool from_silence = false;  // holds only if nothing was missed
 };
 
 // What the evidence amounts to if nothing more comes.
 Conclusion Conclude(const TrackedAttempt& a) {
   if (a.refused) {
     return {AttemptOutcome::kRefused, "rst"};
+  }
+  if (a.acknowledged) {
+    return {AttemptOutcome::kCompleted, "acknowledged"};
   }
   if (a.syn_ack_repeated) {
     return {AttemptOutcome::kHalfOpen, "syn_ack_repeated"};
@@ -46,23 +56,37 @@ Conclusion Conclude(const TrackedAttempt& a) {
   if (a.client_abort) {
     return {AttemptOutcome::kCompleted, "client_abort"};
   }
+  if (a.syn_acks > 0 && a.syns == 0) {
+    return {AttemptOutcome::kUnknown, "syn_not_seen", true};
+  }
   if (a.syn_acks > 0) {
-    return {AttemptOutcome::kCompleted, "syn_ack_not_repeated"};
+    return {AttemptOutcome::kCompleted, "syn_ack_not_repeated", true};
   }
   if (a.syn_repeated) {
-    return {AttemptOutcome::kUnanswered, "syn_repeated"};
+    return {AttemptOutcome::kUnanswered, "syn_repeated", true};
   }
-  return {AttemptOutcome::kUnknown, "syn_once"};
+  return {AttemptOutcome::kUnknown, "syn_once", true};
 }
 
-// Whether that conclusion needs no more waiting.
+// Whether that conclusion needs no more waiting. A repeated SYN-ACK says enough about the path, but
+// not about the client: whether its SYN is repeated too tells a host that wants in from a forged
+// address. Both timers started within a round trip of each other, so the answer is about to come.
 bool IsSettled(const TrackedAttempt& a) {
-  const bool unanswered =
-      a.syn_repeated && !a.answered() && a.last_syn - a.first_seen >= kSynRepeatLeast;
-  // A repeated SYN-ACK says enough about the path, but not about the client: whether its SYN is
-  // repeated too tells a host that wants in from a forged address. Both timers started within a
-  // round trip of each other, so the answer is about to come.
-  return a.refused || a.syn_after_syn_ack || a.client_reset || a.client_abort || unanswered;
+  return a.refused || a.acknowledged || a.syn_after_syn_ack || a.client_reset || a.client_abort;
+}
+
+// When to conclude if nothing more comes.
+MonoTime ConcludeAt(const TrackedAttempt& a) {
+  if (a.syn_ack_repeated) {
+    return a.last_syn_ack + kAwaitSyn;
+  }
+  if (a.syn_acks > 0) {
+    return a.first_syn_ack + kCompletedAfter;
+  }
+  if (a.syn_repeated && a.last_syn - a.first_seen >= kSynRepeatLeast) {
+    return std::min(a.due, a.last_syn + kAwaitSynAck);  // of the first such SYN
+  }
+  return a.first_seen + kSilentAfter;
 }
 
 Duration KeepFor(const TrackedAttempt& a) {
@@ -74,19 +98,71 @@ Duration KeepFor(const TrackedAttempt& a) {
 
 }  // namespace
 
+Attempt ToAttempt(const AttemptEvent& event) {
+  return {.client = event.client,
+          .server = event.server,
+          .isn = event.isn,
+          .first_seen = event.first_seen,
+          .age = event.age,
+          .outcome = event.outcome,
+          .rule = std::string(event.rule),
+          .syns = event.syns,
+          .syn_acks = event.syn_acks,
+          .ttl = event.ttl,
+          .interface = std::string(event.interface),
+          .sampling = event.sampling};
+}
+
 struct AttemptTracker::Sighting {
   const SynSegment& segment;
   WallTime stamp;
   MonoTime now;
   std::string_view interface;
+  uint64_t hash;  // of AttemptTracker::TupleOf()
+
+  // Who is who if the sender is the client, and if it is the server.
+  TupleView FromClient() const { return {segment.src, segment.dst}; }
+  TupleView FromServer() const { return {segment.dst, segment.src}; }
 };
 
-AttemptTracker::AttemptTracker(const AttemptTrackerOptions& options)
-    : report_at_end_(options.report_at_end), table_(options.entries, options.key) {}
+AttemptTracker::AttemptTracker(const AttemptTrackerOptions& options, AttemptGate* gate)
+    : report_at_end_(options.report_at_end),
+      gate_(gate),
+      table_(options.entries, options.key),
+      sight_(options.key) {}
+
+TupleView AttemptTracker::TupleOf(const SynSegment& segment) {
+  const bool from_server =
+      segment.IsSynAck() || (segment.Has(kTcpRst) && segment.Has(kTcpAck));
+  return from_server ? TupleView{segment.dst, segment.src} : TupleView{segment.src, segment.dst};
+}
+
+void AttemptTracker::Observe(std::span<const CapturedSegment> segments, std::vector<AttemptEvent>& out) {
+  while (!segments.empty()) {
+    const auto batch = segments.first(std::min(segments.size(), kBatch));
+    segments = segments.subspan(batch.size());
+    std::array<uint64_t, kBatch> hashes;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      hashes[i] = table_.Hash(TupleOf(batch[i].segment));
+      table_.PrefetchBucket(hashes[i]);
+    }
+    for (size_t i = 0; i < batch.size(); ++i) {
+      table_.PrefetchEntry(hashes[i], batch[i].seen, !sampling_);
+    }
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const CapturedSegment& c = batch[i];
+      ObserveOne({c.segment, c.stamp, c.seen, c.interface, hashes[i]}, out);
+    }
+  }
+}
 
 void AttemptTracker::Observe(const SynSegment& segment, WallTime stamp, MonoTime now,
-                             std::string_view interface, std::vector<Attempt>& out) {
-  const Sighting s{segment, stamp, now, interface};
+                             std::string_view interface, std::vector<AttemptEvent>& out) {
+  ObserveOne({segment, stamp, now, interface, table_.Hash(TupleOf(segment))}, out);
+}
+
+void AttemptTracker::ObserveOne(const Sighting& s, std::vector<AttemptEvent>& out) {
+  const SynSegment& segment = s.segment;
   if (segment.Has(kTcpSyn) && (segment.Has(kTcpFin) || segment.Has(kTcpRst))) {
     ++stats_.odd;
   } else if (segment.IsSyn()) {
@@ -95,14 +171,29 @@ void AttemptTracker::Observe(const SynSegment& segment, WallTime stamp, MonoTime
     ObserveSynAck(s, out);
   } else if (segment.Has(kTcpRst)) {
     ObserveReset(s, out);
+  } else if (segment.Has(kTcpAck)) {
+    ObserveOther(s, out);
   }
 }
 
-void AttemptTracker::ObserveSyn(const Sighting& s, std::vector<Attempt>& out) {
+void AttemptTracker::NoteLoss(std::string_view interface, MonoTime until) {
+  MonoTime* lost_until = &lost_until_;
+  if (!interface.empty()) {
+    const uint8_t number = NumberOf(interface);
+    if (number < interfaces_.size()) {
+      lost_until = &interfaces_[number].lost_until;
+    }
+  }
+  *lost_until = std::max(*lost_until, until);
+}
+
+void AttemptTracker::ObserveSyn(const Sighting& s, std::vector<AttemptEvent>& out) {
   const AttemptKey key{s.segment.src, s.segment.dst, s.segment.seq};
-  const auto found = FindCurrent(key, s.now, out);
-  const uint32_t index = found ? *found : Create(key, s, out);
-  TrackedAttempt& a = table_.at(index);
+  auto found = FindCurrent([&] { return table_.Find(key, s.hash); }, s.now, out);
+  if (!found && !(found = Create(key, s, out))) {
+    return;
+  }
+  TrackedAttempt& a = table_.at(*found);
   if (a.syns > 0) {
     const Duration gap = s.now - a.last_syn;
     if (gap < kDuplicateWithin && gap > -kDuplicateWithin) {
@@ -118,25 +209,30 @@ void AttemptTracker::ObserveSyn(const Sighting& s, std::vector<Attempt>& out) {
     a.ttl = s.segment.ttl;
   }
   ++stats_.syns;
-  ++a.syns;
+  CountUp(a.syns);
+  a.syn_payload = std::max(a.syn_payload, s.segment.payload);
   a.last_seen = std::max(a.last_seen, s.now);
   // A SYN that crossed the answer to an earlier copy of itself proves nothing, hence the margin.
   if (a.syn_acks > 0 && s.now - a.first_syn_ack >= kRepeatAfter) {
     a.syn_after_syn_ack = true;
   }
-  Settle(index, s.now, out);
+  Settle(*found, s.now, out);
 }
 
-void AttemptTracker::ObserveSynAck(const Sighting& s, std::vector<Attempt>& out) {
-  const AttemptKey key{s.segment.dst, s.segment.src, s.segment.ack - 1};
-  const auto found = FindCurrent(key, s.now, out);
-  const uint32_t index = found ? *found : Create(key, s, out);
-  TrackedAttempt& a = table_.at(index);
+void AttemptTracker::ObserveSynAck(const Sighting& s, std::vector<AttemptEvent>& out) {
+  const TupleView tuple = s.FromServer();
+  auto found =
+      FindCurrent([&] { return table_.FindByNext(tuple, s.segment.ack, s.hash); }, s.now, out);
+  if (!found && !(found = Create({tuple.client, tuple.server, s.segment.ack - 1}, s, out))) {
+    return;
+  }
+  TrackedAttempt& a = table_.at(*found);
   if (a.syn_acks == 0) {
     a.first_syn_ack = s.now;
     a.last_syn_ack = s.now;
     a.server_seq = s.segment.seq;
     stats_.late_answers += a.reported ? 1 : 0;
+    sight_.Answered(tuple.server.address, s.now);
   } else if (a.server_seq == s.segment.seq) {
     const Duration gap = s.now - a.last_syn_ack;
     if (gap < kDuplicateWithin && gap > -kDuplicateWithin) {
@@ -147,26 +243,30 @@ void AttemptTracker::ObserveSynAck(const Sighting& s, std::vector<Attempt>& out)
       stats_.late_repeats +=
           a.reported && !a.syn_ack_repeated && !a.syn_after_syn_ack && !a.client_reset ? 1 : 0;
       a.syn_ack_repeated = true;
+      a.acknowledged = false;
       a.last_syn_ack = s.now;
     }
   }
   // A SYN-ACK with another sequence number is counted and no more: it comes from a server that
   // has forgotten the first, or from another one.
   ++stats_.syn_acks;
-  ++a.syn_acks;
+  CountUp(a.syn_acks);
   a.last_seen = std::max(a.last_seen, s.now);
-  Settle(index, s.now, out);
+  Settle(*found, s.now, out);
 }
 
-void AttemptTracker::ObserveReset(const Sighting& s, std::vector<Attempt>& out) {
+void AttemptTracker::ObserveReset(const Sighting& s, std::vector<AttemptEvent>& out) {
   // From the server, instead of a SYN-ACK. After one, it ends a connection of either kind.
   if (s.segment.Has(kTcpAck)) {
-    const AttemptKey key{s.segment.dst, s.segment.src, s.segment.ack - 1};
-    if (const auto found = FindCurrent(key, s.now, out)) {
+    const TupleView tuple = s.FromServer();
+    const auto found =
+        FindCurrent([&] { return table_.FindByNext(tuple, s.segment.ack, s.hash); }, s.now, out);
+    if (found) {
       TrackedAttempt& a = table_.at(*found);
       if (a.syn_acks == 0) {
         a.refused = true;
         a.last_seen = std::max(a.last_seen, s.now);
+        sight_.Answered(tuple.server.address, s.now);
         Settle(*found, s.now, out);
       }
       return;
@@ -175,88 +275,123 @@ void AttemptTracker::ObserveReset(const Sighting& s, std::vector<Attempt>& out) 
   // From the client, after a SYN-ACK. Without ACK it is the host's own TCP that knows of no such
   // attempt: the SYN was forged, or made by a scanner. With an ACK for the SYN-ACK, the client had
   // its connection and broke it off.
-  const AttemptKey key{s.segment.src, s.segment.dst, s.segment.seq - 1};
-  if (const auto found = FindCurrent(key, s.now, out)) {
+  const TupleView tuple = s.FromClient();
+  const uint64_t hash = table_.Hash(tuple);
+  const auto found =
+      FindCurrent([&] { return table_.FindByNext(tuple, s.segment.seq, hash); }, s.now, out);
+  if (found) {
     TrackedAttempt& a = table_.at(*found);
     const bool abort = s.segment.Has(kTcpAck);
     if (a.syn_acks > 0 && (!abort || s.segment.ack == a.server_seq + 1)) {
-      (abort ? a.client_abort : a.client_reset) = true;
+      a.client_abort = a.client_abort || abort;
+      a.client_reset = a.client_reset || !abort;
       a.last_seen = std::max(a.last_seen, s.now);
       Settle(*found, s.now, out);
     }
   }
 }
 
-std::optional<uint32_t> AttemptTracker::FindCurrent(const AttemptKey& key, MonoTime now,
-                                                    std::vector<Attempt>& out) {
-  auto found = table_.Find(key);
+void AttemptTracker::ObserveOther(const Sighting& s, std::vector<AttemptEvent>& out) {
+  const auto go_on = [&](const TupleView& tuple, uint64_t hash, auto&& look_up) {
+    const auto found = FindCurrent([&] { return look_up(tuple, hash); }, s.now, out);
+    if (!found) {
+      return false;
+    }
+    TrackedAttempt& a = table_.at(*found);
+    if (!a.acknowledged && !a.refused) {
+      a.acknowledged = true;
+      a.last_seen = std::max(a.last_seen, s.now);
+      Settle(*found, s.now, out);
+    }
+    return true;
+  };
+  // The client acknowledges, whether or not we saw what; or the server says more.
+  const auto by_client = [&](const TupleView& tuple, uint64_t hash) -> std::optional<uint32_t> {
+    const auto found = table_.FindByNext(tuple, s.segment.seq, hash);
+    const bool fits = found && (table_.at(*found).syn_acks == 0 ||
+                                s.segment.ack == table_.at(*found).server_seq + 1);
+    return fits ? found : std::nullopt;
+  };
+  const auto by_server = [&](const TupleView& tuple, uint64_t hash) {
+    return table_.FindByServerNext(tuple, s.segment.seq, hash);
+  };
+  if (!go_on(s.FromClient(), s.hash, by_client)) {
+    go_on(s.FromServer(), table_.Hash(s.FromServer()), by_server);
+  }
+}
+
+template <typename LookUp>
+std::optional<uint32_t> AttemptTracker::FindCurrent(LookUp&& look_up, MonoTime now,
+                                                    std::vector<AttemptEvent>& out) {
+  auto found = look_up();
   // At most twice: the outcome, then the end of the entry.
   while (found && table_.at(*found).due <= now) {
     ServeTimer(*found, now, out);
-    found = table_.Find(key);
+    found = look_up();
   }
   return found;
 }
 
-uint32_t AttemptTracker::Create(const AttemptKey& key, const Sighting& s,
-                                std::vector<Attempt>& out) {
-  std::optional<TrackedAttempt> evicted;
-  const uint32_t index = table_.Insert(key, evicted);
-  if (evicted) {
+std::optional<uint32_t> AttemptTracker::Create(const AttemptKey& key, const Sighting& s,
+                                               std::vector<AttemptEvent>& out) {
+  const uint32_t sampling = gate_ == nullptr ? 1 : gate_->Admit(key, s.hash, s.now);
+  sampling_ = sampling == 0;
+  if (sampling == 0) {
+    ++stats_.unsampled;
+    return std::nullopt;
+  }
+  const AttemptTable::Place place = table_.PlaceFor(s.hash, s.now);
+  if (place.taken && !table_.at(place.index).reported) {
+    TrackedAttempt& evicted = table_.at(place.index);
     ++stats_.evicted;
-    if (!evicted->reported) {
-      const bool settled = report_at_end_ && IsSettled(*evicted);
-      const Conclusion c =
-          settled ? Conclude(*evicted) : Conclusion{AttemptOutcome::kUnknown, "evicted"};
-      Report(*evicted, c.outcome, c.rule, s.now, out);
+    if (report_at_end_ && IsSettled(evicted)) {
+      Decide(evicted, s.now, out);
+    } else {
+      Report(evicted, AttemptOutcome::kUnknown, "evicted", s.now, out);
     }
   }
   ++stats_.attempts;
-  TrackedAttempt& a = table_.at(index);
+  TrackedAttempt& a = table_.Occupy(place, key, s.hash);
   a.first_stamp = s.stamp;
   a.first_seen = s.now;
   a.last_seen = s.now;
+  a.sampling_log2 = static_cast<uint8_t>(std::bit_width(sampling) - 1);
   a.interface = NumberOf(s.interface);
   if (!report_at_end_) {
     // The counters of the first report are those of the segment that gives rise to it.
-    TrackedAttempt first = a;
-    (s.segment.IsSyn() ? first.syns : first.syn_acks) = 1;
-    first.ttl = s.segment.IsSyn() ? s.segment.ttl : uint8_t{0};
-    Report(first, AttemptOutcome::kPending, "", s.now, out);
+    AttemptEvent& event =
+        out.emplace_back(a, AttemptOutcome::kPending, "", Duration::zero(), NameOf(a));
+    const bool syn = s.segment.IsSyn();
+    event.syns = syn ? 1 : 0;
+    event.syn_acks = syn ? 0 : 1;
+    event.ttl = syn ? s.segment.ttl : uint8_t{0};
   }
-  return index;
+  return place.index;
 }
 
-void AttemptTracker::Settle(uint32_t index, MonoTime now, std::vector<Attempt>& out) {
+void AttemptTracker::Settle(uint32_t index, MonoTime now, std::vector<AttemptEvent>& out) {
   TrackedAttempt& a = table_.at(index);
   if (!a.reported && !report_at_end_ && IsSettled(a)) {
-    const Conclusion c = Conclude(a);
-    Report(a, c.outcome, c.rule, now, out);
+    Decide(a, now, out);
   }
   const bool waiting = !a.reported && !report_at_end_;
-  const MonoTime due = !waiting             ? a.last_seen + KeepFor(a)
-                       : a.syn_ack_repeated ? a.last_syn_ack + kAwaitSyn
-                       : a.syn_acks > 0     ? a.first_syn_ack + kCompletedAfter
-                                            : a.first_seen + kSilentAfter;
-  table_.SetTimer(index, due, now);
+  table_.SetTimer(index, waiting ? ConcludeAt(a) : a.last_seen + KeepFor(a), now);
 }
 
-void AttemptTracker::ServeTimer(uint32_t index, MonoTime now, std::vector<Attempt>& out) {
+void AttemptTracker::ServeTimer(uint32_t index, MonoTime now, std::vector<AttemptEvent>& out) {
   TrackedAttempt& a = table_.at(index);
-  if (a.reported) {
-    table_.Erase(index);
-    return;
+  const bool was_reported = a.reported;
+  if (!was_reported) {
+    Decide(a, now, out);
   }
-  const Conclusion c = Conclude(a);
-  Report(a, c.outcome, c.rule, now, out);
-  if (report_at_end_) {
+  if (was_reported || report_at_end_) {
     table_.Erase(index);
   } else {
     table_.SetTimer(index, a.last_seen + KeepFor(a), now);
   }
 }
 
-bool AttemptTracker::Advance(MonoTime now, std::vector<Attempt>& out) {
+bool AttemptTracker::Advance(MonoTime now, std::vector<AttemptEvent>& out) {
   for (int i = 0; i < kMostPerAdvance; ++i) {
     const auto index = table_.PopDue(now);
     if (!index) {
@@ -267,43 +402,74 @@ bool AttemptTracker::Advance(MonoTime now, std::vector<Attempt>& out) {
   return true;
 }
 
-void AttemptTracker::Finish(MonoTime now, std::vector<Attempt>& out) {
+void AttemptTracker::Finish(MonoTime now, std::vector<AttemptEvent>& out) {
   for (const uint32_t index : table_.All()) {
     TrackedAttempt& a = table_.at(index);
     if (!a.reported) {
-      const Conclusion c =
-          report_at_end_ ? Conclude(a) : Conclusion{AttemptOutcome::kUnknown, "capture_ended"};
-      Report(a, c.outcome, c.rule, now, out);
+      if (report_at_end_) {
+        Decide(a, now, out);
+      } else {
+        Report(a, AttemptOutcome::kUnknown, "capture_ended", now, out);
+      }
     }
     table_.Erase(index);
   }
 }
 
-void AttemptTracker::Report(TrackedAttempt& attempt, AttemptOutcome outcome, std::string_view rule,
-                            MonoTime now, std::vector<Attempt>& out) {
-  attempt.reported = outcome != AttemptOutcome::kPending;
-  out.push_back({.client = attempt.key.client,
-                 .server = attempt.key.server,
-                 .isn = attempt.key.isn,
-                 .first_seen = attempt.first_stamp,
-                 .age = std::max(Duration::zero(), now - attempt.first_seen),
-                 .outcome = outcome,
-                 .rule = std::string(rule),
-                 .syns = attempt.syns,
-                 .syn_acks = attempt.syn_acks,
-                 .ttl = attempt.ttl,
-                 .interface = attempt.interface < interfaces_.size()
-                                  ? interfaces_[attempt.interface]
-                                  : std::string()});
+void AttemptTracker::Decide(TrackedAttempt& a, MonoTime now, std::vector<AttemptEvent>& out) {
+  Conclusion c = Conclude(a);
+  const IpAddress& server = a.key.server.address;
+  if (c.from_silence && WasLossy(a)) {
+    c = {AttemptOutcome::kUnknown, "capture_loss"};
+  } else if (c.from_silence && c.outcome == AttemptOutcome::kCompleted && gate_ != nullptr &&
+             !gate_->MayTrustSilence(a.key, now)) {
+    c = {AttemptOutcome::kUnknown, "server_flooded"};
+  } else if (c.outcome == AttemptOutcome::kUnanswered) {
+    sight_.Repeated(server, now);
+    if (sight_.IsOneWay(server, now)) {
+      c = {AttemptOutcome::kUnknown, "one_way"};
+    }
+  } else if (!a.answered() && !a.acknowledged) {
+    sight_.OnlyOnce(server, a.key.client.address, now);
+  }
+  Report(a, c.outcome, c.rule, now, out);
 }
 
-uint16_t AttemptTracker::NumberOf(std::string_view interface) {
-  const auto found = std::find(interfaces_.begin(), interfaces_.end(), interface);
-  if (found == interfaces_.end() && interfaces_.size() < kMostInterfaces) {
-    interfaces_.emplace_back(interface);
-    return static_cast<uint16_t>(interfaces_.size() - 1);
+bool AttemptTracker::WasLossy(const TrackedAttempt& a) const {
+  return a.first_seen <= lost_until_ ||
+         (a.interface < interfaces_.size() && a.first_seen <= interfaces_[a.interface].lost_until);
+}
+
+void AttemptTracker::Report(TrackedAttempt& attempt, AttemptOutcome outcome, std::string_view rule,
+                            MonoTime now, std::vector<AttemptEvent>& out) {
+  attempt.reported = true;
+  out.emplace_back(attempt, outcome, rule, std::max(Duration::zero(), now - attempt.first_seen),
+                   NameOf(attempt));
+}
+
+std::string_view AttemptTracker::NameOf(const TrackedAttempt& attempt) const {
+  return attempt.interface < interfaces_.size() ? std::string_view(interfaces_[attempt.interface].name)
+                                                : std::string_view();
+}
+
+uint8_t AttemptTracker::NumberOf(std::string_view interface) {
+  // Nearly always the very same string as last time.
+  if (interface.data() == last_name_.data() && interface.size() == last_name_.size() &&
+      last_number_) {
+    return *last_number_;
   }
-  return static_cast<uint16_t>(found - interfaces_.begin());  // size(): no name
+  const auto found = std::find_if(interfaces_.begin(), interfaces_.end(),
+                                  [&](const Interface& i) { return i.name == interface; });
+  const auto number = static_cast<uint8_t>(found - interfaces_.begin());
+  if (found == interfaces_.end()) {
+    if (interfaces_.size() >= kMostInterfaces) {
+      return number;  // no name
+    }
+    interfaces_.push_back({.name = std::string(interface)});
+  }
+  last_name_ = interface;
+  last_number_ = number;
+  return number;
 }
 
 }  // namespace parallax::sensor

@@ -25,7 +25,7 @@ ReportFilter::ReportFilter(const ReportFilterOptions& options)
       accusations_{
           double(options.accusations_per_second), double(options.accusations_per_second), {}} {}
 
-bool ReportFilter::Admit(const Attempt& attempt, MonoTime now) {
+bool ReportFilter::Admit(const AttemptEvent& attempt, MonoTime now) {
   const IpAddress& address = attempt.client.address;
   if (address.IsNeverRemote() || options_.local_networks.Contains(address)) {
     ++stats_.local;
@@ -85,7 +85,7 @@ ReportFilter::Client& ReportFilter::Remember(const IpAddress& address, MonoTime 
   return *found;
 }
 
-uint32_t ReportFilter::Fingerprint(const Attempt& attempt) const {
+uint32_t ReportFilter::Fingerprint(const AttemptEvent& attempt) const {
   std::array<uint8_t, 24> bytes{};
   const auto server = attempt.server.address.bytes();
   auto* to = std::copy(server.begin(), server.end(), bytes.begin());

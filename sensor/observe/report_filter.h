@@ -18,6 +18,7 @@
 #include "common/records.h"
 #include "common/siphash.h"
 #include "common/time.h"
+#include "sensor/observe/attempt_tracker.h"
 
 namespace parallax::sensor {
 
@@ -46,7 +47,7 @@ class ReportFilter {
 
   // Whether to report this record of the attempt tracker. Both records of an attempt must be asked
   // about, in order.
-  bool Admit(const Attempt& attempt, MonoTime now);
+  bool Admit(const AttemptEvent& attempt, MonoTime now);
 
   const ReportFilterStats& stats() const { return stats_; }
 
@@ -72,7 +73,7 @@ class ReportFilter {
   };
 
   Client& Remember(const IpAddress& address, MonoTime now);
-  uint32_t Fingerprint(const Attempt& attempt) const;
+  uint32_t Fingerprint(const AttemptEvent& attempt) const;
 
   const ReportFilterOptions options_;
   std::vector<Client> clients_;

@@ -68,6 +68,9 @@ class ProbeEngine {
 
   ProbeHealth Health() const;
 
+  // Where probes come from and their answers go to; the kernel's own connections never do.
+  const PortRange& ports() const { return tagger_.ports(); }
+
  private:
   // What there is only with a policy and sockets.
   struct Probing {

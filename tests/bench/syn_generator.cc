@@ -33,8 +33,7 @@ constexpr const char* kUsage =
     "usage: parallax_syn_generator --interface IF --mac MAC --destination ADDRESS:PORT [options]\n"
     "  --mac MAC           of the host that the frames go to, e.g. 02:00:00:00:00:01\n"
     "  --sources N         N different sources within 10.0.0.0/8; default: random, 11.* to 126.*\n"
-    "  --count N           end after N frames\n"
-    "  --seconds S         end after S seconds; default: when interrupted\n"
+    "  --count N, --seconds S   end after so many frames, or so long; default: when interrupted\n"
     "  --rate PPS          frames a second, paced by sleeping; 0: all that one core can (default)\n"
     "  --bypass            past the queueing discipline (PACKET_QDISC_BYPASS)\n"
     "  --stamp             wall clock in nanoseconds, read before each system call: big-endian in\n"
@@ -44,10 +43,8 @@ constexpr size_t kBatch = 128;  // frames a system call
 constexpr size_t kFrame = 74;   // bytes
 constexpr size_t kIp = 14;      // offsets within the frame
 constexpr size_t kTcp = kIp + 20;
-constexpr size_t kTimestamps = kTcp + 28;  // TSval and TSecr
 constexpr uint32_t kMostSources = 1U << 24;
-constexpr uint64_t kNanos = 1'000'000'000;         // in a second
-constexpr uint64_t kMost = 1'000'000'000'000'000;  // frames
+constexpr uint64_t kNanos = 1'000'000'000;  // in a second
 
 using Frame = std::array<uint8_t, kFrame>;
 
@@ -96,8 +93,7 @@ Options ParseOptions(int argc, char** argv) {
   if (options.contains("help")) {
     std::exit(std::fputs(kUsage, stdout) < 0 ? 1 : 0);
   }
-  if (optind < argc || options["interface"].empty() || options["mac"].empty() ||
-      options["destination"].empty()) {
+  if (optind < argc || options["interface"].empty() || options["mac"].empty()) {
     Die(2, "needs --interface, --mac and --destination, and nothing but options; see --help");
   }
   return options;
@@ -108,7 +104,7 @@ double Number(const Options& options, const std::string& name, double least, dou
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(value >= least && value <= most)) {
-    Die(2, name + ": not a number, or out of range: \"" + text + '"');
+    Die(2, "--" + name + ": not a number, or out of range: \"" + text + '"');
   }
   return value;
 }
@@ -147,7 +143,7 @@ class Generator {
  public:
   explicit Generator(const Options& options)
       : sources_(static_cast<uint64_t>(Number(options, "sources", 0, kMostSources))),
-        count_(static_cast<uint64_t>(Number(options, "count", 1, kMost))),
+        count_(static_cast<size_t>(Number(options, "count", 1, 1e15))),
         seconds_(Number(options, "seconds", 0, 1e6)),
         rate_(Number(options, "rate", 0, 1e9)),
         stamp_(options.contains("stamp")) {
@@ -158,12 +154,11 @@ class Generator {
       messages_[i].msg_hdr.msg_iovlen = 1;
     }
     const std::string& interface = options.at("interface");
-    sockaddr_ll to{};
-    to.sll_family = AF_PACKET;
-    to.sll_ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
+    const int index = static_cast<int>(if_nametoindex(interface.c_str()));
+    const sockaddr_ll to{AF_PACKET, 0, index, 0, 0, 0, {}};
     fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);  // protocol 0: receives nothing
     const int on = 1;
-    if (to.sll_ifindex == 0 || fd_ < 0 ||
+    if (index == 0 || fd_ < 0 ||
         bind(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 ||
         (options.contains("bypass") &&
          setsockopt(fd_, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof on) != 0)) {
@@ -175,17 +170,16 @@ class Generator {
     const uint64_t start = Nanos(CLOCK_MONOTONIC);
     double elapsed = 0;  // seconds
     while (g_stop == 0 && sent_ < count_ && elapsed < seconds_) {
-      const auto due = rate_ > 0 ? static_cast<uint64_t>(elapsed * rate_) + 1 : kMost;
+      const auto due = rate_ > 0 ? static_cast<size_t>(elapsed * rate_) + 1 : SIZE_MAX;
       if (due > sent_) {
-        Send(static_cast<size_t>(std::min({uint64_t{kBatch}, count_ - sent_, due - sent_})));
+        Send(std::min({kBatch, count_ - sent_, due - sent_}));
       } else {
         const double next = std::min(static_cast<double>(sent_) / rate_, seconds_);
         SleepUntil(start + static_cast<uint64_t>(next * double{kNanos}) + 1);
       }
       elapsed = static_cast<double>(Nanos(CLOCK_MONOTONIC) - start) / double{kNanos};
     }
-    std::printf("{\"sent\":%llu,\"seconds\":%.3f,\"rate\":%.0f}\n",
-                static_cast<unsigned long long>(sent_), elapsed,
+    std::printf("{\"sent\":%zu,\"seconds\":%.3f,\"rate\":%.0f}\n", sent_, elapsed,
                 elapsed > 0 ? static_cast<double>(sent_) / elapsed : 0);
   }
 
@@ -208,13 +202,13 @@ class Generator {
       const uint64_t dice = random_();
       Put(frame, kIp + 4, dice, 2);  // identification
       // Multiplying by an odd number permutes, so the first `sources_` addresses are different.
-      const uint64_t source = sources_ == 0
-                                  ? (11U << 24) + random_() % (uint64_t{116} << 24)
-                                  : 10U << 24 | (sent_ + i) % sources_ * 0x9e3779b1 % kMostSources;
+      const uint64_t source =
+          sources_ == 0 ? (11U << 24) + random_() % (uint64_t{116} << 24)
+                        : 10U << 24 | (sent_ + i + 1) % sources_ * 0x9e3779b1 % kMostSources;
       Put(frame, kIp + 12, source, 4);
       Put(frame, kTcp, 1024 + (dice >> 16) % (UINT16_MAX - 1023), 2);
       Put(frame, kTcp + 4, stamp_ ? stamp : dice >> 32, 4);
-      Put(frame, kTimestamps, stamp_ ? stamp : dice << 32, 8);
+      Put(frame, kTcp + 28, stamp_ ? stamp : dice << 32, 8);  // TSval and TSecr
       PutChecksum(frame, kIp, kTcp, kIp + 10, 0);
       PutChecksum(frame, kIp + 12, kFrame, kTcp + 16, IPPROTO_TCP + kFrame - kTcp);
     }
@@ -233,7 +227,7 @@ class Generator {
   }
 
   const uint64_t sources_;  // 0: random
-  const uint64_t count_;
+  const size_t count_;
   const double seconds_;
   const double rate_;  // 0: as fast as it goes
   const bool stamp_;
@@ -242,16 +236,15 @@ class Generator {
   std::array<iovec, kBatch> parts_{};
   std::array<mmsghdr, kBatch> messages_{};
   int fd_ = -1;
-  uint64_t sent_ = 0;
+  size_t sent_ = 0;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  struct sigaction action {};  // no SA_RESTART: sleeping ends
-  action.sa_handler = [](int) { g_stop = 1; };
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  const auto stop = [](int) { g_stop = 1; };
+  std::signal(SIGINT, stop);
+  std::signal(SIGTERM, stop);
   Generator(ParseOptions(argc, argv)).Run();
   return 0;
 }

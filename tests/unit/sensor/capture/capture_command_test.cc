@@ -50,7 +50,10 @@ Ran Capture(const CaptureCommandOptions& options) {
 }
 
 CaptureCommandOptions Jsonl(const std::string& file) {
-  return {.read_file = file, .interfaces = {}, .output = CaptureOutput::kJsonl};
+  CaptureCommandOptions options;
+  options.read_file = file;
+  options.output = CaptureOutput::kJsonl;
+  return options;
 }
 
 TEST(CaptureCommand, GoldenCaptures) {
@@ -131,7 +134,9 @@ TEST(CaptureCommand, BadInput) {
   EXPECT_EQ(text.out, "");
   EXPECT_THAT(text.err, HasSubstr("not a pcap or pcapng capture"));
   EXPECT_EQ(Capture({}).exit_code, 2);
-  const Ran interface = Capture({.read_file = "", .interfaces = {"no-such-if"}});
+  CaptureCommandOptions live;
+  live.interfaces = {"no-such-if"};
+  const Ran interface = Capture(live);
   EXPECT_EQ(interface.exit_code, 3);
 }
 

@@ -59,18 +59,20 @@ TEST(LiveCapture, SeesRealSegmentsOnLoopbackOnce) {
   Duration most_off{};
   std::atomic<bool> stop = false;
   const MonoTime deadline = Now().mono + 10s;
-  (*capture)->Run(
-      [&](const CapturedSegment& c) {
-        EXPECT_EQ(c.interface, "lo");
-        if (c.segment.dst.port == port && c.segment.IsSyn()) {
-          ++syns;
-          const Moment now = Now();
-          most_off = std::max(most_off, now.wall - c.stamp);
-          EXPECT_LE(c.seen, now.mono);
-        }
-        resets += c.segment.src.port == port && c.segment.Has(kTcpRst) ? 1 : 0;
-      },
-      [&](const Moment& now) { stop = resets > 0 || now.mono > deadline; }, stop);
+  LiveCapture::Handlers handlers;
+  handlers.segment = [&](const CapturedSegment& c) {
+    EXPECT_EQ(c.interface, "lo");
+    if (c.segment.dst.port == port && c.segment.IsSyn()) {
+      ++syns;
+      const Moment now = Now();
+      most_off = std::max(most_off, now.wall - c.stamp);
+      EXPECT_LE(c.seen, now.mono);
+    }
+    resets += c.segment.src.port == port && c.segment.Has(kTcpRst) ? 1 : 0;
+  };
+  handlers.loss = [](const CaptureLoss& loss) { ADD_FAILURE() << loss.packets << " lost"; };
+  handlers.idle = [&](const Moment& now) { stop = resets > 0 || now.mono > deadline; };
+  (*capture)->Run(handlers, stop);
   EXPECT_EQ(syns, 1);
   EXPECT_EQ(resets, 1);
   EXPECT_LT(most_off, 10s);
@@ -90,7 +92,10 @@ TEST(LiveCapture, HealthMayBeReadWhileItRuns) {
   std::atomic<bool> stop = false;
   std::atomic<int> idles = 0;
   std::thread runner([&] {
-    (*capture)->Run([](const CapturedSegment&) {}, [&](const Moment&) { ++idles; }, stop);
+    (*capture)->Run({.segment = [](const CapturedSegment&) {},
+                     .loss = [](const CaptureLoss&) {},
+                     .idle = [&](const Moment&) { ++idles; }},
+                    stop);
   });
   while (idles < 5) {
     EXPECT_EQ((*capture)->Health().size(), 1u);

@@ -15,37 +15,55 @@ AttemptKey Key(uint32_t isn) {
 
 constexpr HashKey kKey{1, 2};
 
+uint64_t HashOf(const AttemptTable& table, const AttemptKey& key) {
+  return table.Hash({key.client, key.server});
+}
+std::optional<uint32_t> Find(const AttemptTable& table, const AttemptKey& key) {
+  return table.Find(key, HashOf(table, key));
+}
+// Whoever had to go for it, if it was not reported yet, is copied to `evicted`.
+uint32_t Insert(AttemptTable& table, const AttemptKey& key,
+                std::optional<TrackedAttempt>& evicted, Duration now = 20s) {
+  const uint64_t hash = HashOf(table, key);
+  const auto place = table.PlaceFor(hash, MonoTime(now));
+  if (place.taken && !table.at(place.index).reported) {
+    evicted = table.at(place.index);
+  }
+  table.Occupy(place, key, hash);
+  return place.index;
+}
+
 TEST(AttemptTable, FindsWhatWasInserted) {
   AttemptTable table(64, kKey);
   std::optional<TrackedAttempt> evicted;
   for (uint32_t isn = 0; isn < 20; ++isn) {
-    const uint32_t index = table.Insert(Key(isn), evicted);
+    const uint32_t index = Insert(table, Key(isn), evicted);
     table.SetTimer(index, MonoTime(5s), MonoTime(0s));
     if (!evicted) {
-      ASSERT_EQ(table.Find(Key(isn)), index);
+      ASSERT_EQ(Find(table, Key(isn)), index);
     }
   }
-  EXPECT_EQ(table.Find(Key(99)), std::nullopt);
-  const auto index = table.Find(Key(19));
+  EXPECT_EQ(Find(table, Key(99)), std::nullopt);
+  const auto index = Find(table, Key(19));
   table.Erase(*index);
-  EXPECT_EQ(table.Find(Key(19)), std::nullopt);
+  EXPECT_EQ(Find(table, Key(19)), std::nullopt);
 }
 
 TEST(AttemptTable, EveryPartOfTheKeyCounts) {
   AttemptTable table(64, kKey);
   std::optional<TrackedAttempt> evicted;
-  table.Insert(Key(1), evicted);
+  Insert(table, Key(1), evicted);
   AttemptKey other = Key(1);
   other.client.port = 40001;
-  EXPECT_FALSE(table.Find(other));
+  EXPECT_FALSE(Find(table, other));
   other = Key(1);
   other.server.address = *IpAddress::Parse("198.51.100.3");
-  EXPECT_FALSE(table.Find(other));
+  EXPECT_FALSE(Find(table, other));
   other = Key(1);
   std::swap(other.client, other.server);
-  EXPECT_FALSE(table.Find(other));
-  EXPECT_FALSE(table.Find(Key(2)));
-  EXPECT_TRUE(table.Find(Key(1)));
+  EXPECT_FALSE(Find(table, other));
+  EXPECT_FALSE(Find(table, Key(2)));
+  EXPECT_TRUE(Find(table, Key(1)));
 }
 
 // One bucket only, so that it is clear who competes with whom.
@@ -54,7 +72,7 @@ TEST(AttemptTable, AFullBucketGivesUpTheOldestUnansweredFirst) {
   std::optional<TrackedAttempt> evicted;
   const auto insert = [&](uint32_t isn, Duration seen, bool answered, bool reported) {
     evicted.reset();
-    const uint32_t index = table.Insert(Key(isn), evicted);
+    const uint32_t index = Insert(table, Key(isn), evicted);
     TrackedAttempt& a = table.at(index);
     a.last_seen = MonoTime(seen);
     a.syns = 1;
@@ -71,13 +89,34 @@ TEST(AttemptTable, AFullBucketGivesUpTheOldestUnansweredFirst) {
   }
   ASSERT_FALSE(evicted);
   EXPECT_EQ(table.size(), 8u);
-  for (const uint32_t expected : {3u, 2u, 1u, 0u}) {
+  // Only what was not reported yet is handed out: there is nothing more to say of the others.
+  for (const auto& [expected, unreported] :
+       {std::pair(3u, false), std::pair(2u, true), std::pair(1u, false), std::pair(0u, true)}) {
     insert(100 + expected, 20s, true, false);
-    ASSERT_TRUE(evicted);
-    EXPECT_EQ(evicted->key.isn, expected);
-    EXPECT_EQ(table.Find(Key(expected)), std::nullopt);
+    EXPECT_EQ(evicted.has_value(), unreported);
+    EXPECT_TRUE(!evicted || evicted->key.isn == expected);
+    EXPECT_EQ(Find(table, Key(expected)), std::nullopt);
     EXPECT_EQ(table.size(), 8u);
   }
+}
+
+TEST(AttemptTable, ATimerMayBePutOffAndAnEntryBeErasedWithoutTouchingTheWheel) {
+  AttemptTable table(64, kKey);
+  std::optional<TrackedAttempt> evicted;
+  const uint32_t put_off = Insert(table, Key(1), evicted, 0s);
+  table.SetTimer(put_off, MonoTime(1s), MonoTime(0s));
+  table.SetTimer(put_off, MonoTime(10s), MonoTime(0s));
+  const uint32_t erased = Insert(table, Key(2), evicted, 0s);
+  table.SetTimer(erased, MonoTime(1s), MonoTime(0s));
+  table.Erase(erased);
+  EXPECT_EQ(table.size(), 1u);
+  EXPECT_EQ(table.PopDue(MonoTime(5s)), std::nullopt);
+  EXPECT_EQ(table.PopDue(MonoTime(11s)), put_off);
+  EXPECT_EQ(table.PopDue(MonoTime(20s)), std::nullopt);
+  // The place is used again, and the new timer counts.
+  const uint32_t again = Insert(table, Key(3), evicted, 20s);
+  table.SetTimer(again, MonoTime(21s), MonoTime(20s));
+  EXPECT_EQ(table.PopDue(MonoTime(22s)), again);
 }
 
 }  // namespace

@@ -10,9 +10,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Attempt Record(std::string_view client, uint32_t isn,
+AttemptEvent Record(std::string_view client, uint32_t isn,
                AttemptOutcome outcome = AttemptOutcome::kPending) {
-  Attempt a;
+  AttemptEvent a;
   a.client = {*IpAddress::Parse(client), 40000};
   a.server = {*IpAddress::Parse("192.0.2.25"), 25};
   a.isn = isn;

@@ -1,0 +1,29 @@
+#include "sensor/observe/rate_watch.h"
+
+#include <algorithm>
+
+namespace parallax::sensor {
+namespace {
+
+constexpr double kRateMemory = 3;           // seconds
+constexpr double kUsualMemory = 300;        // seconds
+constexpr double kUnusualSlowdown = 16;     // what goes on long enough becomes usual
+constexpr double kLeastSlack = 10;          // per second; below it no rate is news
+constexpr double kSlackShare = 0.5;         // of what is usual
+constexpr double kMostSum = 1e9;
+
+}  // namespace
+
+void RateWatch::Second(double count, bool learning) {
+  rate_ += (count - rate_) / kRateMemory;
+  if (learning) {
+    learnt_seconds_ += 1;
+    usual_ += (count - usual_) / learnt_seconds_;
+    return;
+  }
+  const double slack = std::max(kLeastSlack, kSlackShare * usual_);
+  sum_ = std::clamp(sum_ + count - usual_ - slack, 0.0, kMostSum);
+  usual_ += (count - usual_) / (kUsualMemory * (sum_ > 0 ? kUnusualSlowdown : 1));
+}
+
+}  // namespace parallax::sensor

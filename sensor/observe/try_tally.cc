@@ -1,0 +1,53 @@
+#include "sensor/observe/try_tally.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace parallax::sensor {
+namespace {
+
+constexpr size_t kPairs = size_t{1} << 14;
+constexpr int32_t kKeepSeconds = 60;
+constexpr int kLeastTries = 3;
+constexpr int kLeastClients = 3;
+
+int32_t Second(MonoTime t) {
+  return static_cast<int32_t>(
+      std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count());
+}
+
+}  // namespace
+
+TryTally::TryTally() : entries_(kPairs) {}
+
+void TryTally::Count(uint64_t pair, uint64_t server, bool failed, MonoTime now) {
+  const auto first =
+      entries_.begin() + static_cast<std::ptrdiff_t>(pair % (kPairs / kWays) * kWays);
+  auto entry = std::find_if(first, first + kWays, [&](const Entry& e) { return e.pair == pair; });
+  if (entry == first + kWays) {
+    entry = std::min_element(first, first + kWays, [](const Entry& a, const Entry& b) {
+      return (a.pair != 0) != (b.pair != 0) ? a.pair == 0 : a.second < b.second;
+    });
+    *entry = {.pair = pair, .server = server};
+  } else if (Second(now) - entry->second > kKeepSeconds) {
+    entry->succeeded = entry->failed = 0;
+  }
+  entry->second = Second(now);
+  uint16_t& count = failed ? entry->failed : entry->succeeded;
+  count = static_cast<uint16_t>(std::min(count + 1, 0xffff));
+}
+
+std::optional<double> TryTally::AllOrNothing(uint64_t server, MonoTime now) const {
+  int clients = 0;
+  int always = 0;
+  for (const Entry& e : entries_) {
+    if (e.server == server && e.pair != 0 && e.failed > 0 &&
+        e.failed + e.succeeded >= kLeastTries && Second(now) - e.second <= kKeepSeconds) {
+      ++clients;
+      always += e.succeeded == 0 ? 1 : 0;
+    }
+  }
+  return clients < kLeastClients ? std::nullopt : std::optional(double(always) / clients);
+}
+
+}  // namespace parallax::sensor
