@@ -144,6 +144,10 @@ Result<v1::SynTop> Client::TopSyns(const v1::TopSynsRequest& request) {
   return impl_->Ask(&v1::Operator::Stub::TopSyns, request);
 }
 
+Result<v1::SynServerList> Client::SynServers(const v1::ListSynServersRequest& request) {
+  return impl_->Ask(&v1::Operator::Stub::ListSynServers, request);
+}
+
 Result<void> Client::Watch(uint64_t after, std::optional<Duration> limit,
                            const std::function<bool(const v1::IncidentEvent&)>& on_event) {
   grpc::ClientContext context;

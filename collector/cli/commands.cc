@@ -298,4 +298,19 @@ Result<void> TopSyns(const Options& options, const std::string& by, Duration sin
       });
 }
 
+Result<void> ListSynServers(const Options& options, Duration since) {
+  v1::ListSynServersRequest request;
+  request.set_since_nanos(static_cast<uint64_t>(since.count()));
+  request.set_limit(LimitOf(options));
+  return WithAnswer(
+      options, [&](Client& client) { return client.SynServers(request); },
+      [&](const v1::SynServerList& list) {
+        return IsTable(options)
+                   ? Print(RenderSynServers(list, FormatDuration(since), LookOf(STDOUT_FILENO)))
+                   : PrintList(options.format, "SynServerList",
+                               {{"total", list.total()}, {"truncated", list.truncated()}},
+                               Items(list.items()));
+      });
+}
+
 }  // namespace parallax::cli

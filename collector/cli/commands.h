@@ -33,5 +33,6 @@ Result<void> ShowIncident(const Options& options, const std::string& id);
 // is live) already.
 Result<void> WatchIncidents(const Options& options, Until until);
 Result<void> TopSyns(const Options& options, const std::string& by, Duration since);
+Result<void> ListSynServers(const Options& options, Duration since);
 
 }  // namespace parallax::cli

@@ -13,6 +13,11 @@ Json Time(uint64_t nanos) {
 
 Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
+template <typename T>
+Json OrNull(bool there, T value) {
+  return there ? Json(value) : Json(nullptr);
+}
+
 template <typename Map>
 Json Sorted(const Map& map) {  // protobuf maps come in any order
   nlohmann::json sorted = nlohmann::json::object();
@@ -72,6 +77,8 @@ Json ToJson(const v1::Sensor& sensor) {
           {"spool_bytes", sensor.spool_bytes()},
           {"spool_records", sensor.spool_records()},
           {"records_dropped", sensor.records_dropped()},
+          {"attempts_evicted", sensor.attempts_evicted()},
+          {"attempts_unsampled", sensor.attempts_unsampled()},
           {"probes_sent", sensor.probes_sent()},
           {"probes_refused", sensor.probes_refused()},
           {"probing", sensor.probing()},
@@ -141,6 +148,36 @@ Json ToJson(const v1::SynTopRow& row) {
           {"pending", row.pending()},
           {"sensors", row.sensors()},
           {"last_seen_at", Time(row.last_seen_at())}};
+}
+
+Json ToJson(const v1::SynServer& server) {
+  return {
+      {"server", server.server()},
+      {"sensor", server.sensor()},
+      {"last_seen_at", Time(server.last_seen_at())},
+      {"window_start", Time(server.window_start())},
+      {"window", FormatDuration(Duration(server.window_nanos()))},
+      {"aggregate", server.aggregate()},
+      {"sampling", server.sampling()},
+      {"syns", server.syns()},
+      {"syn_acks", server.syn_acks()},
+      {"sources", server.sources()},
+      {"port", server.port()},
+      {"port_syns", server.port_syns()},
+      {"port_syn_acks", server.port_syn_acks()},
+      {"completed", server.completed()},
+      {"half_open", server.half_open()},
+      {"unanswered", server.unanswered()},
+      {"refused", server.refused()},
+      {"unknown", server.unknown()},
+      {"half_open_repeated", OrNull(server.has_half_open_repeated(), server.half_open_repeated())},
+      {"half_open_known", OrNull(server.has_half_open_known(), server.half_open_known())},
+      {"all_or_nothing", OrNull(server.has_all_or_nothing(), server.all_or_nothing())},
+      {"syn_rate", server.syn_rate()},
+      {"usual_rate", server.usual_rate()},
+      {"excess", server.excess()},
+      {"listen_overflows", OrNull(server.has_listen_overflows(), server.listen_overflows())},
+      {"syn_cookies_sent", OrNull(server.has_syn_cookies_sent(), server.syn_cookies_sent())}};
 }
 
 Json WithKind(const char* kind, const Json& item) {

@@ -10,6 +10,7 @@ class Incident;
 class IncidentEvent;
 class Sensor;
 class Status;
+class SynServer;
 class SynTopRow;
 class Target;
 }  // namespace parallax::v1
@@ -24,6 +25,7 @@ Json ToJson(const v1::Target& target);
 Json ToJson(const v1::Incident& incident);
 Json ToJson(const v1::IncidentEvent& event);
 Json ToJson(const v1::SynTopRow& row);
+Json ToJson(const v1::SynServer& server);
 
 // {"api_version", "kind", ...fields of `item`}
 Json WithKind(const char* kind, const Json& item);

@@ -45,6 +45,7 @@ struct CommandLine {
   CLI::App* Verb(CLI::App* parent, const char* verb, const char* help,
                  std::function<Result<void>()> action);
   void AddLimit(CLI::App* verb);
+  void AddSince(CLI::App* verb);
 };
 
 CLI::App* CommandLine::Noun(const char* noun, const char* help) {
@@ -64,6 +65,13 @@ void CommandLine::AddLimit(CLI::App* verb) {
   auto* limit = verb->add_option("--limit", options.limit, "At most so many")
                     ->check(CLI::Range(1u, 100'000u));
   verb->add_flag("--all", options.all, "All there are, also on a terminal")->excludes(limit);
+}
+
+void CommandLine::AddSince(CLI::App* verb) {
+  verb->add_option_function<std::string>(
+          "--since", [this](const std::string& text) { since = ReadDuration("--since", text); },
+          "How far back (default 5m)")
+      ->type_name("TIME");
 }
 
 CommandLine::CommandLine() {
@@ -129,12 +137,14 @@ CommandLine::CommandLine() {
   top->add_option("--by", by, "src, dst or port")
       ->check(CLI::IsMember({"src", "dst", "port"}))
       ->capture_default_str();
-  top->add_option_function<std::string>(
-         "--since", [this](const std::string& text) { since = ReadDuration("--since", text); },
-         "How far back (default 5m)")
-      ->type_name("TIME");
+  AddSince(top);
   top->add_option("--limit", options.limit, "At most so many (default 20)")
       ->check(CLI::Range(1u, 100'000u));
+  CLI::App* servers =
+      Verb(syn, "servers", "Servers that draw too many attempts, or whose attempts fail",
+           [this] { return ListSynServers(options, since); });
+  AddSince(servers);
+  AddLimit(servers);
 }
 
 int CommandLine::Run(int argc, char** argv) {

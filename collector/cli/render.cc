@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <vector>
@@ -63,6 +64,28 @@ std::vector<std::string> SensorsWith(const v1::Target& target, std::string_view 
   }
   std::ranges::sort(names);
   return names;
+}
+
+std::string Rate(double per_second) {
+  constexpr double kMost = 1e15;
+  return per_second >= 10 ? Count(static_cast<uint64_t>(std::llround(std::min(per_second, kMost))))
+                          : fmt::format("{:.1f}", per_second);
+}
+
+std::string Percent(bool there, double share) {
+  return there ? fmt::format("{:.1f}%", share * 100) : std::string("-");
+}
+
+// What a sensor knows to have missed of the attempts there were.
+std::string Missed(const v1::Sensor& sensor) {
+  std::vector<std::string> parts;
+  if (sensor.attempts_evicted() > 0) {
+    parts.push_back(Count(sensor.attempts_evicted()) + " forgotten for want of room");
+  }
+  if (sensor.attempts_unsampled() > 0) {
+    parts.push_back(Plural(sensor.attempts_unsampled(), "segment") + " of others not followed");
+  }
+  return Joined(parts);
 }
 
 }  // namespace
@@ -150,6 +173,7 @@ Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look) {
   page.data +=
       Line("heard", fmt::format("{}, {} dropped by the kernel", Plural(sensor.syns_seen(), "SYN"),
                                 Count(sensor.packets_dropped())));
+  page.data += Line("attempts", Missed(sensor));
   page.data += Line("probing", sensor.probing() ? fmt::format("{} sent, {} refused by its policy",
                                                               Plural(sensor.probes_sent(), "probe"),
                                                               Count(sensor.probes_refused()))
@@ -293,6 +317,52 @@ Page RenderSynTop(const v1::SynTop& top, const std::string& by, const std::strin
           (top.truncated() ? "Only the newest million attempts of that time are counted.\n" : "") +
               NotAllShown(top.items_size(), top.total(), "more with --limit") +
               fmt::format("Next: {}\n", next)};
+}
+
+Page RenderSynServers(const v1::SynServerList& list, const std::string& since, const Look& look) {
+  Table table({{"SERVER"},
+               {"SENSOR"},
+               {"FOLLOWED"},
+               {"SYN/S", Align::kRight},
+               {"USUAL", Align::kRight},
+               {"SOURCES", Align::kRight},
+               {"HALF OPEN", Align::kRight},
+               {"REPEATED", Align::kRight},
+               {"KNOWN", Align::kRight},
+               {"ALWAYS", Align::kRight},
+               {"COOKIES", Align::kRight},
+               {"OVERFLOWS", Align::kRight},
+               {"LAST SEEN"}});
+  for (const auto& row : list.items()) {
+    table.Add({row.server(),
+               row.sensor(),
+               {row.sampling() > 1 ? fmt::format("1 in {}", Count(row.sampling())) : "all",
+                row.aggregate() ? Colour::kYellow : Colour::kNone},
+               Rate(row.syn_rate()),
+               Rate(row.usual_rate()),
+               Count(row.sources()),
+               {Count(row.half_open()), row.half_open() > 0 ? Colour::kRed : Colour::kNone},
+               Percent(row.has_half_open_repeated(), row.half_open_repeated()),
+               Percent(row.has_half_open_known(), row.half_open_known()),
+               Percent(row.has_all_or_nothing(), row.all_or_nothing()),
+               row.has_syn_cookies_sent() ? Count(row.syn_cookies_sent()) : "-",
+               row.has_listen_overflows() ? Count(row.listen_overflows()) : "-",
+               Ago(row.last_seen_at(), list.answered_at())});
+  }
+  if (table.empty()) {
+    return {"", fmt::format("No reports of servers in the last {}: sensors tell of those whose "
+                            "attempts are too many, or fail.\nNext: parallax syn top\n",
+                            since)};
+  }
+  return {table.Text(look.colour),
+          "Legend: half-open attempts whose client REPEATED its SYN, or is KNOWN to have completed "
+          "one;\n        clients with failures that fail ALWAYS. Much of each: a fault; little: a "
+          "flood.\n" +
+              std::string(list.truncated()
+                              ? "Only the newest million reports of that time are looked at.\n"
+                              : "") +
+              NotAllShown(list.items_size(), list.total(), "all with --all") +
+              fmt::format("Next: parallax syn top --since {}\n", since)};
 }
 
 }  // namespace parallax::cli

@@ -30,6 +30,7 @@ Page RenderIncidents(const v1::IncidentList& list, const std::string& asked_for,
 Page RenderIncident(const v1::Incident& incident, uint64_t now, const Look& look);
 Page RenderSynTop(const v1::SynTop& top, const std::string& by, const std::string& since,
                   const Look& look);
+Page RenderSynServers(const v1::SynServerList& list, const std::string& since, const Look& look);
 // One line.
 std::string RenderEvent(const v1::IncidentEvent& event, const Look& look);
 

@@ -70,6 +70,8 @@ void Engine::OnBatch(IngestedBatch batch, Moment now) {
         OnAttempt(*sensor, *attempt, now);
       } else if (const auto* report = std::get_if<ProbeReport>(&record)) {
         rounds_.Accept(*sensor, *report);  // a late one is stored, and judges nobody
+      } else if (const auto* server = std::get_if<ServerReport>(&record)) {
+        OnServerReport(*sensor, *server, now);
       }
     }
   }

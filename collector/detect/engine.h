@@ -77,6 +77,9 @@ class Engine {
  private:
   void Restore(const SavedState& saved, Moment now);
   void OnAttempt(VantageId sensor, const Attempt& attempt, Moment now);
+  void OnServerReport(VantageId sensor, const ServerReport& report, Moment now);
+  // Of servers that it tells of no more: they do not draw too many attempts any longer.
+  void ForgetAggregates(VantageId sensor, Moment now);
   using Queue = std::deque<IpAddress>;
   // A comparison round, as seen necessary at `since`, not to start before `not_before`.
   void Want(Queue& queue, Target& target, MonoTime since, MonoTime not_before,

@@ -1,4 +1,5 @@
-// What attempts give rise to: targets, triggers, and evidence about a sensor's probes.
+// What attempts give rise to: targets, triggers, and evidence about a sensor's probes. And what
+// sensors say of servers that draw too many of them; so far that is noted, and decides nothing.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,6 +19,16 @@ constexpr int kTriggersAreOdd = 4;  // gaps without a trigger after which it is 
 constexpr Duration kFreshAttempt = 10s;
 constexpr Duration kAround = 2min;
 constexpr Duration kSaveSeenEvery = 60s;
+// The same for a server report: behind a lost stream wait those of long ago.
+constexpr Duration kFreshReport = 30s;
+// A sensor tells of such a server every ten seconds.
+constexpr Duration kReportsMissed = 60s;
+constexpr size_t kMostAggregates = 256;  // per sensor; of more nothing is noted
+
+std::string Followed(uint32_t sampling) {
+  return sampling > 1 ? fmt::format("1 attempt in {} is followed", sampling)
+                      : std::string("every attempt is followed");
+}
 
 }  // namespace
 
@@ -67,6 +78,45 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
   } else if (attempt.outcome == AttemptOutcome::kCompleted && attempt.age < kFreshAttempt) {
     BelieveCompletion(*target, sensor, now.mono - attempt.age, now);
   }
+}
+
+void Engine::OnServerReport(VantageId sensor, const ServerReport& report, Moment now) {
+  if (report.age > kFreshReport) {
+    return;
+  }
+  auto& aggregates = vantages_.At(sensor).aggregates;
+  const auto known = aggregates.find(report.server);
+  if (known != aggregates.end() && report.aggregate) {
+    known->second = now.mono;
+  } else if (known != aggregates.end()) {
+    aggregates.erase(known);
+    actions_.notes.push_back(fmt::format("sensor {}: server {} is down to {:.1f} SYN/s: {}",
+                                         vantages_.Name(sensor), report.server.ToString(),
+                                         report.syn_rate, Followed(report.sampling)));
+  } else if (report.aggregate && aggregates.size() < kMostAggregates) {
+    aggregates.emplace(report.server, now.mono);
+    actions_.notes.push_back(fmt::format(
+        "sensor {}: server {} draws {:.1f} SYN/s, usually {:.1f}: {}", vantages_.Name(sensor),
+        report.server.ToString(), report.syn_rate, report.usual_rate, Followed(report.sampling)));
+  }
+}
+
+void Engine::ForgetAggregates(VantageId sensor, Moment now) {
+  Vantage& v = vantages_.At(sensor);
+  // While it was away it could not tell.
+  const MonoTime told_until = now.mono - kReportsMissed;
+  if (v.state_since > told_until) {
+    return;
+  }
+  std::erase_if(v.aggregates, [&](const auto& entry) {
+    const auto& [server, told] = entry;
+    if (told > told_until) {
+      return false;
+    }
+    actions_.notes.push_back(fmt::format("sensor {}: server {} is told of no more: {}",
+                                         v.record.name, server.ToString(), Followed(1)));
+    return true;
+  });
 }
 
 void Engine::BelieveCompletion(Target& target, VantageId sensor, MonoTime began, Moment now) {

@@ -60,6 +60,7 @@ void Engine::OnHealth(const SensorName& name, const SensorHealth& health, Moment
   if (v.record.state == SensorState::kConnected && !v.gateway_down_since) {
     incidents_.SensorBack(name, now);
   }
+  ForgetAggregates(*id, now);
   if (now.mono - v.saved_at >= kSaveSensorEvery || v.record.problem != problem_before) {
     SaveSensor(*id, now);
   }

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -65,6 +66,9 @@ struct Vantage {
   };
   std::array<Unprobed, 2> unprobed;
   IpAddress no_way_to;  // the target that the last refusal of its kernel was about
+
+  // Servers there that draw too many attempts to follow each, and when it last said so.
+  std::map<IpAddress, MonoTime> aggregates;
 
   std::optional<MonoTime> troubled_at;  // last attempt there that stayed half-open or unanswered
 

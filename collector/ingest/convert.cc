@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string_view>
 
@@ -18,6 +19,9 @@ constexpr size_t kLongestText = 128;
 constexpr uint64_t kLongestAge = 366ull * 86'400 * 1'000'000'000;
 // The year 2200: the sum of a time and some ages is a time still (int64_t ends in 2262).
 constexpr uint64_t kLatestTime = 7'258'118'400ull * 1'000'000'000;
+// A server's window is a minute; a day is nonsense, but adds up.
+constexpr uint64_t kLongestWindow = 86'400ull * 1'000'000'000;
+constexpr uint32_t kMostSampling = 1u << 31;
 
 std::optional<IpAddress> Address(const std::string& bytes) {
   return IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
@@ -77,6 +81,9 @@ std::optional<ProbeState> FromProto(v1::ProbeState state) {
   }
 }
 
+// A sensor from before there was sampling leaves it out: it follows every attempt.
+uint32_t Sampling(uint32_t sampling) { return sampling == 0 ? 1 : sampling; }
+
 Result<Record> ReadAttempt(const v1::Attempt& in) {
   const auto client = FromProto(in.client());
   const auto server = FromProto(in.server());
@@ -84,7 +91,8 @@ Result<Record> ReadAttempt(const v1::Attempt& in) {
   if (!client || !server || client->address.family() != server->address.family()) {
     return Fail(ErrorCode::kFailure, "attempt with bad endpoints");
   }
-  if (!outcome || in.ttl() > 255 || in.first_seen() > kLatestTime || in.age_nanos() > kLongestAge) {
+  if (!outcome || in.ttl() > 255 || in.first_seen() > kLatestTime || in.age_nanos() > kLongestAge ||
+      in.sampling() > kMostSampling) {
     return Fail(ErrorCode::kFailure, "attempt with a value out of range");
   }
   Attempt out;
@@ -99,6 +107,7 @@ Result<Record> ReadAttempt(const v1::Attempt& in) {
   out.syn_acks = in.syn_acks();
   out.ttl = static_cast<uint8_t>(in.ttl());
   out.interface = Text(in.interface());
+  out.sampling = Sampling(in.sampling());
   return out;
 }
 
@@ -140,12 +149,70 @@ Result<Record> ReadReport(const v1::ProbeReport& in) {
   return out;
 }
 
+bool IsShare(double value) { return value >= 0 && value <= 1; }
+bool IsRate(double value) { return std::isfinite(value) && value >= 0; }
+bool IsCount(uint64_t value) { return value <= INT64_MAX; }
+
+// What is absent reads as 0.
+bool InRange(const v1::ServerReport& in) {
+  return in.window_start() <= kLatestTime && in.window_nanos() <= kLongestWindow &&
+         in.age_nanos() <= kLongestAge && in.sampling() <= kMostSampling && in.port() <= 65535 &&
+         IsCount(in.syns()) && IsCount(in.syn_acks()) && IsCount(in.sources()) &&
+         IsCount(in.port_syns()) && IsCount(in.port_syn_acks()) && IsCount(in.completed()) &&
+         IsCount(in.half_open()) && IsCount(in.unanswered()) && IsCount(in.refused()) &&
+         IsCount(in.unknown()) && IsShare(in.half_open_repeated()) &&
+         IsShare(in.half_open_known()) && IsShare(in.all_or_nothing()) && IsRate(in.syn_rate()) &&
+         IsRate(in.usual_rate()) && IsRate(in.excess()) && IsCount(in.listen_overflows()) &&
+         IsCount(in.syn_cookies_sent());
+}
+
+template <typename T>
+std::optional<T> If(bool there, T value) {
+  return there ? std::optional<T>(value) : std::nullopt;
+}
+
+Result<Record> ReadServerReport(const v1::ServerReport& in) {
+  const auto server = Address(in.server());
+  if (!server || !InRange(in)) {
+    return Fail(ErrorCode::kFailure, "server report with a value out of range");
+  }
+  ServerReport out;
+  out.server = *server;
+  out.window_start = FromUnixNanos(static_cast<int64_t>(in.window_start()));
+  out.window = Duration(in.window_nanos());
+  out.age = Duration(in.age_nanos());
+  out.aggregate = in.aggregate();
+  out.sampling = Sampling(in.sampling());
+  out.syns = in.syns();
+  out.syn_acks = in.syn_acks();
+  out.sources = in.sources();
+  out.port = static_cast<uint16_t>(in.port());
+  out.port_syns = in.port_syns();
+  out.port_syn_acks = in.port_syn_acks();
+  out.completed = in.completed();
+  out.half_open = in.half_open();
+  out.unanswered = in.unanswered();
+  out.refused = in.refused();
+  out.unknown = in.unknown();
+  out.half_open_repeated = If(in.has_half_open_repeated(), in.half_open_repeated());
+  out.half_open_known = If(in.has_half_open_known(), in.half_open_known());
+  out.all_or_nothing = If(in.has_all_or_nothing(), in.all_or_nothing());
+  out.syn_rate = in.syn_rate();
+  out.usual_rate = in.usual_rate();
+  out.excess = in.excess();
+  out.listen_overflows = If(in.has_listen_overflows(), in.listen_overflows());
+  out.syn_cookies_sent = If(in.has_syn_cookies_sent(), in.syn_cookies_sent());
+  return out;
+}
+
 Result<Record> ReadRecord(const v1::Record& record) {
   switch (record.kind_case()) {
     case v1::Record::kAttempt:
       return ReadAttempt(record.attempt());
     case v1::Record::kReport:
       return ReadReport(record.report());
+    case v1::Record::kServer:
+      return ReadServerReport(record.server());
     case v1::Record::KIND_NOT_SET:
       break;
   }
@@ -201,6 +268,8 @@ SensorHealth FromProto(const v1::Health& health) {
   out.spool_records = health.spool_records();
   out.spool_bytes = health.spool_bytes();
   out.records_dropped = health.records_dropped();
+  out.attempts_evicted = health.attempts_evicted();
+  out.attempts_unsampled = health.attempts_unsampled();
   out.probing = health.probing();
   out.probing_problem = Text(health.probing_problem());
   return out;

@@ -61,6 +61,8 @@ void ToProto(const SensorRecord& sensor, v1::Sensor* out) {
   out->set_spool_records(sensor.health.spool_records);
   out->set_spool_bytes(sensor.health.spool_bytes);
   out->set_records_dropped(sensor.health.records_dropped);
+  out->set_attempts_evicted(sensor.health.attempts_evicted);
+  out->set_attempts_unsampled(sensor.health.attempts_unsampled);
   out->set_probing(sensor.health.probing);
   out->set_probing_problem(sensor.health.probing_problem);
   out->set_problem(sensor.problem);
@@ -158,6 +160,41 @@ void ToProto(const SynTopRow& row, v1::SynTopRow* out) {
   out->set_unknown(row.unknown);
   out->set_sensors(row.sensors);
   out->set_last_seen_at(ToProto(row.last_seen));
+}
+
+void ToProto(const ServerReportView& view, v1::SynServer* out) {
+  const ServerReport& report = view.report;
+  out->set_server(report.server.ToString());
+  out->set_sensor(view.sensor);
+  out->set_last_seen_at(ToProto(view.window_end));
+  out->set_window_start(ToProto(report.window_start));
+  out->set_window_nanos(static_cast<uint64_t>(report.window.count()));
+  out->set_aggregate(report.aggregate);
+  out->set_sampling(report.sampling);
+  out->set_syns(report.syns);
+  out->set_syn_acks(report.syn_acks);
+  out->set_sources(report.sources);
+  out->set_port(report.port);
+  out->set_port_syns(report.port_syns);
+  out->set_port_syn_acks(report.port_syn_acks);
+  out->set_completed(report.completed);
+  out->set_half_open(report.half_open);
+  out->set_unanswered(report.unanswered);
+  out->set_refused(report.refused);
+  out->set_unknown(report.unknown);
+  const auto set = [out](const auto& value, auto setter) {
+    if (value) {
+      (out->*setter)(*value);
+    }
+  };
+  set(report.half_open_repeated, &v1::SynServer::set_half_open_repeated);
+  set(report.half_open_known, &v1::SynServer::set_half_open_known);
+  set(report.all_or_nothing, &v1::SynServer::set_all_or_nothing);
+  out->set_syn_rate(report.syn_rate);
+  out->set_usual_rate(report.usual_rate);
+  out->set_excess(report.excess);
+  set(report.listen_overflows, &v1::SynServer::set_listen_overflows);
+  set(report.syn_cookies_sent, &v1::SynServer::set_syn_cookies_sent);
 }
 
 }  // namespace parallax::collector

@@ -42,6 +42,11 @@ grpc::Status Invalid(std::string message) {
   return {grpc::StatusCode::INVALID_ARGUMENT, std::move(message)};
 }
 
+Duration Window(uint64_t since_nanos) {
+  const auto longest = static_cast<uint64_t>(kLongestWindow.count());
+  return since_nanos == 0 ? kDefaultWindow : Duration(std::min(since_nanos, longest));
+}
+
 std::optional<SynKey> ParseSynKey(std::string_view by) {
   if (by.empty() || by == "src") {
     return SynKey::kSource;
@@ -179,21 +184,40 @@ grpc::Status OperatorService::TopSyns(grpc::ServerContext*, const v1::TopSynsReq
   if (!key) {
     return Invalid(fmt::format("{}: not one of src, dst, port", request->by()));
   }
-  const auto longest = static_cast<uint64_t>(kLongestWindow.count());
-  const Duration window = request->since_nanos() == 0
-                              ? kDefaultWindow
-                              : Duration(std::min(request->since_nanos(), longest));
   auto reader = readers_.Borrow();
   if (!reader) {
     return ToStatus(reader.error());
   }
   const WallTime now = options_.clock();
-  auto page = (*reader)->TopSyns(*key, now - window, Limit(request->limit(), kDefaultTop));
+  auto page = (*reader)->TopSyns(*key, now - Window(request->since_nanos()),
+                                 Limit(request->limit(), kDefaultTop));
   if (!page) {
     return ToStatus(page.error());
   }
   for (const auto& row : page->items) {
     ToProto(row, reply->add_items());
+  }
+  reply->set_total(page->total);
+  reply->set_truncated(page->truncated);
+  reply->set_answered_at(ToProto(now));
+  return grpc::Status::OK;
+}
+
+grpc::Status OperatorService::ListSynServers(grpc::ServerContext*,
+                                             const v1::ListSynServersRequest* request,
+                                             v1::SynServerList* reply) {
+  auto reader = readers_.Borrow();
+  if (!reader) {
+    return ToStatus(reader.error());
+  }
+  const WallTime now = options_.clock();
+  auto page = (*reader)->LatestServerReports(now - Window(request->since_nanos()),
+                                             Limit(request->limit(), kMostItems));
+  if (!page) {
+    return ToStatus(page.error());
+  }
+  for (const auto& view : page->items) {
+    ToProto(view, reply->add_items());
   }
   reply->set_total(page->total);
   reply->set_truncated(page->truncated);

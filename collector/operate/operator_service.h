@@ -38,6 +38,8 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status ListIncidents(grpc::ServerContext*, const v1::ListIncidentsRequest*,
                              v1::IncidentList*) override;
   grpc::Status TopSyns(grpc::ServerContext*, const v1::TopSynsRequest*, v1::SynTop*) override;
+  grpc::Status ListSynServers(grpc::ServerContext*, const v1::ListSynServersRequest*,
+                              v1::SynServerList*) override;
   grpc::Status WatchIncidents(grpc::ServerContext*, const v1::WatchIncidentsRequest*,
                               grpc::ServerWriter<v1::IncidentEvent>*) override;
 

@@ -10,13 +10,17 @@ bool TargetTable::Allowed(const IpAddress& address) const {
 }
 
 std::optional<EarnedBy> TargetTable::Earned(const Attempt& attempt) {
+  // A SYN flood tool does not wait a second and ask again with the same ISN; a TCP stack does.
+  const auto by_repeating =
+      attempt.syns >= 2 ? std::optional(EarnedBy::kRepeatedSyn) : std::nullopt;
   switch (attempt.outcome) {
     case AttemptOutcome::kCompleted:
-      return EarnedBy::kCompleted;
+      // A server that draws too many attempts to follow each may be flooded, and send SYN cookies:
+      // it never repeats its SYN-ACK then, and every forged SYN looks completed.
+      return attempt.sampling > 1 ? by_repeating : std::optional(EarnedBy::kCompleted);
     case AttemptOutcome::kHalfOpen:
     case AttemptOutcome::kUnanswered:
-      // A SYN flood tool does not wait a second and ask again with the same ISN; a TCP stack does.
-      return attempt.syns >= 2 ? std::optional(EarnedBy::kRepeatedSyn) : std::nullopt;
+      return by_repeating;
     case AttemptOutcome::kPending:
     case AttemptOutcome::kRefused:
     case AttemptOutcome::kUnknown:

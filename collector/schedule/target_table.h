@@ -1,7 +1,7 @@
-// The addresses worth probing. A target is earned: by an attempt that completed, or by a SYN that
-// was repeated as a real TCP repeats it. A lone SYN may be spoofed, and must not make us probe its
-// victim. Bounded: a full table takes no more, and counts what it refused, until old targets
-// are forgotten.
+// The addresses worth probing. A target is earned: by an attempt that completed (and was not
+// sampled: see Earned), or by a SYN that was repeated as a real TCP repeats it. A lone SYN may be
+// spoofed, and must not make us probe its victim. Bounded: a full table takes no more, and counts
+// what it refused, until old targets are forgotten.
 //
 // Pure; owned by the engine's thread.
 #pragma once

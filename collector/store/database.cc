@@ -70,6 +70,10 @@ void Statement::Bind(int index, std::string_view text, bool copy) {
                             copy ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8));
 }
 
+void Statement::Bind(int index, double value, bool) {
+  Check(sqlite3_bind_double(handle_, index, value));
+}
+
 void Statement::Bind(int index, const IpAddress& address, bool copy) {
   const auto bytes = address.bytes();
   Check(sqlite3_bind_blob64(handle_, index, bytes.data(), bytes.size(),
@@ -129,6 +133,8 @@ bool Rows::Next() {
 }
 
 int64_t Rows::Int(int column) const { return sqlite3_column_int64(statement_->handle_, column); }
+
+double Rows::Real(int column) const { return sqlite3_column_double(statement_->handle_, column); }
 
 bool Rows::IsNull(int column) const {
   return sqlite3_column_type(statement_->handle_, column) == SQLITE_NULL;

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 
 #include "common/ip.h"
@@ -52,6 +53,16 @@ class Statement {
   }
   void Bind(int index, const std::string& text, bool copy) {
     Bind(index, std::string_view(text), copy);
+  }
+  void Bind(int index, double value, bool copy);
+  template <typename T>
+  requires std::is_arithmetic_v<T>
+  void Bind(int index, const std::optional<T>& value, bool copy) {
+    if (value) {
+      Bind(index, *value, copy);
+    } else {
+      Bind(index, nullptr, copy);
+    }
   }
   void Bind(int index, WallTime time, bool copy) { Bind(index, ToUnixNanos(time), copy); }
   void Bind(int index, Duration duration, bool copy) { Bind(index, duration.count(), copy); }
@@ -97,6 +108,7 @@ class Rows {
   int64_t Int(int column) const;
   uint64_t Unsigned(int column) const { return static_cast<uint64_t>(Int(column)); }
   bool Bool(int column) const { return Int(column) != 0; }
+  double Real(int column) const;
   bool IsNull(int column) const;
   std::string Text(int column) const;
   std::optional<IpAddress> Address(int column) const;  // nullopt for NULL or an odd length

@@ -12,8 +12,8 @@
 namespace parallax::collector {
 namespace {
 
-// Attempts that TopSyns looks at: bounds its time and memory in the middle of a flood.
-constexpr int64_t kMostAttempts = 1'000'000;
+// Rows of a log that one question looks at: bounds its time and memory in the middle of a flood.
+constexpr int64_t kMostLogRows = 1'000'000;
 
 uint64_t BytesOf(const std::string& path) {
   std::error_code error;
@@ -107,18 +107,19 @@ Result<std::map<std::string, uint32_t>> Reader::CountBy(std::string_view sql) {
 
 // Row ids grow with the time of receipt, so halving finds the place without an index. If the
 // collector's clock was set back in between, the place is somewhere near the jump.
-Result<int64_t> Reader::FirstAttemptSince(WallTime since) {
-  auto lowest = db_->QueryInt("SELECT min(id) FROM attempts");
-  auto highest = db_->QueryInt("SELECT max(id) FROM attempts");
+Result<int64_t> Reader::FirstSince(std::string_view log, WallTime since) {
+  auto lowest = db_->QueryInt(fmt::format("SELECT min(id) FROM {}", log));
+  auto highest = db_->QueryInt(fmt::format("SELECT max(id) FROM {}", log));
   if (!lowest || !highest) {
     return lowest ? highest : lowest;
   }
+  const std::string sql =
+      fmt::format("SELECT id, received FROM {} WHERE id >= ? ORDER BY id LIMIT 1", log);
   int64_t low = *lowest;
   int64_t high = *highest + 1;
   while (low < high) {
     const int64_t middle = low + (high - low) / 2;
-    auto rows =
-        db_->Query("SELECT id, received FROM attempts WHERE id >= ? ORDER BY id LIMIT 1", middle);
+    auto rows = db_->Query(sql, middle);
     if (!rows) {
       return tl::make_unexpected(rows.error());
     }
@@ -133,6 +134,16 @@ Result<int64_t> Reader::FirstAttemptSince(WallTime since) {
     }
   }
   return low;
+}
+
+Result<Reader::Start> Reader::StartIn(std::string_view log, WallTime since) {
+  auto first = FirstSince(log, since);
+  auto last = db_->QueryInt(fmt::format("SELECT max(id) FROM {}", log));
+  if (!first || !last) {
+    return tl::make_unexpected(first ? last.error() : first.error());
+  }
+  const int64_t id = std::max(*first, *last - kMostLogRows + 1);
+  return Start{id, id > *first};
 }
 
 Result<StatusCounts> Reader::Status(WallTime now) {
@@ -152,7 +163,7 @@ Result<StatusCounts> Reader::Status(WallTime now) {
     counts.incidents = std::move(*incidents);
 
     const WallTime since = now - std::chrono::minutes(1);
-    auto first = FirstAttemptSince(since);
+    auto first = FirstSince("attempts", since);
     if (!first) {
       return tl::make_unexpected(first.error());
     }
@@ -262,24 +273,22 @@ Result<std::vector<IncidentEventView>> Reader::EventsAfter(uint64_t event, uint6
 
 Result<SynTopPage> Reader::TopSyns(SynKey key, WallTime since, uint64_t limit) {
   return InSnapshot([&]() -> Result<SynTopPage> {
-    auto first = FirstAttemptSince(since);
-    auto last = db_->QueryInt("SELECT max(id) FROM attempts");
-    if (!first || !last) {
-      return tl::make_unexpected(first ? last.error() : first.error());
+    auto start = StartIn("attempts", since);
+    if (!start) {
+      return tl::make_unexpected(start.error());
     }
-    const int64_t start = std::max(*first, *last - kMostAttempts + 1);
     const std::string sql = fmt::format(
         "SELECT {0}, count(*), sum(outcome = 0), sum(outcome = 1), sum(outcome = 2), "
         "sum(outcome = 3), sum(outcome = 4), sum(outcome = 5), count(DISTINCT sensor), "
         "max(received), count(*) OVER () FROM attempts WHERE id >= ?1 AND "
         "received >= ?2 GROUP BY {0} ORDER BY 2 DESC, 1 LIMIT ?3",
         KeyColumn(key));
-    auto rows = db_->Query(sql, start, since, limit);
+    auto rows = db_->Query(sql, start->id, since, limit);
     if (!rows) {
       return tl::make_unexpected(rows.error());
     }
     SynTopPage page;
-    page.truncated = start > *first;
+    page.truncated = start->truncated;
     while (rows->Next()) {
       SynTopRow row;
       row.key = key == SynKey::kPort ? std::to_string(rows->Int(0))
@@ -295,6 +304,37 @@ Result<SynTopPage> Reader::TopSyns(SynKey key, WallTime since, uint64_t limit) {
       row.last_seen = rows->Time(9);
       page.total = rows->Unsigned(10);
       page.items.push_back(std::move(row));
+    }
+    if (auto done = rows->Done(); !done) {
+      return tl::make_unexpected(done.error());
+    }
+    return page;
+  });
+}
+
+Result<ServerReportPage> Reader::LatestServerReports(WallTime since, uint64_t limit) {
+  // "+server": not by the index, which would look at all that was ever reported.
+  static const std::string kLatest = fmt::format(
+      "SELECT n.name, received - age, {}, count(*) OVER () FROM server_reports r "
+      "JOIN sensor_names n ON n.id = r.sensor WHERE r.id IN (SELECT id FROM "
+      "(SELECT id, max(received - age) FROM server_reports WHERE id >= ?1 AND received - age >= ?2 "
+      "GROUP BY +server, sensor)) ORDER BY syn_rate DESC, 2 DESC, server, n.name LIMIT ?3",
+      kServerReportColumns);
+  constexpr int kTotalColumn = 27;
+  return InSnapshot([&]() -> Result<ServerReportPage> {
+    auto start = StartIn("server_reports", since);
+    if (!start) {
+      return tl::make_unexpected(start.error());
+    }
+    auto rows = db_->Query(kLatest, start->id, since, limit);
+    if (!rows) {
+      return tl::make_unexpected(rows.error());
+    }
+    ServerReportPage page;
+    page.truncated = start->truncated;
+    while (rows->Next()) {
+      page.items.push_back({rows->Text(0), rows->Time(1), ServerReportFrom(*rows, 2)});
+      page.total = rows->Unsigned(kTotalColumn);
     }
     if (auto done = rows->Done(); !done) {
       return tl::make_unexpected(done.error());

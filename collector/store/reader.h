@@ -72,6 +72,17 @@ struct SynTopPage {
   bool truncated = false;        // older attempts of the window were left out
 };
 
+struct ServerReportView {
+  SensorName sensor;
+  WallTime window_end;  // by the collector's clock
+  ServerReport report;
+};
+struct ServerReportPage {
+  std::vector<ServerReportView> items;  // highest SYN rate first
+  uint64_t total = 0;
+  bool truncated = false;  // older reports of the window were left out
+};
+
 class Reader {
  public:
   static Result<std::unique_ptr<Reader>> Open(const std::string& path, Duration time_limit);
@@ -84,6 +95,9 @@ class Reader {
   Result<std::vector<IncidentEventView>> EventsAfter(uint64_t event, uint64_t limit);
   // Attempts received since `since`, of which the newest million are counted.
   Result<SynTopPage> TopSyns(SynKey key, WallTime since, uint64_t limit);
+  // The latest report of each server and sensor whose window ended since `since`. Of the reports
+  // received since then the newest million are looked at.
+  Result<ServerReportPage> LatestServerReports(WallTime since, uint64_t limit);
   // The highest sequence stored for (sensor, epoch); 0 if none.
   Result<uint64_t> HighWater(const SensorName& sensor, uint64_t epoch);
 
@@ -94,7 +108,13 @@ class Reader {
   template <typename Ask>
   auto InSnapshot(Ask ask) -> decltype(ask());
   Result<std::map<std::string, uint32_t>> CountBy(std::string_view sql);
-  Result<int64_t> FirstAttemptSince(WallTime since);
+  // The first row of a log to look at: received since `since`, and one of the newest million.
+  struct Start {
+    int64_t id = 0;
+    bool truncated = false;  // there are older ones since then
+  };
+  Result<Start> StartIn(std::string_view log, WallTime since);
+  Result<int64_t> FirstSince(std::string_view log, WallTime since);
 
   std::unique_ptr<Database> db_;
   const Duration time_limit_;

@@ -29,6 +29,14 @@ inline constexpr std::string_view kIncidentColumns =
     "suspect_confidence, suspect_ambiguity, evidence, summary";
 IncidentRecord IncidentFrom(const Rows& rows, int first);
 
+// The same for a server report.
+inline constexpr std::string_view kServerReportColumns =
+    "server, window_start, window, age, aggregate, sampling, syns, syn_acks, sources, port, "
+    "port_syns, port_syn_acks, completed, half_open, unanswered, refused, unknown, "
+    "half_open_repeated, half_open_known, all_or_nothing, syn_rate, usual_rate, excess, "
+    "listen_overflows, syn_cookies_sent";
+ServerReport ServerReportFrom(const Rows& rows, int first);
+
 // Writing, inside the caller's transaction. `sensor` is the row in sensor_names.
 Result<void> WriteSensor(Database& db, int64_t sensor, const SensorRecord& record);
 Result<void> WriteTarget(Database& db, const TargetRecord& record);
@@ -37,5 +45,7 @@ Result<void> WriteIncidentChange(Database& db, const IncidentChange& change);
 Result<void> WriteAttempt(Database& db, int64_t sensor, WallTime received, const Attempt& attempt);
 Result<void> WriteProbeTry(Database& db, int64_t sensor, WallTime received,
                            const ProbeReport& report, size_t position);
+Result<void> WriteServerReport(Database& db, int64_t sensor, WallTime received,
+                               const ServerReport& report);
 
 }  // namespace parallax::collector

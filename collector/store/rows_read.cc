@@ -36,7 +36,17 @@ SensorRecord SensorFrom(const Rows& rows) {
   record.health.records_dropped = rows.Unsigned(17);
   record.health.probing = rows.Bool(18);
   record.health.probing_problem = rows.Text(19);
+  record.health.attempts_evicted = rows.Unsigned(20);
+  record.health.attempts_unsampled = rows.Unsigned(21);
   return record;
+}
+
+std::optional<double> Share(const Rows& rows, int column) {
+  return rows.IsNull(column) ? std::nullopt : std::optional(rows.Real(column));
+}
+
+std::optional<uint64_t> Counter(const Rows& rows, int column) {
+  return rows.IsNull(column) ? std::nullopt : std::optional(rows.Unsigned(column));
 }
 
 }  // namespace
@@ -46,7 +56,8 @@ Result<std::vector<SensorRecord>> ReadSensors(Database& db, const std::optional<
       "SELECT s.sensor, n.name, s.sensor_group, s.state, s.version, s.address, s.first_seen, "
       "s.last_seen, s.addresses, s.local_networks, s.problem, s.syns_seen, s.packets_dropped, "
       "s.probes_sent, s.probes_refused, s.spool_records, s.spool_bytes, s.records_dropped, "
-      "s.probing, s.probing_problem FROM sensors s JOIN sensor_names n ON n.id = s.sensor "
+      "s.probing, s.probing_problem, s.attempts_evicted, s.attempts_unsampled "
+      "FROM sensors s JOIN sensor_names n ON n.id = s.sensor "
       "WHERE ?1 = 0 OR n.name = ?2 ORDER BY n.name",
       name.has_value(), name.value_or(std::string()));
   if (!rows) {
@@ -191,6 +202,36 @@ IncidentRecord IncidentFrom(const Rows& rows, int first) {
   record.evidence = DecodeMap(rows.Text(first + 18));
   record.summary = rows.Text(first + 19);
   return record;
+}
+
+ServerReport ServerReportFrom(const Rows& rows, int first) {
+  ServerReport report;
+  report.server = rows.Address(first).value_or(IpAddress());
+  report.window_start = rows.Time(first + 1);
+  report.window = Duration(rows.Int(first + 2));
+  report.age = Duration(rows.Int(first + 3));
+  report.aggregate = rows.Bool(first + 4);
+  report.sampling = static_cast<uint32_t>(rows.Int(first + 5));
+  report.syns = rows.Unsigned(first + 6);
+  report.syn_acks = rows.Unsigned(first + 7);
+  report.sources = rows.Unsigned(first + 8);
+  report.port = static_cast<uint16_t>(rows.Int(first + 9));
+  report.port_syns = rows.Unsigned(first + 10);
+  report.port_syn_acks = rows.Unsigned(first + 11);
+  report.completed = rows.Unsigned(first + 12);
+  report.half_open = rows.Unsigned(first + 13);
+  report.unanswered = rows.Unsigned(first + 14);
+  report.refused = rows.Unsigned(first + 15);
+  report.unknown = rows.Unsigned(first + 16);
+  report.half_open_repeated = Share(rows, first + 17);
+  report.half_open_known = Share(rows, first + 18);
+  report.all_or_nothing = Share(rows, first + 19);
+  report.syn_rate = rows.Real(first + 20);
+  report.usual_rate = rows.Real(first + 21);
+  report.excess = rows.Real(first + 22);
+  report.listen_overflows = Counter(rows, first + 23);
+  report.syn_cookies_sent = Counter(rows, first + 24);
+  return report;
 }
 
 }  // namespace parallax::collector

@@ -51,12 +51,13 @@ Result<void> WriteSensor(Database& db, int64_t sensor, const SensorRecord& recor
   const SensorHealth& health = record.health;
   auto done = db.Run(
       "INSERT OR REPLACE INTO sensors VALUES "
-      "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       sensor, record.group, ToString(record.state), record.version, record.address,
       record.first_seen, record.last_seen, EncodeAddresses(record.addresses),
       EncodePrefixes(record.local_networks), record.problem, health.syns_seen,
       health.packets_dropped, health.probes_sent, health.probes_refused, health.spool_records,
-      health.spool_bytes, health.records_dropped, health.probing, health.probing_problem);
+      health.spool_bytes, health.records_dropped, health.probing, health.probing_problem,
+      health.attempts_evicted, health.attempts_unsampled);
   if (done) {
     done = db.Run("DELETE FROM sensor_interfaces WHERE sensor = ?", sensor);
   }
@@ -120,15 +121,17 @@ Result<void> WriteAttempt(Database& db, int64_t sensor, WallTime received, const
   // second, says nothing new.
   return db.Run(
       "INSERT INTO attempts (sensor, received, first_seen, client, client_port, server, "
-      "server_port, isn, outcome, rule, age, syns, syn_acks, ttl, interface) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+      "server_port, isn, outcome, rule, age, syns, syn_acks, ttl, interface, sampling) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
       "ON CONFLICT (first_seen, sensor, isn, client, client_port, server, server_port) DO UPDATE "
       "SET outcome = excluded.outcome, rule = excluded.rule, age = excluded.age, "
-      "syns = excluded.syns, syn_acks = excluded.syn_acks, ttl = excluded.ttl "
+      "syns = excluded.syns, syn_acks = excluded.syn_acks, ttl = excluded.ttl, "
+      "sampling = excluded.sampling "
       "WHERE excluded.outcome <> 0",
       sensor, received, attempt.first_seen, attempt.client.address, attempt.client.port,
       attempt.server.address, attempt.server.port, attempt.isn, static_cast<int>(attempt.outcome),
-      attempt.rule, attempt.age, attempt.syns, attempt.syn_acks, attempt.ttl, attempt.interface);
+      attempt.rule, attempt.age, attempt.syns, attempt.syn_acks, attempt.ttl, attempt.interface,
+      attempt.sampling);
 }
 
 Result<void> WriteProbeTry(Database& db, int64_t sensor, WallTime received,
@@ -141,6 +144,21 @@ Result<void> WriteProbeTry(Database& db, int64_t sensor, WallTime received,
       sensor, received, report.order_id, report.target, report.started_at, position,
       ToString(result.attempt.method), result.attempt.port, ToString(result.state), result.rtt,
       result.reporter, result.icmp_type, result.icmp_code, result.detail);
+}
+
+Result<void> WriteServerReport(Database& db, int64_t sensor, WallTime received,
+                               const ServerReport& report) {
+  static const std::string kReport = fmt::format(
+      "INSERT INTO server_reports (sensor, received, {}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      kServerReportColumns);
+  return db.Run(kReport, sensor, received, report.server, report.window_start, report.window,
+                report.age, report.aggregate, report.sampling, report.syns, report.syn_acks,
+                report.sources, report.port, report.port_syns, report.port_syn_acks,
+                report.completed, report.half_open, report.unanswered, report.refused,
+                report.unknown, report.half_open_repeated, report.half_open_known,
+                report.all_or_nothing, report.syn_rate, report.usual_rate, report.excess,
+                report.listen_overflows, report.syn_cookies_sent);
 }
 
 }  // namespace parallax::collector

@@ -197,8 +197,48 @@ CREATE TABLE totals (
 INSERT INTO totals VALUES ('attempts', 0), ('reports', 0), ('last_incident', 0);
 )sql";
 
+// server_reports is a third log. Its names are those of ServerReport in common/records.h, which
+// says what they mean; what a sensor could not tell is NULL.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE attempts ADD COLUMN sampling INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE sensors ADD COLUMN attempts_evicted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sensors ADD COLUMN attempts_unsampled INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE server_reports (
+  id INTEGER PRIMARY KEY,
+  sensor INTEGER NOT NULL REFERENCES sensor_names(id),
+  received INTEGER NOT NULL,
+  server BLOB NOT NULL CHECK (length(server) IN (4, 16)),
+  window_start INTEGER NOT NULL,
+  window INTEGER NOT NULL,
+  age INTEGER NOT NULL,
+  aggregate INTEGER NOT NULL,
+  sampling INTEGER NOT NULL,
+  syns INTEGER NOT NULL,
+  syn_acks INTEGER NOT NULL,
+  sources INTEGER NOT NULL,
+  port INTEGER NOT NULL,
+  port_syns INTEGER NOT NULL,
+  port_syn_acks INTEGER NOT NULL,
+  completed INTEGER NOT NULL,
+  half_open INTEGER NOT NULL,
+  unanswered INTEGER NOT NULL,
+  refused INTEGER NOT NULL,
+  unknown INTEGER NOT NULL,
+  half_open_repeated REAL,
+  half_open_known REAL,
+  all_or_nothing REAL,
+  syn_rate REAL NOT NULL,
+  usual_rate REAL NOT NULL,
+  excess REAL NOT NULL,
+  listen_overflows INTEGER,
+  syn_cookies_sent INTEGER
+) STRICT;
+CREATE INDEX server_reports_server ON server_reports (server, received);
+)sql";
+
 // kMigrations[v] leads from version v to v + 1. Never edit one that has been released.
-constexpr std::array kMigrations = {kVersion1};
+constexpr std::array kMigrations = {kVersion1, kVersion2};
 static_assert(kMigrations.size() == kSchemaVersion);
 
 Error Newer(const std::string& path, int64_t version) {

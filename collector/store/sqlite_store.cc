@@ -164,6 +164,9 @@ Result<void> SqliteStore::StoreRecord(int64_t sensor, WallTime received, const R
     new_attempts_ += db_->last_insert_id() != 0 ? 1 : 0;  // not for the second report of one
     return done;
   }
+  if (const auto* server = std::get_if<ServerReport>(&record)) {
+    return Forgive(WriteServerReport(*db_, sensor, received, *server));
+  }
   const auto& report = std::get<ProbeReport>(record);
   ++new_reports_;
   for (size_t i = 0; i < report.tries.size(); ++i) {
@@ -272,6 +275,8 @@ Result<uint64_t> SqliteStore::Prune(WallTime before, uint64_t max_rows) {
         "ORDER BY id LIMIT ?2) WHERE received < ?1)",
         "DELETE FROM probe_tries WHERE id IN (SELECT id FROM (SELECT id, received FROM "
         "probe_tries ORDER BY id LIMIT ?2) WHERE received < ?1)",
+        "DELETE FROM server_reports WHERE id IN (SELECT id FROM (SELECT id, received FROM "
+        "server_reports ORDER BY id LIMIT ?2) WHERE received < ?1)",
         "DELETE FROM incident_events WHERE event IN (SELECT e.event FROM incident_events e "
         "JOIN incidents i ON i.number = e.number WHERE i.state = 'closed' AND e.at < ?1 "
         "ORDER BY e.event LIMIT ?2)",

@@ -29,9 +29,9 @@ class Store {
   // What a collector needs to go on where the last one stopped.
   virtual Result<SavedState> Load() = 0;
 
-  // Deletes the oldest attempts and probe tries received before `before`, `max_rows` of each at the
-  // most, and what else has no use after that. The number of rows deleted from the longest table;
-  // less than `max_rows` means that there is nothing left to delete.
+  // Deletes the oldest attempts, probe tries and server reports received before `before`,
+  // `max_rows` of each at the most, and what else has no use after that. The number of rows deleted
+  // from the longest table; less than `max_rows` means that there is nothing left to delete.
   virtual Result<uint64_t> Prune(WallTime before, uint64_t max_rows) = 0;
 
   // Housekeeping of the backend's own log. `idle`: nothing else is waiting, so it may take longer.

@@ -27,7 +27,7 @@ struct StoreWriterOptions {
   size_t most_ops = 5000;                            // taken from the queue at once
   size_t most_rows = 20'000;                         // per transaction, roughly
   Duration gather = std::chrono::milliseconds(50);   // from the first op of a transaction
-  Duration retention = std::chrono::hours(14 * 24);  // of attempts and probe tries
+  Duration retention = std::chrono::hours(14 * 24);  // of attempts, tries and server reports
   Duration prune_every = std::chrono::minutes(1);
   uint64_t prune_rows = 5000;                             // per transaction
   Duration idle_after = std::chrono::seconds(2);          // without ops; then tidy up

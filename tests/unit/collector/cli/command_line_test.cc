@@ -107,6 +107,16 @@ TEST_F(CommandLine, Syns) {
   Golden("syn-top-quiet", "syn top --since 1s");
 }
 
+TEST_F(CommandLine, SynServers) {
+  SeedServers();
+  Serve();
+  Golden("syn-servers", "syn servers");
+  Golden("syn-servers-limit", "syn servers --since 1h --limit 1");
+  Golden("syn-servers-json", "syn servers --since 105s -o json");
+  Golden("syn-servers-jsonl", "syn servers --limit 1 -o jsonl");
+  Golden("syn-servers-quiet", "syn servers --since 1s");
+}
+
 TEST_F(CommandLine, EmptyListsSaySo) {
   Serve();
   Golden("empty-sensor-list", "sensor list");
@@ -115,6 +125,8 @@ TEST_F(CommandLine, EmptyListsSaySo) {
   Golden("empty-incident-list", "incident list --state open");
   Golden("empty-incident-list-json", "incident list -o json");
   Golden("empty-syn-top", "syn top");
+  Golden("empty-syn-servers", "syn servers");
+  Golden("empty-syn-servers-json", "syn servers -o json");
 }
 
 TEST_F(CommandLine, Usage) {
@@ -125,6 +137,7 @@ TEST_F(CommandLine, Usage) {
   Golden("usage-missing-name", "sensor show");
   Golden("usage-by", "syn top --by colour");
   Golden("usage-since", "syn top --since soon");
+  Golden("usage-servers-since", "syn servers --since 0s");
   Golden("usage-option", "matrix --frobnicate");
   Golden("usage-extra", "status now");
   EXPECT_EQ(Run("--version").out, "parallax " PARALLAX_VERSION "\n");

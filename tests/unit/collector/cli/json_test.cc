@@ -18,6 +18,15 @@ TEST(CliJson, NeverAndNothingAreNull) {
   EXPECT_TRUE(target["reach"].is_object());
   EXPECT_TRUE(target["last_seen_at"].is_null());
   EXPECT_TRUE(ToJson(v1::Sensor())["problem"].is_null());
+  v1::SynServer server;
+  for (const char* name : {"half_open_repeated", "half_open_known", "all_or_nothing",
+                           "listen_overflows", "syn_cookies_sent"}) {
+    EXPECT_TRUE(ToJson(server).contains(name) && ToJson(server)[name].is_null()) << name;
+  }
+  server.set_half_open_known(0);
+  server.set_listen_overflows(0);
+  EXPECT_EQ(ToJson(server)["half_open_known"], 0.0);
+  EXPECT_EQ(ToJson(server)["listen_overflows"], 0);
 }
 
 TEST(CliJson, TheNamesThatScriptsRelyOn) {

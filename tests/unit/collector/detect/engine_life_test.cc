@@ -101,6 +101,27 @@ TEST(Flood, EarnsNothing) {
   EXPECT_THAT(Story(campus), IsEmpty());
 }
 
+TEST(Flood, UnderSynCookiesEarnsNothing) {
+  World campus({});
+  campus.Run(5min);
+  std::mt19937_64 random(7);
+  const size_t targets = campus.engine().targets().all().size();
+  for (int second = 0; second < 20; ++second) {
+    std::vector<Record> records;
+    for (int i = 0; i < 500; ++i) {
+      Attempt attempt = LoneSyn(random, campus.now());
+      attempt.sampling = 64;
+      attempt.outcome = AttemptOutcome::kCompleted;  // as it looks: the SYN-ACK is never repeated
+      attempt.syn_acks = 1;
+      records.emplace_back(attempt);
+    }
+    campus.Inject(0, std::move(records));
+    campus.Run(1s);
+  }
+  EXPECT_EQ(campus.engine().targets().all().size(), targets);
+  EXPECT_THAT(Story(campus), IsEmpty());
+}
+
 TEST(Flood, OfEarnedTargetsStopsAtTheCapacityAndTheBudget) {
   WorldOptions options;
   options.engine.targets.capacity = 500;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 
 #include "collector/ingest/convert.h"
 #include "sensor/link/convert.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr uint64_t kYear2201 = 7'290'000'000ull * 1'000'000'000;
 constexpr uint64_t kTwoYears = 2ull * 366 * 86'400 * 1'000'000'000;
+constexpr uint64_t kDay = 86'400ull * 1'000'000'000;
 
 v1::Batch GoodAttempt() {
   Attempt attempt;
@@ -23,6 +25,12 @@ v1::Batch GoodReport() {
   ProbeReport report;
   report.target = *IpAddress::Parse("192.0.2.25");
   report.tries.resize(1);
+  return sensor::ToProto(1, {report});
+}
+
+v1::Batch GoodServerReport() {
+  ServerReport report;
+  report.server = *IpAddress::Parse("192.0.2.25");
   return sensor::ToProto(1, {report});
 }
 
@@ -49,6 +57,8 @@ TEST(IngestLimits, EveryFieldOfAnAttemptOutOfRangeIsRefused) {
       {"time", [](auto& a) { a.set_first_seen(UINT64_MAX); }},
       {"age", [](auto& a) { a.set_age_nanos(kTwoYears); }},
       {"age", [](auto& a) { a.set_age_nanos(UINT64_MAX); }},
+      {"sampling", [](auto& a) { a.set_sampling((1u << 31) + 1); }},
+      {"sampling", [](auto& a) { a.set_sampling(UINT32_MAX); }},
   };
   ASSERT_EQ(FromProto(GoodAttempt())->refused, 0u);
   for (const auto& spoil : spoils) {
@@ -95,6 +105,52 @@ TEST(IngestLimits, EveryFieldOfAReportOutOfRangeIsRefused) {
     const auto read = FromProto(batch);
     ASSERT_TRUE(read) << spoil.name;
     EXPECT_EQ(read->refused, 1u) << spoil.name;
+  }
+}
+
+TEST(IngestLimits, EveryFieldOfAServerReportOutOfRangeIsRefused) {
+  using Report = v1::ServerReport;
+  std::vector<Spoil<Report>> spoils = {
+      {"no server", [](auto& r) { r.clear_server(); }},
+      {"server", [](auto& r) { r.set_server(std::string(15, 'x')); }},
+      {"window_start", [](auto& r) { r.set_window_start(kYear2201); }},
+      {"window_start", [](auto& r) { r.set_window_start(UINT64_MAX); }},
+      {"window", [](auto& r) { r.set_window_nanos(kDay + 1); }},
+      {"window", [](auto& r) { r.set_window_nanos(UINT64_MAX); }},
+      {"age", [](auto& r) { r.set_age_nanos(kTwoYears); }},
+      {"sampling", [](auto& r) { r.set_sampling((1u << 31) + 1); }},
+      {"port", [](auto& r) { r.set_port(65'536); }},
+  };
+  for (const auto set :
+       {&Report::set_syns, &Report::set_syn_acks, &Report::set_sources, &Report::set_port_syns,
+        &Report::set_port_syn_acks, &Report::set_completed, &Report::set_half_open,
+        &Report::set_unanswered, &Report::set_refused, &Report::set_unknown,
+        &Report::set_listen_overflows, &Report::set_syn_cookies_sent}) {
+    for (const uint64_t odd : {uint64_t{1} << 63, UINT64_MAX}) {
+      spoils.push_back({"count", [set, odd](auto& r) { (r.*set)(odd); }});
+    }
+  }
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  for (const auto set : {&Report::set_half_open_repeated, &Report::set_half_open_known,
+                         &Report::set_all_or_nothing}) {
+    for (const double odd : {-0.001, 1.001, kInfinity, -kInfinity, kNaN}) {
+      spoils.push_back({"share", [set, odd](auto& r) { (r.*set)(odd); }});
+    }
+  }
+  for (const auto set : {&Report::set_syn_rate, &Report::set_usual_rate, &Report::set_excess}) {
+    for (const double odd : {-1e-300, kInfinity, -kInfinity, kNaN}) {
+      spoils.push_back({"rate", [set, odd](auto& r) { (r.*set)(odd); }});
+    }
+  }
+  ASSERT_EQ(FromProto(GoodServerReport())->refused, 0u);
+  for (const auto& spoil : spoils) {
+    v1::Batch batch = GoodServerReport();
+    spoil.apply(*batch.mutable_records(0)->mutable_server());
+    const auto read = FromProto(batch);
+    ASSERT_TRUE(read) << spoil.name;
+    EXPECT_EQ(read->refused, 1u) << spoil.name;
+    EXPECT_EQ(read->complaint, "server report with a value out of range");
   }
 }
 

@@ -28,6 +28,7 @@ Attempt SampleAttempt() {
   attempt.syn_acks = 4'000'000'000;
   attempt.ttl = 255;
   attempt.interface = "eth0";
+  attempt.sampling = 1u << 31;
   return attempt;
 }
 
@@ -54,6 +55,36 @@ ProbeReport SampleReport() {
   return report;
 }
 
+ServerReport SampleServerReport() {
+  ServerReport report;
+  report.server = Ip("2001:db8::25");
+  report.window_start = FromUnixNanos(1'700'000'000'000'000'003);
+  report.window = 24h;
+  report.age = 4s + 1ns;
+  report.aggregate = true;
+  report.sampling = 64;
+  report.syns = INT64_MAX;
+  report.syn_acks = 1;
+  report.sources = 2;
+  report.port = 65'535;
+  report.port_syns = 3;
+  report.port_syn_acks = 4;
+  report.completed = 5;
+  report.half_open = 6;
+  report.unanswered = 7;
+  report.refused = 8;
+  report.unknown = 9;
+  report.half_open_repeated = 0;
+  report.half_open_known = 1;
+  report.all_or_nothing = 0.25;
+  report.syn_rate = 1e6;
+  report.usual_rate = 1e-300;
+  report.excess = 1e300;
+  report.listen_overflows = 0;
+  report.syn_cookies_sent = INT64_MAX;
+  return report;
+}
+
 std::vector<Record> RoundTrip(const std::vector<Record>& records) {
   // By way of bytes, as on the wire.
   v1::Batch batch;
@@ -75,6 +106,29 @@ TEST(IngestConvert, AttemptsAndReportsComeThrough) {
   v6.server = {Ip("::ffff:192.0.2.25"), 65'535};
   const std::vector<Record> records = {SampleAttempt(), SampleReport(), v6, Attempt{}};
   EXPECT_EQ(RoundTrip(records), records);
+}
+
+TEST(IngestConvert, ServerReportsComeThroughAndWhatIsAbsentStaysAbsent) {
+  ServerReport bare = SampleServerReport();
+  bare.server = Ip("192.0.2.25");
+  bare.aggregate = false;
+  bare.half_open_repeated.reset();
+  bare.half_open_known.reset();
+  bare.all_or_nothing.reset();
+  bare.listen_overflows.reset();
+  bare.syn_cookies_sent.reset();
+  const std::vector<Record> records = {SampleServerReport(), bare, ServerReport{}};
+  EXPECT_EQ(RoundTrip(records), records);
+}
+
+TEST(IngestConvert, WithoutAWordOfSamplingEveryAttemptWasFollowed) {
+  v1::Batch batch = sensor::ToProto(1, {SampleAttempt(), SampleServerReport()});
+  batch.mutable_records(0)->mutable_attempt()->clear_sampling();
+  batch.mutable_records(1)->mutable_server()->clear_sampling();
+  const auto read = FromProto(batch);
+  ASSERT_EQ(read->refused, 0u);
+  EXPECT_EQ(std::get<Attempt>(read->runs[0].records[0]).sampling, 1u);
+  EXPECT_EQ(std::get<ServerReport>(read->runs[0].records[1]).sampling, 1u);
 }
 
 TEST(IngestConvert, EveryOutcomeComesThrough) {
@@ -128,6 +182,8 @@ TEST(IngestConvert, HealthComesThrough) {
   health.spool_records = 5;
   health.spool_bytes = 6;
   health.records_dropped = 7;
+  health.attempts_evicted = 8;
+  health.attempts_unsampled = UINT64_MAX;
   health.probing = true;
   EXPECT_EQ(FromProto(sensor::ToProto(health)), health);
   health.probing = false;

@@ -190,7 +190,8 @@ TEST(LinkDelivery, MalformedRecordsAreAcknowledgedWithTheirNeighbours) {
 TEST(LinkDelivery, GoodbyeComesAfterAllThatWasThere) {
   TestCollector collector;
   TestSensor sensor("a", {collector.address()});
-  ASSERT_TRUE(collector.TakeUntilConnected());
+  // It has been welcomed once it tells its health; before that it would leave without a word.
+  ASSERT_TRUE(collector.TakeUntil([&] { return collector.healths["a"] > 0; }));
   sensor.Append(1, 3'000);
   std::thread stopping([&] { sensor.Stop(); });
   EXPECT_TRUE(collector.TakeUntilGone());

@@ -73,6 +73,26 @@ class OperatorFixture : public ::testing::Test {
     Apply({batch, SampleBatch(1, {SampleAttempt(1, AttemptOutcome::kHalfOpen)}, "library-1")});
   }
 
+  // A flood at one server, as two sensors see it, and one that is slow to answer.
+  void SeedServers() {
+    ServerReport elsewhere = SampleServerReport("192.0.2.25", 950.4);
+    elsewhere.window_start = At(61);
+    elsewhere.aggregate = false;
+    elsewhere.sampling = 1;
+    elsewhere.half_open_repeated.reset();
+    elsewhere.listen_overflows.reset();
+    elsewhere.syn_cookies_sent.reset();
+    ServerReport before = SampleServerReport("192.0.2.25", 90'000);
+    before.age = std::chrono::seconds(12);
+    ServerReport slow = SampleQuietReport("2001:db8:5::25");
+    slow.window_start = At(169);
+    IngestedBatch late = SampleBatch(1, {slow}, "web-1");
+    late.received = At(199);
+    // In an epoch of its own, beside what Seed() stores.
+    Apply({SampleBatch(1, {before, SampleServerReport()}, "mail-1", 43),
+           SampleBatch(1, {elsewhere}, "library-1", 43), late});
+  }
+
   TempDir dir_;
   const std::string database_ = dir_.Path("parallax.db");
   const std::string socket_ = dir_.Path("operator.sock");

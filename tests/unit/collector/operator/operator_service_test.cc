@@ -70,6 +70,8 @@ TEST_F(OperatorServiceTest, Sensors) {
   EXPECT_EQ(reply.items(1).id(), "mail-1");
   EXPECT_EQ(reply.items(1).interfaces(1).state(), "gone");
   EXPECT_EQ(reply.items(1).gateways(0).reach(), "up");
+  EXPECT_EQ(reply.items(1).attempts_evicted(), 5u);
+  EXPECT_EQ(reply.items(1).attempts_unsampled(), 123'456u);
   v1::ListSensorsRequest request;
   request.set_name("nobody");
   const auto status = Ask(&v1::Operator::Stub::ListSensors, request, &reply);
@@ -139,6 +141,47 @@ TEST_F(OperatorServiceTest, TopSyns) {
   v1::SynTop ports;
   ASSERT_TRUE(Ask(&v1::Operator::Stub::TopSyns, request, &ports).ok());
   EXPECT_EQ(ports.items(0).key(), "25");
+}
+
+TEST_F(OperatorServiceTest, SynServers) {
+  SeedServers();
+  v1::ListSynServersRequest request;
+  v1::SynServerList reply;
+  ASSERT_TRUE(Ask(&v1::Operator::Stub::ListSynServers, request, &reply).ok());
+  ASSERT_EQ(reply.items_size(), 3);
+  EXPECT_EQ(reply.total(), 3u);
+  EXPECT_FALSE(reply.truncated());
+  EXPECT_EQ(reply.answered_at(), ToProto(At(200)));
+  const v1::SynServer& flooded = reply.items(0);
+  EXPECT_EQ(flooded.server(), "192.0.2.25");
+  EXPECT_EQ(flooded.sensor(), "mail-1");
+  EXPECT_EQ(flooded.last_seen_at(), ToProto(At(98)));
+  EXPECT_EQ(flooded.window_start(), ToProto(At(60)));
+  EXPECT_EQ(flooded.sampling(), 64u);
+  EXPECT_EQ(flooded.syn_rate(), 120'000);
+  EXPECT_TRUE(flooded.has_half_open_known());
+  EXPECT_EQ(flooded.half_open_known(), 0);
+  EXPECT_TRUE(flooded.has_listen_overflows());
+  const v1::SynServer& quiet = reply.items(2);
+  EXPECT_EQ(quiet.sensor(), "web-1");
+  EXPECT_FALSE(quiet.has_half_open_repeated());
+  EXPECT_FALSE(quiet.has_half_open_known());
+  EXPECT_FALSE(quiet.has_all_or_nothing());
+  EXPECT_FALSE(quiet.has_listen_overflows());
+  EXPECT_FALSE(quiet.has_syn_cookies_sent());
+
+  request.set_limit(1);
+  v1::SynServerList one;
+  ASSERT_TRUE(Ask(&v1::Operator::Stub::ListSynServers, request, &one).ok());
+  EXPECT_EQ(one.items_size(), 1);
+  EXPECT_EQ(one.total(), 3u);
+  request.set_limit(0);
+  request.set_since_nanos(2'000'000'000);
+  ASSERT_TRUE(Ask(&v1::Operator::Stub::ListSynServers, request, &one).ok());
+  EXPECT_EQ(one.items_size(), 1);
+  request.set_since_nanos(~uint64_t{0});
+  ASSERT_TRUE(Ask(&v1::Operator::Stub::ListSynServers, request, &one).ok());
+  EXPECT_EQ(one.items_size(), 3);
 }
 
 TEST_F(OperatorServiceTest, AWatchShowsWhatIsLiveThenWhatHappens) {

@@ -31,6 +31,24 @@ TEST(Earned, ByCompletionOrByARepeatedSyn) {
   }
 }
 
+TEST(Earned, ButNotByACompletionThatSynCookiesMayHaveFeigned) {
+  using enum AttemptOutcome;
+  for (const uint32_t sampling : {2u, 64u, 1u << 31}) {
+    const auto sampled = [&](AttemptOutcome outcome, uint32_t syns) {
+      Attempt attempt = With(outcome, syns);
+      attempt.sampling = sampling;
+      return TargetTable::Earned(attempt);
+    };
+    EXPECT_EQ(sampled(kCompleted, 1), std::nullopt);
+    EXPECT_EQ(sampled(kCompleted, 0), std::nullopt);
+    EXPECT_EQ(sampled(kCompleted, 2), EarnedBy::kRepeatedSyn);
+    EXPECT_EQ(sampled(kHalfOpen, 2), EarnedBy::kRepeatedSyn);
+    EXPECT_EQ(sampled(kUnanswered, 2), EarnedBy::kRepeatedSyn);
+    EXPECT_EQ(sampled(kHalfOpen, 1), std::nullopt);
+    EXPECT_EQ(sampled(kRefused, 2), std::nullopt);
+  }
+}
+
 TEST(TargetTable, KeepsToItsLimits) {
   TargetOptions options;
   options.capacity = 2;

@@ -43,6 +43,7 @@ TEST_F(ReaderTest, AnEmptyDatabaseHasEmptyAnswers) {
   EXPECT_THAT(reader_->Incidents({}, 10)->items, IsEmpty());
   EXPECT_THAT(*reader_->EventsAfter(0, 10), IsEmpty());
   EXPECT_THAT(reader_->TopSyns(SynKey::kSource, At(0), 10)->items, IsEmpty());
+  EXPECT_THAT(reader_->LatestServerReports(At(0), 10)->items, IsEmpty());
 }
 
 TEST_F(ReaderTest, StatusCounts) {
@@ -178,6 +179,43 @@ TEST_F(ReaderTest, TopSyns) {
   EXPECT_EQ(reader_->TopSyns(SynKey::kPort, At(50), 10)->items.front().key, "25");
   EXPECT_EQ(reader_->TopSyns(SynKey::kDestination, At(50), 10)->items.front().key, "192.0.2.25");
   EXPECT_THAT(reader_->TopSyns(SynKey::kSource, At(101), 10)->items, IsEmpty());
+}
+
+TEST_F(ReaderTest, LatestServerReports) {
+  const auto batch = [](uint64_t sequence, int received, const ServerReport& report,
+                        const std::string& sensor) {
+    IngestedBatch out = SampleBatch(sequence, {report}, sensor);
+    out.received = At(received);
+    return out;
+  };
+  ServerReport later = SampleServerReport("192.0.2.25", 5);
+  later.syns = 77;
+  ServerReport backlog = SampleServerReport("192.0.2.25", 9'000);
+  backlog.age = 45s;  // arrives after one that is younger
+  Apply({batch(1, 40, SampleServerReport("203.0.113.9", 1e6), "mail-1"),
+         batch(2, 100, SampleServerReport("192.0.2.25", 1000), "mail-1"),
+         batch(3, 110, later, "mail-1"), batch(4, 120, backlog, "mail-1"),
+         batch(1, 105, SampleServerReport("192.0.2.25", 50), "web-1"),
+         batch(2, 105, SampleQuietReport("2001:db8:5::25"), "web-1")});
+  const auto page = reader_->LatestServerReports(At(50), 10);
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_FALSE(page->truncated);
+  EXPECT_EQ(page->total, 3u);
+  ASSERT_EQ(page->items.size(), 3u);
+  EXPECT_EQ(page->items[0].sensor, "web-1");
+  EXPECT_EQ(page->items[0].report, SampleServerReport("192.0.2.25", 50));
+  EXPECT_EQ(page->items[1].sensor, "mail-1");
+  EXPECT_EQ(page->items[1].report, later);
+  EXPECT_EQ(page->items[1].window_end, At(108));
+  EXPECT_EQ(page->items[2].report, SampleQuietReport("2001:db8:5::25"));
+
+  const auto first = reader_->LatestServerReports(At(50), 1);
+  EXPECT_EQ(first->items.size(), 1u);
+  EXPECT_EQ(first->total, 3u);
+  EXPECT_EQ(reader_->LatestServerReports(At(38), 10)->items[0].report.server, Ip("203.0.113.9"));
+  // Received since, but of before.
+  EXPECT_EQ(reader_->LatestServerReports(At(39), 10)->total, 3u);
+  EXPECT_THAT(reader_->LatestServerReports(At(109), 10)->items, IsEmpty());
 }
 
 TEST_F(ReaderTest, AQuestionThatTakesTooLongIsCutShortAndTheNextWorks) {

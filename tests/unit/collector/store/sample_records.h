@@ -51,6 +51,50 @@ inline ProbeReport SampleReport(uint64_t order) {
   return report;
 }
 
+inline ServerReport SampleServerReport(std::string_view server = "192.0.2.25",
+                                       double syn_rate = 120'000) {
+  ServerReport report;
+  report.server = Ip(server);
+  report.window_start = At(60);
+  report.window = std::chrono::seconds(30);
+  report.age = std::chrono::seconds(2);
+  report.aggregate = true;
+  report.sampling = 64;
+  report.syns = 3'600'000;
+  report.syn_acks = 3'500'000;
+  report.sources = 3'400'000;
+  report.port = 25;
+  report.port_syns = 3'599'000;
+  report.port_syn_acks = 3'499'000;
+  report.completed = 12;
+  report.half_open = 55'000;
+  report.unanswered = 700;
+  report.refused = 3;
+  report.unknown = 40;
+  report.half_open_repeated = 0.012;
+  report.half_open_known = 0;
+  report.all_or_nothing = 0.04;
+  report.syn_rate = syn_rate;
+  report.usual_rate = 7.25;
+  report.excess = 16'000.5;
+  report.listen_overflows = 0;
+  report.syn_cookies_sent = 2'900'000;
+  return report;
+}
+
+// Of a server in peace but for a few attempts, too few to take shares of, seen from elsewhere.
+inline ServerReport SampleQuietReport(std::string_view server) {
+  ServerReport report;
+  report.server = Ip(server);
+  report.window_start = At(62);
+  report.window = std::chrono::seconds(30);
+  report.syns = 14;
+  report.half_open = 2;
+  report.syn_rate = 0.4;
+  report.usual_rate = 0.5;
+  return report;
+}
+
 inline IngestedBatch SampleBatch(uint64_t first_sequence, std::vector<Record> records,
                                  std::string sensor = "mail-1", uint64_t epoch = 42) {
   return {std::move(sensor), epoch, first_sequence, At(100), std::move(records)};
@@ -77,6 +121,8 @@ inline SensorRecord SampleSensor(std::string name) {
   record.health.spool_records = 2;
   record.health.spool_bytes = 512;
   record.health.records_dropped = 4;
+  record.health.attempts_evicted = 5;
+  record.health.attempts_unsampled = 123'456;
   record.health.probing = true;
   return record;
 }

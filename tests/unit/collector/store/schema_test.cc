@@ -17,6 +17,7 @@
 namespace parallax::collector {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -68,10 +69,71 @@ TEST_F(Schema, ANewerFileIsRefused) {
   Execute("PRAGMA user_version = 7; PRAGMA wal_checkpoint(TRUNCATE)");
   EXPECT_EQ(Refusal().message,
             path_ +
-                ": written by a newer Parallax (schema 7, this one knows 1); upgrade this "
+                ": written by a newer Parallax (schema 7, this one knows 2); upgrade this "
                 "collector or restore an older copy");
   EXPECT_EQ(Refusal().code, ErrorCode::kFailure);
   EXPECT_FALSE(Reader::Open(path_, std::chrono::seconds(1)));
+}
+
+TEST_F(Schema, AFileOfVersion1IsBroughtUpToDateWithItsRows) {
+  Execute(ReadAll(PARALLAX_VERSION_1));
+  auto store = SqliteStore::Open(path_);
+  ASSERT_TRUE(store) << store.error().message;
+  const auto state = (*store)->Load();
+  ASSERT_TRUE(state) << state.error().message;
+  SensorRecord mail = SampleSensor("mail-1");
+  mail.health.attempts_evicted = 0;
+  mail.health.attempts_unsampled = 0;
+  ASSERT_EQ(state->sensors.size(), 2u);
+  EXPECT_EQ(state->sensors[0], mail);
+  EXPECT_EQ(state->sensors[1].name, "web-1");
+  EXPECT_EQ(state->sensors[1].health.probing_problem, "no policy");
+  EXPECT_THAT(state->targets, ElementsAre(SampleTarget("198.51.100.7", Verdict::kRouteAnomaly)));
+  EXPECT_THAT(state->cells, ElementsAre(SampleCell("mail-1", "198.51.100.7", CellState::kDown)));
+  EXPECT_THAT(state->live_incidents, ElementsAre(SampleIncident(7, IncidentState::kOpen)));
+  EXPECT_THAT(state->marks, ElementsAre(HighWaterMark{"mail-1", 42, 3}));
+
+  // What version 2 brought, beside what was there: a re-send, then news.
+  Attempt sampled = SampleAttempt(3);
+  sampled.sampling = 64;
+  ASSERT_TRUE((*store)->Apply(std::vector<StoreOp>{
+      SampleSensor("mail-1"), SampleBatch(3, {SampleReport(5), SampleServerReport(), sampled,
+                                              SampleAttempt(1, AttemptOutcome::kHalfOpen)})}));
+  EXPECT_EQ((*store)->refused_rows(), 0u);
+  store->reset();
+
+  auto database = Database::Open(path_, Database::Mode::kReadOnly);
+  ASSERT_TRUE(database);
+  const auto number = [&](std::string_view sql) { return (*database)->QueryInt(sql).value(); };
+  EXPECT_EQ(number("PRAGMA user_version"), 2);
+  EXPECT_EQ(number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+  EXPECT_EQ(number("SELECT count(*) FROM attempts"), 3);
+  EXPECT_EQ(number("SELECT sampling FROM attempts WHERE client_port = 1"), 1);
+  EXPECT_EQ(number("SELECT outcome FROM attempts WHERE client_port = 1"), 2);
+  EXPECT_EQ(number("SELECT sampling FROM attempts WHERE client_port = 2"), 1);
+  EXPECT_EQ(number("SELECT sampling FROM attempts WHERE client_port = 3"), 64);
+  EXPECT_EQ(number("SELECT attempts_unsampled FROM sensors WHERE sensor = 1"), 123'456);
+  auto reader = Reader::Open(path_, std::chrono::seconds(60));
+  ASSERT_TRUE(reader) << reader.error().message;
+  EXPECT_EQ((*reader)->Status(At(0))->reports_total, 1u);
+  EXPECT_EQ((*reader)->LatestServerReports(At(0), 10)->items.at(0).report, SampleServerReport());
+}
+
+// Whoever edits a version that has been released parts the old files from the new ones.
+TEST_F(Schema, ANewFileHasTheShapeOfAnOldOneBroughtUpToDate) {
+  const auto shape = [](const std::string& path) {
+    const auto store = SqliteStore::Open(path);
+    EXPECT_TRUE(store) << store.error().message;
+    auto database = Database::Open(path, Database::Mode::kReadOnly);
+    auto rows = (*database)->Query("SELECT sql FROM sqlite_schema ORDER BY type, name");
+    std::string sql;
+    while (rows->Next()) {
+      sql += rows->Text(0) + "\n";
+    }
+    return sql;
+  };
+  Execute(ReadAll(PARALLAX_VERSION_1));
+  EXPECT_EQ(shape(path_), shape(dir_.Path("new.db")));
 }
 
 TEST_F(Schema, AForeignDatabaseIsRefused) {

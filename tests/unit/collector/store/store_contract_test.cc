@@ -23,6 +23,8 @@ struct Backend {
   std::function<Result<std::unique_ptr<Store>>(const std::string& place)> open;
   // Attempts and probe reports stored; what operators would be told.
   std::function<StatusCounts(const std::string& place)> counts;
+  // The latest of each server and sensor.
+  std::function<std::vector<ServerReportView>(const std::string& place)> servers;
 };
 
 class StoreContract : public ::testing::TestWithParam<Backend> {
@@ -45,6 +47,13 @@ class StoreContract : public ::testing::TestWithParam<Backend> {
     return *state;
   }
   StatusCounts Counts() { return GetParam().counts(dir_.Path("db")); }
+  std::vector<ServerReport> Servers() {
+    std::vector<ServerReport> reports;
+    for (ServerReportView& view : GetParam().servers(dir_.Path("db"))) {
+      reports.push_back(std::move(view.report));
+    }
+    return reports;
+  }
 
   TempDir dir_;
   std::unique_ptr<Store> store_;
@@ -161,6 +170,37 @@ TEST_P(StoreContract, TheOutcomeOfAnAttemptJoinsItsFirstReport) {
   EXPECT_EQ(Counts().attempts_total, 3u);
 }
 
+TEST_P(StoreContract, ServerReportsComeBackWithWhatIsAbsentAbsent) {
+  const ServerReport quiet = SampleQuietReport("2001:db8:5::25");
+  Apply({SampleBatch(1, {SampleAttempt(1), SampleServerReport(), quiet})});
+  EXPECT_EQ(store_->HighWater("mail-1", 42).value(), 3u);
+  Reopen();
+  EXPECT_THAT(Servers(), ElementsAre(SampleServerReport(), quiet));
+  EXPECT_EQ(Counts().attempts_total, 1u);
+  EXPECT_EQ(Counts().reports_total, 0u);
+  // A re-send with something new behind it.
+  Apply({SampleBatch(2, {SampleServerReport("203.0.113.1"), SampleServerReport("203.0.113.2"),
+                         SampleServerReport("203.0.113.3")})});
+  EXPECT_THAT(Servers(),
+              ElementsAre(SampleServerReport(), SampleServerReport("203.0.113.3"), quiet));
+}
+
+TEST_P(StoreContract, ServerReportsArePruned) {
+  IngestedBatch old = SampleBatch(1, {});
+  for (int i = 0; i < 6; ++i) {
+    old.records.emplace_back(SampleServerReport());
+  }
+  IngestedBatch recent = SampleBatch(7, {SampleServerReport("203.0.113.1")}, "web-1");
+  recent.received = At(5000);
+  Apply({old, recent});
+  EXPECT_THAT(Servers(), SizeIs(2));
+  EXPECT_EQ(store_->Prune(At(1000), 4).value(), 4u);
+  EXPECT_THAT(Servers(), SizeIs(2));
+  EXPECT_EQ(store_->Prune(At(1000), 4).value(), 2u);
+  EXPECT_THAT(Servers(), ElementsAre(SampleServerReport("203.0.113.1")));
+  EXPECT_EQ(store_->Prune(At(1000), 4).value(), 0u);
+}
+
 TEST_P(StoreContract, ClosedIncidentsAreNotLoadedButTheirNumbersStayTaken) {
   Apply({SampleChange("opened", 3, IncidentState::kOpen)});
   Apply({SampleChange("closed", 3, IncidentState::kClosed)});
@@ -203,6 +243,13 @@ Backend Sqlite() {
             auto counts = (*reader)->Status(At(0));
             EXPECT_TRUE(counts) << counts.error().message;
             return *counts;
+          },
+          [](const std::string& place) {
+            auto reader = Reader::Open(place, std::chrono::seconds(60));
+            EXPECT_TRUE(reader) << reader.error().message;
+            auto page = (*reader)->LatestServerReports(At(0), 1000);
+            EXPECT_TRUE(page) << page.error().message;
+            return page->items;
           }};
 }
 
