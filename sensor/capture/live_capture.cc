@@ -43,7 +43,7 @@ Result<std::unique_ptr<LiveCapture>> LiveCapture::Open(LiveCaptureOptions option
     taps.push_back(std::move(tap));
   }
   std::unique_ptr<LiveCapture> capture(new LiveCapture(
-      std::move(taps), options.interfaces.size() > 1 ? options.block_timeout + 1ms : 0ms));
+      std::move(taps), options.interfaces.size() > 1 ? options.block_timeout : 0ms));
   capture->Look(Now(), {});
   return capture;
 }

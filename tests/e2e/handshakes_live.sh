@@ -281,12 +281,12 @@ silent-host|server|7001|1|(outcome, rule, syn_acks) == ("unanswered", "syn_repea
 refused-port|server|7009|1|(outcome, rule, syns, syn_acks) == ("refused", "rst", 1, 0)
 completed|server|7010|1|(outcome, rule[:7], syns, syn_acks, ttl) == ("completed", "syn_ack", 1, 1, 63)
 forged-source|server|7011|1|(outcome, rule, syns) == ("half_open", "syn_ack_repeated", 1) and syn_acks >= 2
-return-path-cut|server|7012|1|outcome == "half_open" and syns >= 2 and syn_acks >= 2
+return-path-cut|server|7012|1|outcome == "half_open" and syns >= 2 and syn_acks >= 1
 return-path-cut-before-sensor|client|7012|1|(outcome, syn_acks) == ("unanswered", 0) and syns >= 2
 first-syn-lost-before-sensor|server|7013|1|(outcome, syns, syn_acks) == ("completed", 1, 1)
 first-syn-lost-beyond-sensor|client|7013|1|(outcome, syns, syn_acks) == ("completed", 2, 1)
 fast-open|server|7014|3|(outcome, syns, syn_acks) == ("completed", 1, 1)
-fast-open-return-path-cut|server|7015|1|outcome == "half_open" and syns >= 2 and syn_acks >= 2
+fast-open-return-path-cut|server|7015|1|outcome == "half_open" and syns >= 2 and syn_acks >= 1
 client-side-first|router|7010|1|(interface, outcome, ttl) == ("rc", "completed", 64)
 server-side-first|router|7020|1|(interface, outcome, ttl) == ("rs", "completed", 64)
 client-side-first-2|router-2|7010|1|(interface, outcome, ttl) == ("rc", "completed", 64)
