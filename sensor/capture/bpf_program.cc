@@ -153,10 +153,22 @@ class FilterWriter {
 
   void WriteAddressAndControl() {
     const Label compressed = a_.NewLabel();
+    const Label cisco = a_.NewLabel();
+    const Label ppp = a_.NewLabel();
     a_.LoadHalfAt(0);
+    for (const uint16_t start : wire::kCiscoHdlcStart) {
+      a_.JumpIf(BpfTest::kEqual, start, cisco);
+    }
     a_.JumpIf(BpfTest::kEqual, 0xff03, kNext, compressed);
     a_.SetX(2);
     a_.Bind(compressed);
+    a_.Jump(ppp);
+    a_.Bind(cisco);
+    a_.LoadHalfAt(2);
+    a_.SetX(4);
+    DispatchEtherType();
+    a_.Jump(reject_);
+    a_.Bind(ppp);
   }
 
   void WriteAddressFamily() {

@@ -153,6 +153,12 @@ Network SkipCooked(Cursor& c, size_t type_at, size_t header, VlanList& vlan) {
   return SkipEtherType(c, type, vlan);
 }
 
+Network SkipCiscoHdlc(Cursor& c) {
+  const uint16_t ether_type = c.U16(2);
+  c.Skip(4);
+  return IsOneOf(ether_type, wire::kEtherMpls) ? SkipMpls(c) : PlainEtherType(ether_type);
+}
+
 Network SkipAddressFamily(Cursor& c, bool either_order) {
   uint32_t family = c.U32(0);
   if (either_order && family > 0xffff) {
@@ -187,6 +193,9 @@ Network SkipLink(LinkType type, Cursor& c, VlanList& vlan) {
     case LinkType::kLinuxSll2:
       return SkipCooked(c, 0, 20, vlan);
     case LinkType::kPpp:
+      if (IsOneOf(c.U16(0), wire::kCiscoHdlcStart)) {  // serial lines carry either
+        return SkipCiscoHdlc(c);
+      }
       // Address and control, unless compressed away (RFC 1662 section 3.1).
       if (c.U16(0) == 0xff03) {
         c.Skip(2);
@@ -194,11 +203,8 @@ Network SkipLink(LinkType type, Cursor& c, VlanList& vlan) {
       return SkipPpp(c);
     case LinkType::kPppEther:
       return SkipPppoe(c);
-    case LinkType::kCiscoHdlc: {
-      const uint16_t ether_type = c.U16(2);
-      c.Skip(4);
-      return IsOneOf(ether_type, wire::kEtherMpls) ? SkipMpls(c) : PlainEtherType(ether_type);
-    }
+    case LinkType::kCiscoHdlc:
+      return SkipCiscoHdlc(c);
   }
   return Network::kNone;
 }

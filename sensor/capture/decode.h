@@ -74,6 +74,7 @@ inline constexpr uint32_t kSnapOuiBridge = 0x0000f8;  // IEEE 802.1H
 inline constexpr uint16_t kPppIpv4 = 0x0021;
 inline constexpr uint16_t kPppIpv6 = 0x0057;
 inline constexpr uint16_t kPppMpls = 0x0281;
+inline constexpr uint16_t kCiscoHdlcStart[] = {0x0f00, 0x8f00};  // to one, to all; then control 0
 inline constexpr uint8_t kProtoTcp = 6;
 inline constexpr uint8_t kExtHopByHop = 0;
 inline constexpr uint8_t kExtRouting = 43;

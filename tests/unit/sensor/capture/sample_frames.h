@@ -240,6 +240,8 @@ inline std::vector<Sample> Samples() {
       {"ppp v4, everything compressed", kPpp, Join({U8(0x21), V4Syn()}), {}},
       {"ppp MPLS", kPpp, Join({Bytes{0xff, 3}, U16(0x281), Mpls(1, V6Syn())}), {}},
       {"ppp LCP", kPpp, Join({Bytes{0xff, 3}, U16(0xc021), V4Syn()}), kNotIp},
+      {"ppp line that speaks Cisco HDLC", kPpp, Join({Bytes{0x0f, 0}, TypeV4(V4Syn())}), {}},
+      {"ppp line that speaks Cisco HDLC, to all", kPpp, Join({Bytes{0x8f, 0}, TypeV6(V6Syn())}), {}},
       {"ppp_ether v4", kPppEther, Pppoe(0, Join({U16(0x21), V4Syn()})), {}},
       {"c_hdlc v4", kCiscoHdlc, Join({Bytes{0x0f, 0}, TypeV4(V4Syn())}), {}},
       {"c_hdlc v6", kCiscoHdlc, Join({Bytes{0x8f, 0}, TypeV6(V6Syn())}), {}},
