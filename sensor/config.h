@@ -25,7 +25,7 @@ struct SensorConfig {
     std::vector<std::string> interfaces;  // empty: all that are up and have an address
     PrefixSet local_networks;             // empty: the networks of those interfaces
     bool promiscuous = false;
-    unsigned ring_mib = 64;  // kernel ring per interface
+    unsigned ring_mib = 64;  // kernel ring, shared by the interfaces
     bool operator==(const Capture&) const = default;
   } capture;
   struct Observe {
