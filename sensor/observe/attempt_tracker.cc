@@ -338,6 +338,7 @@ std::optional<uint32_t> AttemptTracker::Create(const AttemptKey& key, const Sigh
   sampling_ = sampling == 0;
   if (sampling == 0) {
     ++stats_.unsampled;
+    ++(s.segment.IsSyn() ? stats_.syns : stats_.syn_acks);
     return std::nullopt;
   }
   const AttemptTable::Place place = table_.PlaceFor(s.hash, s.now);

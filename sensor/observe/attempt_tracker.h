@@ -104,7 +104,7 @@ class AttemptGate {
 };
 
 struct AttemptTrackerStats {
-  uint64_t syns = 0;        // segments, capture duplicates not counted
+  uint64_t syns = 0;        // segments, capture duplicates not counted; not admitted ones as well
   uint64_t syn_acks = 0;    // likewise
   uint64_t duplicates = 0;  // copies of a segment within 5 ms: seen twice, sent once
   uint64_t odd = 0;         // SYN together with FIN or RST
