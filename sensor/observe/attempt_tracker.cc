@@ -393,14 +393,20 @@ void AttemptTracker::ServeTimer(uint32_t index, MonoTime now, std::vector<Attemp
 }
 
 bool AttemptTracker::Advance(MonoTime now, std::vector<AttemptEvent>& out) {
-  for (int i = 0; i < kMostPerAdvance; ++i) {
+  const auto before = static_cast<std::ptrdiff_t>(out.size());
+  int served = 0;
+  for (; served < kMostPerAdvance; ++served) {
     const auto index = table_.PopDue(now);
     if (!index) {
-      return false;
+      break;
     }
     ServeTimer(*index, now, out);
   }
-  return true;
+  // Timers of one tick come in no order.
+  std::stable_sort(
+      out.begin() + before, out.end(),
+      [](const AttemptEvent& a, const AttemptEvent& b) { return a.first_seen < b.first_seen; });
+  return served == kMostPerAdvance;
 }
 
 void AttemptTracker::Finish(MonoTime now, std::vector<AttemptEvent>& out) {
