@@ -7,7 +7,7 @@ namespace parallax::sensor {
 namespace {
 
 constexpr size_t kPairs = size_t{1} << 14;
-constexpr int32_t kKeepSeconds = 60;
+constexpr int32_t kHalfMinute = 30;  // seconds
 constexpr int kLeastTries = 3;
 constexpr int kLeastClients = 3;
 
@@ -20,6 +20,15 @@ int32_t Second(MonoTime t) {
 
 TryTally::TryTally() : entries_(kPairs) {}
 
+void TryTally::Pass(Entry& entry, int32_t second) {
+  const int32_t halves = second / kHalfMinute - entry.second / kHalfMinute;
+  if (halves > 0) {
+    entry.succeeded = {0, halves == 1 ? entry.succeeded[0] : uint8_t{0}};
+    entry.failed = {0, halves == 1 ? entry.failed[0] : uint8_t{0}};
+  }
+  entry.second = std::max(entry.second, second);
+}
+
 void TryTally::Count(uint64_t pair, uint64_t server, bool failed, MonoTime now) {
   const auto first =
       entries_.begin() + static_cast<std::ptrdiff_t>(pair % (kPairs / kWays) * kWays);
@@ -28,23 +37,26 @@ void TryTally::Count(uint64_t pair, uint64_t server, bool failed, MonoTime now) 
     entry = std::min_element(first, first + kWays, [](const Entry& a, const Entry& b) {
       return (a.pair != 0) != (b.pair != 0) ? a.pair == 0 : a.second < b.second;
     });
-    *entry = {.pair = pair, .server = server};
-  } else if (Second(now) - entry->second > kKeepSeconds) {
-    entry->succeeded = entry->failed = 0;
+    *entry = {.pair = pair, .server = server, .second = Second(now)};
   }
-  entry->second = Second(now);
-  uint16_t& count = failed ? entry->failed : entry->succeeded;
-  count = static_cast<uint16_t>(std::min(count + 1, 0xffff));
+  Pass(*entry, Second(now));
+  uint8_t& count = failed ? entry->failed[0] : entry->succeeded[0];
+  count = static_cast<uint8_t>(std::min(count + 1, 0xff));
 }
 
 std::optional<double> TryTally::AllOrNothing(uint64_t server, MonoTime now) const {
   int clients = 0;
   int always = 0;
-  for (const Entry& e : entries_) {
-    if (e.server == server && e.pair != 0 && e.failed > 0 &&
-        e.failed + e.succeeded >= kLeastTries && Second(now) - e.second <= kKeepSeconds) {
+  for (Entry e : entries_) {
+    if (e.server != server || e.pair == 0) {
+      continue;
+    }
+    Pass(e, Second(now));
+    const int failed = e.failed[0] + e.failed[1];
+    const int succeeded = e.succeeded[0] + e.succeeded[1];
+    if (failed > 0 && failed + succeeded >= kLeastTries) {
       ++clients;
-      always += e.succeeded == 0 ? 1 : 0;
+      always += succeeded == 0 ? 1 : 0;
     }
   }
   return clients < kLeastClients ? std::nullopt : std::optional(double(always) / clients);

@@ -1,8 +1,10 @@
-// How the tries of each client at each server ended, of late: behind a routing fault a client fails
-// every time, at an overflowing server now and then. Fixed memory (384 KiB, 16,384 pairs); where
-// there is no room, the pair seen longest ago goes. Pure; one thread.
+// How the tries of each client at each server ended, of late (within this half minute and the one
+// before): behind a routing fault a client fails every time, at an overflowing server now and then.
+// Fixed memory (384 KiB, 16,384 pairs); where there is no room, the pair seen longest ago goes.
+// Pure; one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -16,8 +18,8 @@ class TryTally {
   TryTally();
   // `pair` and `server` are keyed hashes.
   void Count(uint64_t pair, uint64_t server, bool failed, MonoTime now);
-  // Of the clients of `server` with three tries or more in the last minute, one at least failed,
-  // the share that failed each time; nullopt if there are fewer than three.
+  // Of the clients of `server` with three tries or more of late, one at least failed, the share that
+  // failed each time; nullopt if there are fewer than three.
   std::optional<double> AllOrNothing(uint64_t server, MonoTime now) const;
 
  private:
@@ -25,10 +27,13 @@ class TryTally {
   struct Entry {
     uint64_t pair = 0;
     uint64_t server = 0;
-    int32_t second = 0;
-    uint16_t succeeded = 0;
-    uint16_t failed = 0;
+    int32_t second = 0;  // of the last try
+    // In the half minute of that and in the one before; they stay at 255.
+    std::array<uint8_t, 2> succeeded{};
+    std::array<uint8_t, 2> failed{};
   };
+  // Brings the counts up to `second`.
+  static void Pass(Entry& entry, int32_t second);
   std::vector<Entry> entries_;
 };
 
