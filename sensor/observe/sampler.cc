@@ -17,12 +17,14 @@ void Sampler::Offer(MonoTime now) {
   ++offered_;
 }
 
-void Sampler::Follow() {
+bool Sampler::Follow() {
+  ++followed_in_second_;
   if (budget_ > 0 && ++followed_ > budget_ && sampling_ < kMostSampling) {
     sampling_ *= 2;
     followed_ = 0;
     calm_seconds_ = 0;
   }
+  return budget_ == 0 || followed_in_second_ <= budget_;
 }
 
 void Sampler::Pass(MonoTime now) {
@@ -55,6 +57,7 @@ void Sampler::CloseSecond() {
   }
   offered_ = 0;
   followed_ = 0;
+  followed_in_second_ = 0;
 }
 
 }  // namespace parallax::sensor

@@ -153,12 +153,20 @@ void ServerWatch::Count(const SynSegment& segment, MonoTime now) {
 uint32_t ServerWatch::Admit(const AttemptKey& key, uint64_t hash, MonoTime now) {
   Server& server = Of(key.server.address, now);
   server.sampler.Offer(now);
-  total_.Offer(now);
+  total_.Pass(now);
+  if (server.sampler.Wants(hash)) {  // what the first gate holds back costs the second nothing
+    total_.Offer(now);
+  }
   const uint32_t sampling = std::max(server.sampler.sampling(), total_.sampling());
+  const auto follow = [&] {
+    // A flood that sets in is no business of the other servers.
+    if (server.sampler.Follow()) {
+      total_.Follow();
+    }
+    return sampling;
+  };
   if (sampling == 1) {
-    server.sampler.Follow();
-    total_.Follow();
-    return 1;
+    return follow();
   }
   server.current.aggregate = true;
   if (known_.Knows(AddressHash(options_.key, key.client.address), now)) {
@@ -174,9 +182,7 @@ uint32_t ServerWatch::Admit(const AttemptKey& key, uint64_t hash, MonoTime now) 
   if (!server.sampler.Wants(hash) || !total_.Wants(hash)) {
     return 0;
   }
-  server.sampler.Follow();
-  total_.Follow();
-  return sampling;
+  return follow();
 }
 
 void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {

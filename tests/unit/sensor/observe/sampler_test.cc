@@ -53,7 +53,7 @@ TEST_F(SamplerTest, WithoutABudgetFollowsEverythingAlways) {
   for (int i = 0; i < 100000; ++i) {
     sampler.Offer(MonoTime(1s));
     ASSERT_TRUE(sampler.Wants(hashes_.Next()));
-    sampler.Follow();
+    ASSERT_TRUE(sampler.Follow());
   }
   sampler.Pass(MonoTime(1h));
   EXPECT_EQ(sampler.sampling(), 1u);
@@ -73,6 +73,15 @@ TEST_F(SamplerTest, OneBeyondTheBudgetDoublesNAtOnceAndAgainIfNeedBe) {
   }
   sampler_.Follow();
   EXPECT_EQ(sampler_.sampling(), 4u);
+}
+
+TEST_F(SamplerTest, SaysWhatIsBeyondTheBudgetOfTheSecond) {
+  for (int second = 5; second < 7; ++second) {
+    sampler_.Offer(MonoTime(second * 1s));
+    for (uint32_t i = 0; i < 5 * kBudget; ++i) {
+      ASSERT_EQ(sampler_.Follow(), i < kBudget);
+    }
+  }
 }
 
 TEST_F(SamplerTest, WhatIsSampledAtSomeNIsSampledAtEverySmallerOne) {
