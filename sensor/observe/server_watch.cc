@@ -170,11 +170,13 @@ uint32_t ServerWatch::Admit(const AttemptKey& key, uint64_t hash, MonoTime now) 
   }
   server.current.aggregate = true;
   if (known_.Knows(AddressHash(options_.key, key.client.address), now)) {
-    if (const int64_t second = Second(now); second != known_second_) {
+    if (const int64_t second = Second(now); second > known_second_) {
       known_second_ = second;
       known_followed_ = 0;
     }
-    if (known_followed_ < options_.attempts_per_second) {
+    const uint32_t budget = options_.attempts_per_second > 0 ? options_.attempts_per_second
+                                                             : options_.attempts_per_second_total;
+    if (known_followed_ < budget) {
       ++known_followed_;
       return 1;
     }
