@@ -104,6 +104,9 @@ void ServerWatch::Pass(Server& server, MonoTime now) {
     server.previous = half == server.half_minute + 1 ? server.current : Counts{};
     server.current = Counts{};
     server.half_minute = half;
+    // What was long ago must not outvote what is now.
+    server.port_votes =
+        std::min(server.port_votes, static_cast<int64_t>(server.previous.syns / 4));
   }
 }
 
