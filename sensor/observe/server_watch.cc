@@ -43,6 +43,9 @@ std::optional<double> Share(uint64_t part, uint64_t whole) {
                                                 static_cast<double>(whole));
 }
 
+// Of a counter of the kernel; none if it could not be read and was taken for 0.
+uint64_t Growth(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }
+
 }  // namespace
 
 ServerWatch::ServerWatch(const ServerWatchOptions& options)
@@ -262,6 +265,9 @@ void ServerWatch::Advance(const Moment& now, const TcpExtCounters& host,
     cookies_until_ = now.mono + kCookiesLinger;
   }
   cookies_sent_ = host.syn_cookies_sent;
+  if (host_.empty()) {  // what the first report is compared with
+    host_.push_back({now.mono, host});
+  }
   if (!started_ || now.mono < next_report_) {
     return;
   }
@@ -272,12 +278,14 @@ void ServerWatch::Advance(const Moment& now, const TcpExtCounters& host,
   for (const Server* server : Troubled(now.mono)) {
     ServerReport report = ReportOf(*server, now);
     if (IsOwn(server->address)) {
-      // The oldest reading that is not from before the window; at the start there is only one.
+      // The oldest reading that is hardly from before the window.
       const auto since = std::find_if(host_.rbegin(), host_.rend(), [&](const HostSample& s) {
         return now.mono - s.at <= report.window + kReportEvery;
       });
-      report.listen_overflows = host.listen_overflows - since->counters.listen_overflows;
-      report.syn_cookies_sent = host.syn_cookies_sent - since->counters.syn_cookies_sent;
+      report.listen_overflows =
+          Growth(since->counters.listen_overflows, host.listen_overflows);
+      report.syn_cookies_sent =
+          Growth(since->counters.syn_cookies_sent, host.syn_cookies_sent);
     }
     out.push_back(std::move(report));
   }
@@ -297,8 +305,8 @@ ServerReport ServerWatch::ReportOf(const Server& server, const Moment& now) cons
   const auto outcomes = [&](AttemptOutcome outcome) {
     return c.outcomes[static_cast<size_t>(outcome)] + p.outcomes[static_cast<size_t>(outcome)];
   };
-  const MonoTime start =
-      std::max(server.first_seen, MonoTime((server.half_minute - 1) * kHalfMinute));
+  const MonoTime start = std::min(
+      now.mono, std::max(server.first_seen, MonoTime((server.half_minute - 1) * kHalfMinute)));
   const uint64_t port_hash = PortHash(server, server.port);
   const uint64_t half_open = outcomes(AttemptOutcome::kHalfOpen);
   const auto port = [&](const std::array<CountMin, 2>& sketch, uint64_t most) {
