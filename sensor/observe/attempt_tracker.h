@@ -182,8 +182,7 @@ class AttemptTracker {
     MonoTime lost_until = MonoTime::min();
   };
   std::deque<Interface> interfaces_;  // names stay where they are
-  std::string_view last_name_;  // never looked into: it may be gone
-  std::optional<uint8_t> last_number_;
+  uint8_t last_number_ = 0;  // that was asked for
   MonoTime lost_until_ = MonoTime::min();  // of all
 };
 
