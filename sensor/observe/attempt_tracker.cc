@@ -385,10 +385,8 @@ std::string_view AttemptTracker::NameOf(const TrackedAttempt& attempt) const {
 }
 
 uint8_t AttemptTracker::NumberOf(std::string_view interface) {
-  // Nearly always the very same string as last time.
-  if (interface.data() == last_name_.data() && interface.size() == last_name_.size() &&
-      last_number_) {
-    return *last_number_;
+  if (last_number_ < interfaces_.size() && interfaces_[last_number_].name == interface) {
+    return last_number_;  // nearly always
   }
   const auto found = std::find_if(interfaces_.begin(), interfaces_.end(),
                                   [&](const Interface& i) { return i.name == interface; });
@@ -399,7 +397,6 @@ uint8_t AttemptTracker::NumberOf(std::string_view interface) {
     }
     interfaces_.push_back({.name = std::string(interface)});
   }
-  last_name_ = interface;
   last_number_ = number;
   return number;
 }

@@ -50,7 +50,7 @@
 namespace parallax::sensor {
 
 struct AttemptTrackerOptions {
-  size_t entries = size_t{1} << 16;  // about 9 MiB
+  size_t entries = size_t{1} << 16;  // about 10 MiB
   HashKey key{};                     // secret; RandomHashKey() outside of tests
   // For saved captures: report each attempt once, when nothing more can come, with all that was
   // seen of it. A SYN-ACK repeated after 3 s then still makes it half-open.
@@ -182,8 +182,7 @@ class AttemptTracker {
     MonoTime lost_until = MonoTime::min();
   };
   std::deque<Interface> interfaces_;  // names stay where they are
-  std::string_view last_name_;  // never looked into: it may be gone
-  std::optional<uint8_t> last_number_;
+  uint8_t last_number_ = 0;  // that was asked for
   MonoTime lost_until_ = MonoTime::min();  // of all
 };
 
