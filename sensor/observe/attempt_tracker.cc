@@ -88,6 +88,9 @@ void AttemptTracker::Observe(const SynSegment& segment, WallTime stamp, MonoTime
 
 void AttemptTracker::ObserveOne(const Sighting& s, std::vector<AttemptEvent>& out) {
   const SynSegment& segment = s.segment;
+  if (gate_ != nullptr && segment.Has(kTcpSyn)) {
+    gate_->Count(segment, s.now);
+  }
   if (segment.Has(kTcpSyn) && (segment.Has(kTcpFin) || segment.Has(kTcpRst))) {
     ++stats_.odd;
   } else if (segment.IsSyn()) {

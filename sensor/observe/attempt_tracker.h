@@ -91,10 +91,12 @@ struct AttemptEvent {
 };
 Attempt ToAttempt(const AttemptEvent& event);
 
-// Decides which attempts are followed, when there are too many.
+// Watches what the tracker sees, and decides which attempts are followed when there are too many.
 class AttemptGate {
  public:
   virtual ~AttemptGate() = default;
+  // A segment with SYN set, before anything else is done with it.
+  virtual void Count(const SynSegment& segment, MonoTime now) = 0;
   // How many attempts this new one will stand for, a power of two; 0: it is not followed. `hash` is the
   // keyed hash of its 4-tuple.
   virtual uint32_t Admit(const AttemptKey& key, uint64_t hash, MonoTime now) = 0;

@@ -51,6 +51,7 @@ uint64_t Growth(uint64_t from, uint64_t to) { return to > from ? to - from : 0; 
 ServerWatch::ServerWatch(const ServerWatchOptions& options)
     : options_(options),
       servers_(std::bit_ceil(std::max(options.servers, kWays))),
+      last_client_hash_(AddressHash(options.key, last_client_)),
       total_(options.attempts_per_second_total) {}
 
 ServerWatch::Server& ServerWatch::Of(const IpAddress& address, MonoTime now) {
@@ -88,6 +89,14 @@ ServerWatch::Server& ServerWatch::Of(const IpAddress& address, MonoTime now) {
   }
   last_ = server;
   return *server;
+}
+
+uint64_t ServerWatch::ClientHash(const IpAddress& client) {
+  if (client != last_client_) {
+    last_client_ = client;
+    last_client_hash_ = AddressHash(options_.key, client);
+  }
+  return last_client_hash_;
 }
 
 void ServerWatch::Pass(Server& server, MonoTime now) {
@@ -144,11 +153,7 @@ void ServerWatch::Count(const SynSegment& segment, MonoTime now) {
   }
   ++server.current.syns;
   ++server.syns_in_second;
-  const uint64_t client = AddressHash(options_.key, segment.src.address);
-  server.current.sources.Add(client);
-  if (server.current.aggregate) {
-    known_.Prefetch(client);  // Admit() comes soon
-  }
+  server.current.sources.Add(ClientHash(segment.src.address));
   port_syns_[current_].Add(PortHash(server, end.port));
   if (server.port_votes == 0) {
     server.port = end.port;
@@ -175,7 +180,7 @@ uint32_t ServerWatch::Admit(const AttemptKey& key, uint64_t hash, MonoTime now) 
     return follow();
   }
   server.current.aggregate = true;
-  if (known_.Knows(AddressHash(options_.key, key.client.address), now)) {
+  if (known_.Knows(ClientHash(key.client.address), now)) {
     if (const int64_t second = Second(now); second > known_second_) {
       known_second_ = second;
       known_followed_ = 0;
@@ -204,7 +209,7 @@ void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {
   if (!half_open && !completed && attempt.outcome != AttemptOutcome::kUnanswered) {
     return;
   }
-  const uint64_t client = AddressHash(options_.key, attempt.client.address);
+  const uint64_t client = ClientHash(attempt.client.address);
   if (half_open) {
     server.current.half_open_repeated += attempt.syns >= 2 ? 1 : 0;
     server.current.half_open_known += known_.Knows(client, now) ? 1 : 0;
@@ -230,7 +235,7 @@ bool ServerWatch::MayTrustSilence(const AttemptKey& key, MonoTime now) {
   const IpAddress& server = key.server.address;
   const bool cookies = now < cookies_until_ && IsOwn(server);
   return (!cookies && !InFlood(Of(server, now))) ||
-         known_.Knows(AddressHash(options_.key, key.client.address), now);
+         known_.Knows(ClientHash(key.client.address), now);
 }
 
 bool ServerWatch::InTrouble(const Server& server) const {

@@ -43,9 +43,8 @@ class ServerWatch : public AttemptGate {
  public:
   explicit ServerWatch(const ServerWatchOptions& options);
 
-  // Each segment with SYN set, before the tracker gets it.
-  void Count(const SynSegment& segment, MonoTime now);
-  // The tracker's question.
+  // The tracker's part.
+  void Count(const SynSegment& segment, MonoTime now) override;
   uint32_t Admit(const AttemptKey& key, uint64_t hash, MonoTime now) override;
   bool MayTrustSilence(const AttemptKey& key, MonoTime now) override;
   // Each outcome that the tracker comes to.
@@ -86,6 +85,7 @@ class ServerWatch : public AttemptGate {
   };
 
   Server& Of(const IpAddress& address, MonoTime now);
+  uint64_t ClientHash(const IpAddress& client);
   void Pass(Server& server, MonoTime now);
   uint64_t PortHash(const Server& server, uint16_t port) const;
   bool IsOwn(const IpAddress& address) const;
@@ -97,7 +97,10 @@ class ServerWatch : public AttemptGate {
 
   const ServerWatchOptions options_;
   std::vector<Server> servers_;
-  Server* last_ = nullptr;  // that was looked up; segments come in runs
+  // What was looked up last, and is likely to be asked for again.
+  Server* last_ = nullptr;
+  IpAddress last_client_;
+  uint64_t last_client_hash_ = 0;
   Sampler total_;
   KnownClients known_;
   TryTally tries_;
