@@ -3,12 +3,34 @@
 #include <fmt/format.h>
 #include <pcap/pcap.h>
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 #include "sensor/capture/decode.h"
 
 namespace parallax::sensor {
 namespace {
 
 constexpr int kSnapLength = 262144;
+
+// Whether a word of the expression names the link layer. libpcap compiles "ether[0]" for an IP packet
+// without a link layer as well, and then means the packet's first byte.
+bool NamesLinkLayer(std::string_view expression) {
+  static constexpr std::string_view kNames[] = {"ether", "link", "fddi", "tr",
+                                                "wlan",  "ppp",  "slip", "radio"};
+  constexpr std::string_view kInWords =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-";
+  while (!expression.empty()) {
+    const size_t end = std::min(expression.find_first_not_of(kInWords), expression.size());
+    const std::string_view word = expression.substr(0, end);
+    if (std::find(std::begin(kNames), std::end(kNames), word) != std::end(kNames)) {
+      return true;
+    }
+    expression.remove_prefix(std::max<size_t>(end, 1));
+  }
+  return false;
+}
 
 struct PcapCloser {
   void operator()(pcap_t* pcap) const { pcap_close(pcap); }
@@ -51,7 +73,7 @@ Result<UserFilter> UserFilter::Compile(const std::string& expression) {
     return nullptr;
   };
   UserFilter filter;
-  filter.network_ = compile(LinkType::kRaw, nullptr);
+  filter.network_ = NamesLinkLayer(expression) ? nullptr : compile(LinkType::kRaw, nullptr);
   std::string why;
   if (!filter.network_) {
     for (const LinkType type : kAllLinkTypes) {
