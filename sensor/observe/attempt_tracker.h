@@ -14,12 +14,14 @@
 // (1) reported up to 0.4 s later, so that the count of SYNs tells a client that keeps trying from a
 //     forged one: its SYN is repeated at about the same time.
 // (2) seen in saved captures only; the kernel's filter passes no mere acknowledgement.
-// (3) its answer is on the way, if it was merely the first SYN that got lost; and unknown, "one_way", at a server from which no answer is ever seen here while most clients do
-//     not repeat their SYN: they are answered along another way.
+// (3) its answer is on the way, if it was merely the first SYN that got lost; 3.5 s after the first SYN
+//     at the latest. And unknown, "one_way", at a server from which no answer is ever seen here while
+//     most clients do not repeat their SYN: they are answered along another way.
 //
-// What was concluded from silence, which is every outcome but half_open and refused, holds only if
-// everything was seen: an attempt during which the capture lost something (NoteLoss) becomes unknown,
-// "capture_loss", instead. So does a completion at a server in a flood: unknown, "server_flooded".
+// What was concluded from silence (a completion without an acknowledgement, unanswered, a lone SYN or
+// SYN-ACK) holds only if everything was seen: an attempt that began before the end of a loss (NoteLoss)
+// becomes unknown, "capture_loss", instead. So does such a completion at a server in a flood: unknown,
+// "server_flooded".
 //
 // Timers measured on Linux 6.18: a client without an answer repeats its SYN at 1.0, 2.0, 3.1, 4.1,
 // 5.1, 7.1, 11.3, 19.5, 35.6 and 68.4 s (older kernels at 1, 3, 7, 15, 31 and 63 s), a server
@@ -113,7 +115,7 @@ struct AttemptTrackerStats {
   uint64_t attempts = 0;
   uint64_t evicted = 0;       // forgotten before their outcome was known, for want of room
   uint64_t unsampled = 0;     // segments of attempts that the gate did not admit
-  uint64_t late_repeats = 0;  // SYN-ACKs repeated only after their attempt was called completed
+  uint64_t late_repeats = 0;  // SYN-ACKs first repeated after the outcome was reported
   uint64_t late_answers = 0;  // first SYN-ACKs that came after the outcome was reported
 };
 
