@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 // An answer that depends on the attempt alone.
 class FixedGate : public AttemptGate {
  public:
+  void Count(const SynSegment&, MonoTime) override {}
   uint32_t Admit(const AttemptKey& key, uint64_t, MonoTime) override {
     return key.client.address == Address(1) ? 0 : 1u << key.client.port % 2;
   }
@@ -214,6 +215,7 @@ class Model {
     const uint32_t sampling = gate_.Admit(key, 0, c.seen);
     if (sampling == 0) {
       ++stats.unsampled;
+      ++(c.segment.IsSyn() ? stats.syns : stats.syn_acks);
       return nullptr;
     }
     ++stats.attempts;
