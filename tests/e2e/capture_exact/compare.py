@@ -40,7 +40,8 @@ GIVEN_UP = re.compile(r":ipv6\.(?:hopopts|dstopts|routing)$|:llc(?::|$)|pppoes(?
 
 
 def tshark(path):
-    command = ["tshark", "-r", path, "-n", "-Y", "tcp or _ws.malformed or (raw and ppp)", "-T", "fields", "-E", "occurrence=a", "-E", "separator=|"]
+    command = ["tshark", "-r", path, "-n", "-Y", "tcp or _ws.malformed or (raw and ppp)", "-T", "fields",
+               "-E", "occurrence=a", "-E", "separator=|"]
     for option in OPTIONS:
         command += ["-o", option]
     for field in FIELDS:
