@@ -77,8 +77,8 @@ struct ServerReport {
   // f2: of the half-open attempts, those of clients that completed one in the last 30 days, before
   // any flood. Fault > 0.3, flood < 0.01.
   std::optional<double> half_open_known;
-  // f3: of the clients with three or more decided attempts and a failed one among them, those that
-  // failed each time. Fault ~ 1; an overflowing backlog fails now this one, now that one.
+  // f3: of the clients that failed at one of their last three tries, those that failed at all three.
+  // Fault ~ 1; an overflowing backlog fails now this one, now that one.
   std::optional<double> all_or_nothing;
   // f5: SYNs a second of late, what is usual, and how far they have exceeded it: a CUSUM in units of
   // what is usual in a second, 0 in peace.

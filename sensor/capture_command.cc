@@ -217,9 +217,6 @@ class Session {
     const SynSegment& segment = captured.segment;
     summary_.Segment(segment);
     if (options_.handshakes) {
-      if (segment.Has(kTcpSyn)) {
-        servers_.Count(segment, captured.seen);
-      }
       if (++waiting_ == batch_.size()) {
         Flush();
       }

@@ -142,9 +142,6 @@ std::string CaptureSummary::Text(bool handshakes) const {
   }
   if (live_) {
     fmt::format_to(to, "; {} received, {} dropped by the kernel", received_, dropped_);
-    if (received_ > dropped_ + frames_ + filtered_out_) {
-      fmt::format_to(to, ", {} left unread at the end", received_ - dropped_ - frames_ - filtered_out_);
-    }
   }
   text += '\n';
   if (handshakes) {

@@ -88,7 +88,7 @@ class CaptureWork {
     observer_.Advance(now, counters_, fresh_);
     Forward(now.mono);
     const ObserverStats stats = observer_.stats();
-    syns_seen_ = stats.tracker.syns + stats.tracker.unsampled;
+    syns_seen_ = stats.tracker.syns;
     attempts_evicted_ = stats.tracker.evicted;
     attempts_unsampled_ = stats.tracker.unsampled;
   }

@@ -75,7 +75,8 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
   if (troubled) {
     Trigger(*target, sensor, now);
     target->completed.erase(sensor);
-  } else if (attempt.outcome == AttemptOutcome::kCompleted && attempt.age < kFreshAttempt) {
+  } else if (attempt.outcome == AttemptOutcome::kCompleted && attempt.sampling == 1 &&
+             attempt.age < kFreshAttempt) {  // of many alike in a flood, it may be forged
     BelieveCompletion(*target, sensor, now.mono - attempt.age, now);
   }
 }

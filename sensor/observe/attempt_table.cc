@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 // 2048 ticks are 102 s, more than any timer of the tracker; a tick is how late one may fire.
 constexpr Duration kTick = 50ms;
 constexpr uint32_t kSlots = 2048;
+constexpr uint32_t kAheadOfTime = 1 << 12;  // milliseconds, nearly
 
 size_t RoundUp(size_t entries, size_t least) { return std::bit_ceil(std::max(entries, least)); }
 
@@ -78,7 +79,8 @@ std::optional<uint32_t> AttemptTable::FindByServerNext(const TupleView& tuple, u
 size_t AttemptTable::WayFor(const Bucket& bucket, MonoTime now) {
   // The least worth, and of those the oldest; the way itself in the lowest bits. No branches: this
   // runs for every SYN of a flood.
-  const uint32_t millis = Millis(now);
+  // What was seen a little after `now` (times may come out of order) is not old, hence the margin.
+  const uint32_t millis = Millis(now) + kAheadOfTime;
   uint32_t most = 0;
   for (uint32_t way = 0; way < kWays; ++way) {
     const uint32_t rank = bucket.ranks[way];

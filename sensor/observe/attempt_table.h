@@ -65,8 +65,9 @@ struct alignas(64) TrackedAttempt {
   bool acknowledged : 1 = false;  // one end went on after the SYN-ACK; lapses if that comes again
 
   bool answered() const { return syn_acks > 0 || refused; }
-  // What is evicted first has the least: unanswered, then answered and reported, then the rest.
-  int Worth() const { return !answered() ? 0 : reported ? 1 : 2; }
+  // What is evicted first has the least: unanswered, or a SYN-ACK without a SYN (either is easily
+  // forged), then answered and reported, then the rest.
+  int Worth() const { return !answered() || syns == 0 ? 0 : reported ? 1 : 2; }
 };
 static_assert(sizeof(TrackedAttempt) == 128);
 

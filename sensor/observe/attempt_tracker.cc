@@ -6,6 +6,8 @@
 #include <chrono>
 #include <utility>
 
+#include "sensor/observe/attempt_rules.h"
+
 namespace parallax::sensor {
 namespace {
 
@@ -13,88 +15,11 @@ using namespace std::chrono_literals;
 
 constexpr Duration kDuplicateWithin = 5ms;   // mirror ports, bonds and bridges show frames twice
 constexpr Duration kRepeatAfter = 180ms;     // below every known retransmission timer (min. 200 ms)
-constexpr Duration kSynRepeatLeast = 900ms;  // first time-out 1 s (RFC 6298), less some jitter
-constexpr Duration kCompletedAfter = 1500ms;  // Linux repeats a lost SYN-ACK after 1.0 s
-constexpr Duration kSilentAfter = 3500ms;     // two SYNs would have been repeated by then
-constexpr Duration kAwaitSyn = 400ms;         // after a repeated SYN-ACK
-constexpr Duration kAwaitSynAck = 400ms;      // after a repeated SYN: most round trips are shorter
-
-// How long an entry outlives its last segment.
-constexpr Duration kKeepUnanswered = 70s;  // Linux: up to 32.8 s, others 64 s between two SYNs
-constexpr Duration kKeepAnswered = 8s;
-constexpr Duration kKeepRepeating = 35s;  // up to 32 s between two SYN-ACKs
-
 constexpr int kMostPerAdvance = 4096;
 constexpr size_t kMostInterfaces = 255;  // names remembered; later ones are reported without name
 constexpr size_t kBatch = 8;              // segments on their way at once
 
 void CountUp(uint16_t& counter) { counter = static_cast<uint16_t>(counter + (counter < 0xffff)); }
-
-struct Conclusion {
-  AttemptOutcome outcome;
-  std::string_view rule;
-  bool from_silence = false;  // holds only if nothing was missed
-};
-
-// What the evidence amounts to if nothing more comes.
-Conclusion Conclude(const TrackedAttempt& a) {
-  if (a.refused) {
-    return {AttemptOutcome::kRefused, "rst"};
-  }
-  if (a.acknowledged) {
-    return {AttemptOutcome::kCompleted, "acknowledged"};
-  }
-  if (a.syn_ack_repeated) {
-    return {AttemptOutcome::kHalfOpen, "syn_ack_repeated"};
-  }
-  if (a.syn_after_syn_ack) {
-    return {AttemptOutcome::kHalfOpen, "syn_repeated_after_syn_ack"};
-  }
-  if (a.client_reset) {
-    return {AttemptOutcome::kUnknown, "client_reset"};
-  }
-  if (a.client_abort) {
-    return {AttemptOutcome::kCompleted, "client_abort"};
-  }
-  if (a.syn_acks > 0 && a.syns == 0) {
-    return {AttemptOutcome::kUnknown, "syn_not_seen", true};
-  }
-  if (a.syn_acks > 0) {
-    return {AttemptOutcome::kCompleted, "syn_ack_not_repeated", true};
-  }
-  if (a.syn_repeated) {
-    return {AttemptOutcome::kUnanswered, "syn_repeated", true};
-  }
-  return {AttemptOutcome::kUnknown, "syn_once", true};
-}
-
-// Whether that conclusion needs no more waiting. A repeated SYN-ACK says enough about the path, but
-// not about the client: whether its SYN is repeated too tells a host that wants in from a forged
-// address. Both timers started within a round trip of each other, so the answer is about to come.
-bool IsSettled(const TrackedAttempt& a) {
-  return a.refused || a.acknowledged || a.syn_after_syn_ack || a.client_reset || a.client_abort;
-}
-
-// When to conclude if nothing more comes.
-MonoTime ConcludeAt(const TrackedAttempt& a) {
-  if (a.syn_ack_repeated) {
-    return a.last_syn_ack + kAwaitSyn;
-  }
-  if (a.syn_acks > 0) {
-    return a.first_syn_ack + kCompletedAfter;
-  }
-  if (a.syn_repeated && a.last_syn - a.first_seen >= kSynRepeatLeast) {
-    return std::min(a.due, a.last_syn + kAwaitSynAck);  // of the first such SYN
-  }
-  return a.first_seen + kSilentAfter;
-}
-
-Duration KeepFor(const TrackedAttempt& a) {
-  if (!a.answered()) {
-    return kKeepUnanswered;
-  }
-  return a.syn_ack_repeated || a.syn_after_syn_ack ? kKeepRepeating : kKeepAnswered;
-}
 
 }  // namespace
 
@@ -163,6 +88,9 @@ void AttemptTracker::Observe(const SynSegment& segment, WallTime stamp, MonoTime
 
 void AttemptTracker::ObserveOne(const Sighting& s, std::vector<AttemptEvent>& out) {
   const SynSegment& segment = s.segment;
+  if (gate_ != nullptr && segment.Has(kTcpSyn)) {
+    gate_->Count(segment, s.now);
+  }
   if (segment.Has(kTcpSyn) && (segment.Has(kTcpFin) || segment.Has(kTcpRst))) {
     ++stats_.odd;
   } else if (segment.IsSyn()) {
@@ -338,6 +266,7 @@ std::optional<uint32_t> AttemptTracker::Create(const AttemptKey& key, const Sigh
   sampling_ = sampling == 0;
   if (sampling == 0) {
     ++stats_.unsampled;
+    ++(s.segment.IsSyn() ? stats_.syns : stats_.syn_acks);
     return std::nullopt;
   }
   const AttemptTable::Place place = table_.PlaceFor(s.hash, s.now);
@@ -392,14 +321,20 @@ void AttemptTracker::ServeTimer(uint32_t index, MonoTime now, std::vector<Attemp
 }
 
 bool AttemptTracker::Advance(MonoTime now, std::vector<AttemptEvent>& out) {
-  for (int i = 0; i < kMostPerAdvance; ++i) {
+  const auto before = static_cast<std::ptrdiff_t>(out.size());
+  int served = 0;
+  for (; served < kMostPerAdvance; ++served) {
     const auto index = table_.PopDue(now);
     if (!index) {
-      return false;
+      break;
     }
     ServeTimer(*index, now, out);
   }
-  return true;
+  // Timers of one tick come in no order.
+  std::stable_sort(
+      out.begin() + before, out.end(),
+      [](const AttemptEvent& a, const AttemptEvent& b) { return a.first_seen < b.first_seen; });
+  return served == kMostPerAdvance;
 }
 
 void AttemptTracker::Finish(MonoTime now, std::vector<AttemptEvent>& out) {
@@ -453,10 +388,8 @@ std::string_view AttemptTracker::NameOf(const TrackedAttempt& attempt) const {
 }
 
 uint8_t AttemptTracker::NumberOf(std::string_view interface) {
-  // Nearly always the very same string as last time.
-  if (interface.data() == last_name_.data() && interface.size() == last_name_.size() &&
-      last_number_) {
-    return *last_number_;
+  if (last_number_ < interfaces_.size() && interfaces_[last_number_].name == interface) {
+    return last_number_;  // nearly always
   }
   const auto found = std::find_if(interfaces_.begin(), interfaces_.end(),
                                   [&](const Interface& i) { return i.name == interface; });
@@ -467,7 +400,6 @@ uint8_t AttemptTracker::NumberOf(std::string_view interface) {
     }
     interfaces_.push_back({.name = std::string(interface)});
   }
-  last_name_ = interface;
   last_number_ = number;
   return number;
 }

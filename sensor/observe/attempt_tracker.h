@@ -50,7 +50,7 @@
 namespace parallax::sensor {
 
 struct AttemptTrackerOptions {
-  size_t entries = size_t{1} << 16;  // about 9 MiB
+  size_t entries = size_t{1} << 16;  // about 10 MiB
   HashKey key{};                     // secret; RandomHashKey() outside of tests
   // For saved captures: report each attempt once, when nothing more can come, with all that was
   // seen of it. A SYN-ACK repeated after 3 s then still makes it half-open.
@@ -91,10 +91,12 @@ struct AttemptEvent {
 };
 Attempt ToAttempt(const AttemptEvent& event);
 
-// Decides which attempts are followed, when there are too many.
+// Watches what the tracker sees, and decides which attempts are followed when there are too many.
 class AttemptGate {
  public:
   virtual ~AttemptGate() = default;
+  // A segment with SYN set, before anything else is done with it.
+  virtual void Count(const SynSegment& segment, MonoTime now) = 0;
   // How many attempts this new one will stand for, a power of two; 0: it is not followed. `hash` is the
   // keyed hash of its 4-tuple.
   virtual uint32_t Admit(const AttemptKey& key, uint64_t hash, MonoTime now) = 0;
@@ -104,7 +106,7 @@ class AttemptGate {
 };
 
 struct AttemptTrackerStats {
-  uint64_t syns = 0;        // segments, capture duplicates not counted
+  uint64_t syns = 0;        // segments, capture duplicates not counted; not admitted ones as well
   uint64_t syn_acks = 0;    // likewise
   uint64_t duplicates = 0;  // copies of a segment within 5 ms: seen twice, sent once
   uint64_t odd = 0;         // SYN together with FIN or RST
@@ -182,8 +184,7 @@ class AttemptTracker {
     MonoTime lost_until = MonoTime::min();
   };
   std::deque<Interface> interfaces_;  // names stay where they are
-  std::string_view last_name_;  // never looked into: it may be gone
-  std::optional<uint8_t> last_number_;
+  uint8_t last_number_ = 0;  // that was asked for
   MonoTime lost_until_ = MonoTime::min();  // of all
 };
 

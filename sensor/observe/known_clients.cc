@@ -7,7 +7,7 @@
 namespace parallax::sensor {
 namespace {
 
-constexpr uint32_t kKeepMinutes = 30 * 24 * 60;
+constexpr int32_t kKeepMinutes = 30 * 24 * 60;
 
 uint32_t Minute(MonoTime t) {
   return static_cast<uint32_t>(
@@ -36,7 +36,8 @@ bool KnownClients::Knows(uint64_t client, MonoTime now) const {
   const size_t first = FirstOf(client);
   for (size_t i = first; i < first + kWays; ++i) {
     if (entries_[i].tag == Tag(client)) {
-      return Minute(now) - entries_[i].minute < kKeepMinutes;
+      // Signed: `now` may lie a moment before what was noted last.
+      return static_cast<int32_t>(Minute(now) - entries_[i].minute) < kKeepMinutes;
     }
   }
   return false;

@@ -19,8 +19,6 @@ class KnownClients {
   void Remember(uint64_t client, MonoTime now);
   // By chance also of one client in 2^29 that is not.
   bool Knows(uint64_t client, MonoTime now) const;
-  // Knows() will be asked soon.
-  void Prefetch(uint64_t client) const { __builtin_prefetch(&entries_[FirstOf(client)]); }
 
  private:
   static constexpr size_t kWays = 4;

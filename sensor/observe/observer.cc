@@ -33,20 +33,11 @@ void Observer::See(std::span<const CapturedSegment> captured, std::vector<Record
     foreign_.clear();
     std::remove_copy_if(captured.begin(), captured.end(), std::back_inserter(foreign_), own);
     own_ += captured.size() - foreign_.size();
-    Watch(foreign_);
+    tracker_.Observe(foreign_, fresh_);
   } else {
-    Watch(captured);
+    tracker_.Observe(captured, fresh_);
   }
   Forward(captured.back().seen, out);
-}
-
-void Observer::Watch(std::span<const CapturedSegment> captured) {
-  for (const CapturedSegment& c : captured) {
-    if (c.segment.Has(kTcpSyn)) {
-      servers_.Count(c.segment, c.seen);
-    }
-  }
-  tracker_.Observe(captured, fresh_);
 }
 
 void Observer::NoteLoss(std::string_view interface, MonoTime until) {

@@ -5,6 +5,7 @@
 namespace parallax::sensor {
 namespace {
 
+constexpr int kBlockSeconds = 5;
 constexpr double kRateMemory = 3;           // seconds
 constexpr double kUsualMemory = 300;        // seconds
 constexpr double kUnusualSlowdown = 16;     // what goes on long enough becomes usual
@@ -17,8 +18,18 @@ constexpr double kMostSum = 1e9;
 void RateWatch::Second(double count, bool learning) {
   rate_ += (count - rate_) / kRateMemory;
   if (learning) {
-    learnt_seconds_ += 1;
-    usual_ += (count - usual_) / learnt_seconds_;
+    block_sum_ += count;
+    ++block_seconds_;
+    const double average = block_sum_ / block_seconds_;
+    if (!learnt_) {
+      usual_ = average;
+    }
+    if (block_seconds_ == kBlockSeconds) {
+      usual_ = std::min(usual_, average);
+      learnt_ = true;
+      block_sum_ = 0;
+      block_seconds_ = 0;
+    }
     return;
   }
   const double slack = std::max(kLeastSlack, kSlackShare * usual_);

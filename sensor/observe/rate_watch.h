@@ -7,7 +7,8 @@ namespace parallax::sensor {
 
 class RateWatch {
  public:
-  // The next second's count. While `learning`, whatever comes is taken for usual.
+  // The next second's count. While `learning`, the quietest five seconds so far are taken for usual:
+  // a flood may have begun meanwhile.
   void Second(double count, bool learning);
 
   double rate() const { return rate_; }    // per second, smoothed over some seconds
@@ -19,7 +20,9 @@ class RateWatch {
   double rate_ = 0;
   double usual_ = 0;
   double sum_ = 0;
-  double learnt_seconds_ = 0;
+  double block_sum_ = 0;
+  int block_seconds_ = 0;
+  bool learnt_ = false;
 };
 
 }  // namespace parallax::sensor

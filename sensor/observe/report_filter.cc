@@ -23,7 +23,8 @@ ReportFilter::ReportFilter(const ReportFilterOptions& options)
       bucket_mask_(clients_.size() / kWays - 1),
       attempts_{double(options.attempts_per_second), double(options.attempts_per_second), {}},
       accusations_{
-          double(options.accusations_per_second), double(options.accusations_per_second), {}} {}
+          double(options.accusations_per_second), double(options.accusations_per_second), {}},
+      sampled_{double(options.sampled_per_second), double(options.sampled_per_second), {}} {}
 
 bool ReportFilter::Admit(const AttemptEvent& attempt, MonoTime now) {
   const IpAddress& address = attempt.client.address;
@@ -50,7 +51,8 @@ bool ReportFilter::Admit(const AttemptEvent& attempt, MonoTime now) {
     ++stats_.held_back;
     return false;
   }
-  if (!(pending ? attempts_ : accusations_).Take(now)) {
+  Bucket& all = attempt.sampling > 1 ? sampled_ : pending ? attempts_ : accusations_;
+  if (!all.Take(now)) {
     ++stats_.held_back_total;
     return false;
   }

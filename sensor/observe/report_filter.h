@@ -1,7 +1,8 @@
 // Which attempts are worth telling the collector: those of remote clients, and of each client only
 // so many a minute, so that neither one chatty client nor a flood of forged ones fills the link.
 // What is held back is counted. Outcomes that accuse the path (half_open, unanswered) have an
-// allowance of their own: they get through even for a client whose other attempts are held back.
+// allowance of their own: they get through even for a client whose other attempts are held back. So
+// have attempts of a sample: of a flood some are enough, and they crowd nobody else out.
 //
 //   attempt -> local client? -> allowance of this client -> allowance of all clients -> report
 //
@@ -29,6 +30,7 @@ struct ReportFilterOptions {
   uint32_t accusations_per_client = 20;  // per minute, beyond those of reported attempts
   uint32_t attempts_per_second = 1000;   // of all clients; a second's worth may come at once
   uint32_t accusations_per_second = 1000;
+  uint32_t sampled_per_second = 100;  // of those that stand for others as well
   HashKey key{};  // secret
 };
 
@@ -80,6 +82,7 @@ class ReportFilter {
   uint64_t bucket_mask_;
   Bucket attempts_;
   Bucket accusations_;
+  Bucket sampled_;
   ReportFilterStats stats_;
 };
 

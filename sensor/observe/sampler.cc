@@ -17,12 +17,14 @@ void Sampler::Offer(MonoTime now) {
   ++offered_;
 }
 
-void Sampler::Follow() {
+bool Sampler::Follow() {
+  ++followed_in_second_;
   if (budget_ > 0 && ++followed_ > budget_ && sampling_ < kMostSampling) {
     sampling_ *= 2;
     followed_ = 0;
     calm_seconds_ = 0;
   }
+  return budget_ == 0 || followed_in_second_ <= budget_;
 }
 
 void Sampler::Pass(MonoTime now) {
@@ -33,7 +35,8 @@ void Sampler::Pass(MonoTime now) {
   }
   CloseSecond();
   if (second - second_ > 1 && sampling_ > 1) {  // seconds with nothing in them
-    for (int64_t i = std::min<int64_t>(second - second_ - 1, kCalmSeconds); i > 0; --i) {
+    // Twice ten: the first ten may still count the last busy second.
+    for (int64_t i = std::min<int64_t>(second - second_ - 1, 2 * kCalmSeconds); i > 0; --i) {
       CloseSecond();
     }
   }
@@ -43,7 +46,8 @@ void Sampler::Pass(MonoTime now) {
 void Sampler::CloseSecond() {
   if (sampling_ > 1) {
     // So small an N would have kept us within half the budget.
-    const uint64_t enough = std::bit_ceil(std::max<uint64_t>(1, 2 * offered_ / budget_));
+    const uint64_t enough =
+        std::bit_ceil(std::max<uint64_t>(1, (2 * offered_ + budget_ - 1) / budget_));
     calm_seconds_ = enough < sampling_ ? calm_seconds_ + 1 : 0;
     calm_peak_ = calm_seconds_ <= 1 ? enough : std::max(calm_peak_, enough);
     if (calm_seconds_ >= kCalmSeconds) {
@@ -53,6 +57,7 @@ void Sampler::CloseSecond() {
   }
   offered_ = 0;
   followed_ = 0;
+  followed_in_second_ = 0;
 }
 
 }  // namespace parallax::sensor

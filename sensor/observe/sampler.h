@@ -22,8 +22,8 @@ class Sampler {
   void Offer(MonoTime now);
   // Whether it belongs to the sample; `hash` is keyed and always the same for the same thing.
   bool Wants(uint64_t hash) const { return (hash >> 24 & (sampling_ - 1)) == 0; }
-  // It is followed.
-  void Follow();
+  // It is followed. False if it is beyond the second's budget, as some are while N is rising.
+  bool Follow();
 
   // N, 1 if everything is followed; as of the last Offer() or Pass().
   uint32_t sampling() const { return sampling_; }
@@ -38,6 +38,7 @@ class Sampler {
   int64_t second_ = 0;
   uint64_t offered_ = 0;   // within the second
   uint64_t followed_ = 0;  // within the second, since N was last doubled
+  uint64_t followed_in_second_ = 0;
   uint64_t calm_peak_ = 0;
   uint32_t calm_seconds_ = 0;
 };

@@ -43,11 +43,15 @@ std::optional<double> Share(uint64_t part, uint64_t whole) {
                                                 static_cast<double>(whole));
 }
 
+// Of a counter of the kernel; none if it could not be read and was taken for 0.
+uint64_t Growth(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }
+
 }  // namespace
 
 ServerWatch::ServerWatch(const ServerWatchOptions& options)
     : options_(options),
       servers_(std::bit_ceil(std::max(options.servers, kWays))),
+      last_client_hash_(AddressHash(options.key, last_client_)),
       total_(options.attempts_per_second_total) {}
 
 ServerWatch::Server& ServerWatch::Of(const IpAddress& address, MonoTime now) {
@@ -87,6 +91,14 @@ ServerWatch::Server& ServerWatch::Of(const IpAddress& address, MonoTime now) {
   return *server;
 }
 
+uint64_t ServerWatch::ClientHash(const IpAddress& client) {
+  if (client != last_client_) {
+    last_client_ = client;
+    last_client_hash_ = AddressHash(options_.key, client);
+  }
+  return last_client_hash_;
+}
+
 void ServerWatch::Pass(Server& server, MonoTime now) {
   const int64_t second = Second(now);
   if (second <= server.second) {
@@ -104,6 +116,9 @@ void ServerWatch::Pass(Server& server, MonoTime now) {
     server.previous = half == server.half_minute + 1 ? server.current : Counts{};
     server.current = Counts{};
     server.half_minute = half;
+    // What was long ago must not outvote what is now.
+    server.port_votes =
+        std::min(server.port_votes, static_cast<int64_t>(server.previous.syns / 4));
   }
 }
 
@@ -138,11 +153,7 @@ void ServerWatch::Count(const SynSegment& segment, MonoTime now) {
   }
   ++server.current.syns;
   ++server.syns_in_second;
-  const uint64_t client = AddressHash(options_.key, segment.src.address);
-  server.current.sources.Add(client);
-  if (server.current.aggregate) {
-    known_.Prefetch(client);  // Admit() comes soon
-  }
+  server.current.sources.Add(ClientHash(segment.src.address));
   port_syns_[current_].Add(PortHash(server, end.port));
   if (server.port_votes == 0) {
     server.port = end.port;
@@ -153,20 +164,30 @@ void ServerWatch::Count(const SynSegment& segment, MonoTime now) {
 uint32_t ServerWatch::Admit(const AttemptKey& key, uint64_t hash, MonoTime now) {
   Server& server = Of(key.server.address, now);
   server.sampler.Offer(now);
-  total_.Offer(now);
+  total_.Pass(now);
+  if (server.sampler.Wants(hash)) {  // what the first gate holds back costs the second nothing
+    total_.Offer(now);
+  }
   const uint32_t sampling = std::max(server.sampler.sampling(), total_.sampling());
+  const auto follow = [&] {
+    // A flood that sets in is no business of the other servers.
+    if (server.sampler.Follow()) {
+      total_.Follow();
+    }
+    return sampling;
+  };
   if (sampling == 1) {
-    server.sampler.Follow();
-    total_.Follow();
-    return 1;
+    return follow();
   }
   server.current.aggregate = true;
-  if (known_.Knows(AddressHash(options_.key, key.client.address), now)) {
-    if (const int64_t second = Second(now); second != known_second_) {
+  if (known_.Knows(ClientHash(key.client.address), now)) {
+    if (const int64_t second = Second(now); second > known_second_) {
       known_second_ = second;
       known_followed_ = 0;
     }
-    if (known_followed_ < options_.attempts_per_second) {
+    const uint32_t budget = options_.attempts_per_second > 0 ? options_.attempts_per_second
+                                                             : options_.attempts_per_second_total;
+    if (known_followed_ < budget) {
       ++known_followed_;
       return 1;
     }
@@ -174,9 +195,7 @@ uint32_t ServerWatch::Admit(const AttemptKey& key, uint64_t hash, MonoTime now) 
   if (!server.sampler.Wants(hash) || !total_.Wants(hash)) {
     return 0;
   }
-  server.sampler.Follow();
-  total_.Follow();
-  return sampling;
+  return follow();
 }
 
 void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {
@@ -190,7 +209,7 @@ void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {
   if (!half_open && !completed && attempt.outcome != AttemptOutcome::kUnanswered) {
     return;
   }
-  const uint64_t client = AddressHash(options_.key, attempt.client.address);
+  const uint64_t client = ClientHash(attempt.client.address);
   if (half_open) {
     server.current.half_open_repeated += attempt.syns >= 2 ? 1 : 0;
     server.current.half_open_known += known_.Knows(client, now) ? 1 : 0;
@@ -216,7 +235,7 @@ bool ServerWatch::MayTrustSilence(const AttemptKey& key, MonoTime now) {
   const IpAddress& server = key.server.address;
   const bool cookies = now < cookies_until_ && IsOwn(server);
   return (!cookies && !InFlood(Of(server, now))) ||
-         known_.Knows(AddressHash(options_.key, key.client.address), now);
+         known_.Knows(ClientHash(key.client.address), now);
 }
 
 bool ServerWatch::InTrouble(const Server& server) const {
@@ -251,6 +270,9 @@ void ServerWatch::Advance(const Moment& now, const TcpExtCounters& host,
     cookies_until_ = now.mono + kCookiesLinger;
   }
   cookies_sent_ = host.syn_cookies_sent;
+  if (host_.empty()) {  // what the first report is compared with
+    host_.push_back({now.mono, host});
+  }
   if (!started_ || now.mono < next_report_) {
     return;
   }
@@ -261,12 +283,14 @@ void ServerWatch::Advance(const Moment& now, const TcpExtCounters& host,
   for (const Server* server : Troubled(now.mono)) {
     ServerReport report = ReportOf(*server, now);
     if (IsOwn(server->address)) {
-      // The oldest reading that is not from before the window; at the start there is only one.
+      // The oldest reading that is hardly from before the window.
       const auto since = std::find_if(host_.rbegin(), host_.rend(), [&](const HostSample& s) {
         return now.mono - s.at <= report.window + kReportEvery;
       });
-      report.listen_overflows = host.listen_overflows - since->counters.listen_overflows;
-      report.syn_cookies_sent = host.syn_cookies_sent - since->counters.syn_cookies_sent;
+      report.listen_overflows =
+          Growth(since->counters.listen_overflows, host.listen_overflows);
+      report.syn_cookies_sent =
+          Growth(since->counters.syn_cookies_sent, host.syn_cookies_sent);
     }
     out.push_back(std::move(report));
   }
@@ -286,8 +310,8 @@ ServerReport ServerWatch::ReportOf(const Server& server, const Moment& now) cons
   const auto outcomes = [&](AttemptOutcome outcome) {
     return c.outcomes[static_cast<size_t>(outcome)] + p.outcomes[static_cast<size_t>(outcome)];
   };
-  const MonoTime start =
-      std::max(server.first_seen, MonoTime((server.half_minute - 1) * kHalfMinute));
+  const MonoTime start = std::min(
+      now.mono, std::max(server.first_seen, MonoTime((server.half_minute - 1) * kHalfMinute)));
   const uint64_t port_hash = PortHash(server, server.port);
   const uint64_t half_open = outcomes(AttemptOutcome::kHalfOpen);
   const auto port = [&](const std::array<CountMin, 2>& sketch, uint64_t most) {

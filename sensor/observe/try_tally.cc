@@ -8,7 +8,8 @@ namespace {
 
 constexpr size_t kPairs = size_t{1} << 14;
 constexpr int32_t kKeepSeconds = 60;
-constexpr int kLeastTries = 3;
+constexpr uint8_t kTries = 3;
+constexpr uint8_t kAllFailed = (1 << kTries) - 1;
 constexpr int kLeastClients = 3;
 
 int32_t Second(MonoTime t) {
@@ -30,21 +31,21 @@ void TryTally::Count(uint64_t pair, uint64_t server, bool failed, MonoTime now) 
     });
     *entry = {.pair = pair, .server = server};
   } else if (Second(now) - entry->second > kKeepSeconds) {
-    entry->succeeded = entry->failed = 0;
+    entry->tries = entry->failed = 0;
   }
   entry->second = Second(now);
-  uint16_t& count = failed ? entry->failed : entry->succeeded;
-  count = static_cast<uint16_t>(std::min(count + 1, 0xffff));
+  entry->tries = std::min<uint8_t>(entry->tries + 1, kTries);
+  entry->failed = static_cast<uint8_t>((entry->failed << 1 | (failed ? 1 : 0)) & kAllFailed);
 }
 
 std::optional<double> TryTally::AllOrNothing(uint64_t server, MonoTime now) const {
   int clients = 0;
   int always = 0;
   for (const Entry& e : entries_) {
-    if (e.server == server && e.pair != 0 && e.failed > 0 &&
-        e.failed + e.succeeded >= kLeastTries && Second(now) - e.second <= kKeepSeconds) {
+    if (e.server == server && e.pair != 0 && e.failed != 0 && e.tries >= kTries &&
+        Second(now) - e.second <= kKeepSeconds) {
       ++clients;
-      always += e.succeeded == 0 ? 1 : 0;
+      always += e.failed == kAllFailed ? 1 : 0;
     }
   }
   return clients < kLeastClients ? std::nullopt : std::optional(double(always) / clients);

@@ -16,8 +16,8 @@ class TryTally {
   TryTally();
   // `pair` and `server` are keyed hashes.
   void Count(uint64_t pair, uint64_t server, bool failed, MonoTime now);
-  // Of the clients of `server` with three tries or more in the last minute, one at least failed,
-  // the share that failed each time; nullopt if there are fewer than three.
+  // Of the clients of `server` seen in the last minute that failed at one of their last three tries
+  // or more, the share that failed at all three; nullopt if there are fewer than three clients.
   std::optional<double> AllOrNothing(uint64_t server, MonoTime now) const;
 
  private:
@@ -26,8 +26,8 @@ class TryTally {
     uint64_t pair = 0;
     uint64_t server = 0;
     int32_t second = 0;
-    uint16_t succeeded = 0;
-    uint16_t failed = 0;
+    uint8_t tries = 0;   // up to three
+    uint8_t failed = 0;  // the last three, a bit each
   };
   std::vector<Entry> entries_;
 };

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Real daemons on the campus of deploy/lab: what must happen for each fault, and what must not.
-# usage: tests/e2e/campus.sh [healthy|rogue-default|survives-kill|closes|target-off|...]
+# usage: tests/e2e/campus.sh [healthy|rogue-default|survives-kill|flood|target-off|...]
 # Each test may be run alone; together they share one lab, which each of them leaves whole.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -133,6 +133,47 @@ test_one_family() {
   is_right "$id"
   [[ $(incident_field "$id" family) == ipv6 ]] || wrong "family is $(incident_field "$id" family)"
   lab heal all
+  expect_within 150 "the incident closed" incident_in_state "$id" closed
+}
+
+# Forged SYNs at mail1's port 25 from the internet, until killed or SECONDS are over.
+flood_mail1() { # seconds rate
+  local next interface mac
+  read -r next interface < <(lab exec inet ip -o route get 192.0.2.34 | sed -n 's/.* via \([^ ]*\) dev \([^ ]*\).*/\1 \2/p')
+  lab exec inet ping -c 1 -W 2 "$next" >/dev/null
+  mac=$(lab exec inet ip neigh show "$next" dev "$interface" | sed -n 's/.*lladdr \([^ ]*\).*/\1/p')
+  lab exec inet "$BIN/parallax_syn_generator" --interface "$interface" --mac "$mac" \
+    --destination 192.0.2.34:25 --seconds "$1" --rate "$2"
+}
+sees_flood() {
+  px syn servers --since 30s -o json | "$PYTHON" -c '
+import json, sys
+servers = [s for s in json.load(sys.stdin)["items"] if s["server"] == "192.0.2.34" and s["sensor"] == "mail1"]
+sys.exit(not any(s["aggregate"] and s["sampling"] > 1 and s["sources"] > 10000 and s["excess"] > 10
+                 and s["syn_cookies_sent"] > 0 for s in servers))'
+}
+sensor_mib() { # name
+  lab_state
+  lab exec "$1" sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(cat "$LAB_STATE/run/sensor-$1.pid")/status" |
+    { read -r kib; echo $((kib / 1024)); }
+}
+
+# A flood is no fault, and it hides none: what breaks meanwhile is found as ever.
+test_flood() {
+  whole
+  route_anomalies_before=$(count_route_anomalies)
+  flood_mail1 150 20000 >/dev/null &
+  expect_within 45 "the flood reported" sees_flood
+  stays_away 10 any
+  no_new_route_anomaly
+  lab fault rogue-default
+  local id mib
+  id=$(open_route_anomaly)
+  is_right "$id"
+  mib=$(sensor_mib mail1)
+  ((mib > 0 && mib <= 128)) || wrong "the sensor takes $mib MiB in the flood"
+  lab heal all
+  kill %1
   expect_within 150 "the incident closed" incident_in_state "$id" closed
 }
 

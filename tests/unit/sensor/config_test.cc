@@ -52,6 +52,10 @@ interfaces = ["eth0", "vlan.12"]
 local_networks = ["192.0.2.0/24"]
 promiscuous = true
 ring_mib = 8
+[observe]
+attempts = 2048
+attempts_per_second = 7
+attempts_per_second_total = 9
 [probe]
 policy_file = "/etc/parallax/policy.toml"
 [link]
@@ -81,6 +85,9 @@ TEST_F(SensorConfigTest, EveryKeyTakesEffect) {
   EXPECT_THAT(config.capture.local_networks.prefixes(), SizeIs(1));
   EXPECT_TRUE(config.capture.promiscuous);
   EXPECT_EQ(config.capture.ring_mib, 8u);
+  EXPECT_EQ(config.observe.attempts, 2048u);
+  EXPECT_EQ(config.observe.attempts_per_second, 7u);
+  EXPECT_EQ(config.observe.attempts_per_second_total, 9u);
   EXPECT_EQ(config.probe.policy_file, "/etc/parallax/policy.toml");
   EXPECT_EQ(config.link.spool_records, 1000u);
   EXPECT_EQ(config.log.level, LogLevel::kError);
@@ -131,6 +138,8 @@ TEST_F(SensorConfigTest, InterfaceNamesMustBePossible) {
 
 TEST_F(SensorConfigTest, BoundsAreNamed) {
   EXPECT_THAT(Bad("[capture]\nring_mib = 0\n"), HasSubstr("must be 1 to 1024, not 0"));
+  EXPECT_THAT(Bad("[observe]\nattempts = 10\n"), HasSubstr("must be 1024 to 16777216, not 10"));
+  EXPECT_THAT(Bad("[observe]\nattempts_per_second = 0\n"), HasSubstr("must be 1 to 1000000, not 0"));
   EXPECT_THAT(Bad("[link]\nspool_records = -1\n"), HasSubstr("must be 1000 to 10000000, not -1"));
   EXPECT_THAT(Bad("[log]\nlevel = \"\"\n"), HasSubstr("is not a log level"));
   EXPECT_THAT(Bad("[capture]\npromiscuous = 1\n"), HasSubstr("must be true or false"));

@@ -346,7 +346,7 @@ TEST_F(TrackerTest, LateAnswersAreCountedAndNotReportedAgain) {
   Syn(2s);
   SynAck(2500ms);
   To(100s);
-  ExpectOutcome(AttemptOutcome::kUnanswered, "syn_repeated", 1s);
+  ExpectOutcome(AttemptOutcome::kUnanswered, "syn_repeated", 1400ms);
   EXPECT_EQ(tracker_.stats().late_answers, 1u);
 }
 

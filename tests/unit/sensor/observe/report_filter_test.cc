@@ -97,5 +97,22 @@ TEST(ReportFilter, AFloodOfClientsIsHeldToTheRateOfAll) {
   EXPECT_GT(filter.stats().held_back_total, 9000u);
 }
 
+TEST(ReportFilter, ASampleOfAFloodCrowdsNobodyOut) {
+  ReportFilterOptions options;
+  options.attempts_per_second = 10;
+  options.sampled_per_second = 3;
+  ReportFilter filter(options);
+  int admitted = 0;
+  for (uint32_t i = 0; i < 50; ++i) {
+    AttemptEvent forged = Record("198.51.100." + std::to_string(i), i);
+    forged.sampling = 64;
+    admitted += filter.Admit(forged, MonoTime(1s)) ? 1 : 0;
+  }
+  EXPECT_EQ(admitted, 3);
+  for (uint32_t i = 0; i < 10; ++i) {
+    EXPECT_TRUE(filter.Admit(Record("203.0.113." + std::to_string(i), i), MonoTime(1s))) << i;
+  }
+}
+
 }  // namespace
 }  // namespace parallax::sensor
