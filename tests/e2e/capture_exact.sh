@@ -29,7 +29,7 @@ if [ $# = 0 ]; then
 fi
 compare() {
   local name why
-  name=$(basename "$1")
+  name=${1#"$work"/} name=${name#"$here"/}
   if why=$("$python" "$parts/compare.py" "$bin/parallax-sensor" "$1" 2>&1); then
     echo "ok - capture_exact $name: $why"
   else
@@ -38,5 +38,5 @@ compare() {
   fi
 }
 export -f compare
-export python parts bin
+export python parts bin work here
 printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" bash -c 'compare "$1"' compare || exit 1

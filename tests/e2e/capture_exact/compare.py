@@ -17,6 +17,7 @@ Where the two cannot agree, a rule says which frames those are and what Parallax
     Parallax needs no more than these                                  either
   an option of an IPv6 extension header runs past its end: Parallax passes over options unread  either
   an IEEE 802.3 or PPPoE length that is too short: Parallax trusts the IP header's              either
+  a raw IP packet whose second and third byte make tshark believe that it is PPP                either
 """
 import json
 import re
@@ -35,11 +36,12 @@ FOLLOWED = re.compile(
     r"^(?:(?:(?:eth|sll)(?P<tags>(?::ethertype:(?:vlan|ieee8021ad))*):(?:ethertype|llc)(?::pppoes:ppp)?"
     r"|null|raw|chdlc|(?:pppoes:)?ppp(?::chdlc)?)(?::mpls)*:)?"
     r"(?P<version>ip|ipv6)(?P<chain>(?::ipv6\.\w+|:ah)*):tcp(?::|$)")
-GIVEN_UP = re.compile(r":ipv6\.(?:hopopts|dstopts|routing)$|:llc(?::|$)|pppoes(?::|$)")
+GIVEN_UP = re.compile(r":ipv6\.(?:hopopts|dstopts|routing)$|:llc(?::|$)|pppoes(?::|$)|^raw:ppp(?::|$)")
 
 
 def tshark(path):
-    command = ["tshark", "-r", path, "-n", "-Y", "tcp or _ws.malformed", "-T", "fields", "-E", "occurrence=a", "-E", "separator=|"]
+    command = ["tshark", "-r", path, "-n", "-Y", "tcp or _ws.malformed or (raw and ppp)", "-T", "fields",
+               "-E", "occurrence=a", "-E", "separator=|"]
     for option in OPTIONS:
         command += ["-o", option]
     for field in FIELDS:
