@@ -86,7 +86,7 @@ std::string Trouble(const ServerReport& r) {
                    Percent(r.half_open_repeated), Percent(r.half_open_known));
   }
   if (r.all_or_nothing) {
-    fmt::format_to(std::back_inserter(text), ", {} of the clients with 3 tries failed each time",
+    fmt::format_to(std::back_inserter(text), ", {} of the clients that fail do so every time",
                    Percent(r.all_or_nothing));
   }
   text += Reading(r);
@@ -136,7 +136,7 @@ void CaptureSummary::Kernel(uint64_t received, uint64_t dropped) {
 std::string CaptureSummary::Text(bool handshakes) const {
   std::string text;
   const auto to = std::back_inserter(text);
-  fmt::format_to(to, "{} frames, {} SYN, {} SYN-ACK", frames_, syns_, syn_acks_);
+  fmt::format_to(to, "{} frame{}, {} SYN, {} SYN-ACK", frames_, frames_ == 1 ? "" : "s", syns_, syn_acks_);
   if (frames_ > 1) {
     fmt::format_to(to, " in {:.3f} s", ToSeconds(last_ - first_));
   }
