@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kSynRepeatLeast = 900ms;  // first time-out 1 s (RFC 6298), less some jitter
+constexpr Duration kSynRepeatLeast = 900ms;   // first time-out 1 s (RFC 6298), less some jitter
 constexpr Duration kCompletedAfter = 1500ms;  // Linux repeats a lost SYN-ACK after 1.0 s
 constexpr Duration kSilentAfter = 3500ms;     // two SYNs would have been repeated by then
 constexpr Duration kAwaitSyn = 400ms;         // after a repeated SYN-ACK
