@@ -18,7 +18,8 @@ class TrackerBatchTest : public testing::TestWithParam<bool> {
   // A tracker with a gate of its own.
   struct Side {
     explicit Side(bool at_end, bool gated)
-        : tracker({.entries = 64, .key = {3, 4}, .report_at_end = at_end}, gated ? &gate : nullptr) {}
+        : tracker({.entries = 64, .key = {3, 4}, .report_at_end = at_end},
+                  gated ? &gate : nullptr) {}
     ServerWatch gate{{.servers = 16,
                       .attempts_per_second = 3,
                       .attempts_per_second_total = 4,

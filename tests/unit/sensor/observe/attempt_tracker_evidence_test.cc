@@ -1,11 +1,13 @@
-// Evidence beyond the plain handshake: TCP Fast Open, acknowledgements, answers that take another way,
-// losses of the capture, the gate, and names of interfaces.
+// Evidence beyond the plain handshake: TCP Fast Open, acknowledgements, answers that take another
+// way, losses of the capture, the gate, and names of interfaces.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/sensor/observe/segments.h"
 #include "tests/unit/sensor/observe/tracker_fixture.h"
@@ -16,6 +18,39 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr uint16_t kData = 300;
+
+TEST_F(TrackerTest, ASynRepeatedAMomentTooEarlyWaitsForTheEndOfSilence) {
+  Syn(1s);
+  Syn(1899ms);
+  To(10s);
+  ExpectOutcome(AttemptOutcome::kUnanswered, "syn_repeated", 3500ms);
+}
+
+TEST_F(TrackerTest, ASynRepeatedInTimeDoesNot) {
+  Syn(1s);
+  Syn(1900ms);
+  To(10s);
+  ExpectOutcome(AttemptOutcome::kUnanswered, "syn_repeated", 1300ms);
+}
+
+// Nobody advances in between: the deadline counts, not when it is noticed.
+TEST_F(TrackerTest, ASynUpToFourTenthsAfterTheRepeatedSynAckStillCounts) {
+  for (const auto& [at, syns] : {std::pair(2409ms, 2u), std::pair(2410ms, 1u)}) {
+    AttemptTracker tracker({.entries = 64, .key = {1, 2}});
+    std::vector<AttemptEvent> events;
+    const auto see = [&](Duration t, const SynSegment& segment) {
+      tracker.Observe(segment, {}, MonoTime(t), "", events);
+    };
+    see(1s, SynOf(kClient, kServer, kIsn));
+    see(1010ms, SynAckOf(kClient, kServer, kIsn + 1));
+    see(2010ms, SynAckOf(kClient, kServer, kIsn + 1));
+    see(at, SynOf(kClient, kServer, kIsn));
+    tracker.Advance(MonoTime(3s), events);
+    ASSERT_EQ(events.size(), 2u);
+    EXPECT_EQ(events[1].rule, "syn_ack_repeated");
+    EXPECT_EQ(events[1].syns, syns);
+  }
+}
 
 class FastOpenTest : public TrackerTest {
  protected:
@@ -330,7 +365,8 @@ TEST_F(GateTest, ButARepeatIsARepeatAndAnAcknowledgementOne) {
   for (const AttemptEvent& outcome : Outcomes()) {
     rules.insert(outcome.rule);
   }
-  EXPECT_EQ(rules, (std::set<std::string_view>{"syn_ack_repeated", "acknowledged", "syn_repeated"}));
+  EXPECT_EQ(rules,
+            (std::set<std::string_view>{"syn_ack_repeated", "acknowledged", "syn_repeated"}));
 }
 
 TEST_F(TrackerTest, MoreInterfacesThanNamesAreReportedWithoutOne) {

@@ -24,7 +24,7 @@ class FixedGate : public AttemptGate {
  public:
   void Count(const SynSegment&, MonoTime) override {}
   uint32_t Admit(const AttemptKey& key, uint64_t, MonoTime) override {
-    return key.client.address == Address(1) ? 0 : 1u << key.client.port % 2;
+    return key.client.address == Address(3) ? 0 : 1u << key.client.port % 2;
   }
   bool MayTrustSilence(const AttemptKey& key, MonoTime) override {
     return key.client.address != Address(2);
@@ -40,9 +40,9 @@ struct Story {
   uint32_t sampling = 1;
   uint8_t ttl = 0;
   uint32_t payload = 0;
-  std::vector<MonoTime> syns;       // all but copies
-  std::vector<MonoTime> sent_syns;  // those 180 ms or more after the one before in this list
-  std::vector<MonoTime> syn_acks;   // all but copies
+  std::vector<MonoTime> syns;           // all but copies
+  std::vector<MonoTime> sent_syns;      // those 180 ms or more after the one before in this list
+  std::vector<MonoTime> syn_acks;       // all but copies
   std::vector<MonoTime> sent_syn_acks;  // likewise, with the first one's sequence number
   uint32_t server_seq = 0;
   bool refused = false;
@@ -88,7 +88,9 @@ class Model {
     if (s.Has(kTcpSyn) && (s.Has(kTcpFin) || s.Has(kTcpRst))) {
       ++stats.odd;
     } else if (s.IsSyn()) {
-      Story* story = Current(now, [&](const Story& x) { return x.key == AttemptKey{s.src, s.dst, s.seq}; });
+      Story* story = Current(now, [&](const Story& x) {
+        return x.key == AttemptKey{s.src, s.dst, s.seq};
+      });
       if (story == nullptr && (story = New({s.src, s.dst, s.seq}, c)) == nullptr) {
         return told_;
       }
@@ -112,7 +114,8 @@ class Model {
       const size_t sent = story->sent_syn_acks.size();
       if (Add(story->syn_acks, story->sent_syn_acks, s.seq == story->server_seq, now,
               stats.syn_acks)) {
-        story->acknowledged = story->acknowledged && (sent == 0 || story->sent_syn_acks.size() == sent);
+        story->acknowledged =
+            story->acknowledged && (sent == 0 || story->sent_syn_acks.size() == sent);
         Touch(*story, now);
       }
     } else if (s.Has(kTcpRst)) {
@@ -165,7 +168,9 @@ class Model {
   size_t size() const { return stories_.size(); }
   // Whether more than one attempt fits: which is meant, no rule says.
   bool IsAmbiguous(const SynSegment& s) const {
-    const auto fit = [&](auto&& fits) { return std::count_if(stories_.begin(), stories_.end(), fits) > 1; };
+    const auto fit = [&](auto&& fits) {
+      return std::count_if(stories_.begin(), stories_.end(), fits) > 1;
+    };
     return fit([&](const Story& x) { return Next(x, s.dst, s.src, s.ack); }) ||
            fit([&](const Story& x) { return Next(x, s.src, s.dst, s.seq); }) ||
            fit([&](const Story& x) { return ServerNext(x, s); });
@@ -242,7 +247,8 @@ class Model {
   }
   void Reset(const SynSegment& s, MonoTime now) {
     if (s.Has(kTcpAck)) {
-      if (Story* story = Current(now, [&](const Story& x) { return Next(x, s.dst, s.src, s.ack); })) {
+      if (Story* story =
+              Current(now, [&](const Story& x) { return Next(x, s.dst, s.src, s.ack); })) {
         if (story->syn_acks.empty()) {
           story->refused = true;
           sight_.Answered(s.src.address, now);
@@ -328,10 +334,10 @@ class Model {
 };
 
 std::string Text(const Attempt& a) {
-  return fmt::format("{} > {} isn {} {} \"{}\" age {} syns {} syn_acks {} ttl {} on '{}' for {} at {}",
-                     a.client.ToString(), a.server.ToString(), a.isn, ToString(a.outcome), a.rule,
-                     a.age.count(), a.syns, a.syn_acks, a.ttl, a.interface, a.sampling,
-                     ToUnixNanos(a.first_seen));
+  return fmt::format(
+      "{} > {} isn {} {} \"{}\" age {} syns {} syn_acks {} ttl {} on '{}' for {} at {}",
+      a.client.ToString(), a.server.ToString(), a.isn, ToString(a.outcome), a.rule, a.age.count(),
+      a.syns, a.syn_acks, a.ttl, a.interface, a.sampling, ToUnixNanos(a.first_seen));
 }
 std::string Text(const std::vector<Attempt>& attempts) {
   std::string text;
@@ -346,9 +352,9 @@ class TrackerModelTest : public testing::TestWithParam<bool> {};
 TEST_P(TrackerModelTest, AgreesWithThePlainOne) {
   const bool at_end = GetParam();
   std::map<std::string, int> rules;
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
+  for (uint64_t seed = 1; seed <= 24; ++seed) {
     SCOPED_TRACE(seed);
-    RandomSegments segments(seed, seed % 4 == 0 ? 40 : 4);
+    RandomSegments segments(seed, seed % 4 == 0 ? 40 : seed % 4 == 1 ? 1 : 4);
     FixedGate gate;
     const HashKey key{seed, 2};
     AttemptTracker tracker({.entries = 8192, .key = key, .report_at_end = at_end}, &gate);

@@ -2,9 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
-#include <map>
 #include <variant>
+#include <vector>
 
 #include "tests/unit/sensor/observe/segments.h"
 
@@ -29,7 +30,9 @@ class ObserverTest : public testing::Test {
                    .key = {1, 2}}) {}
 
   static CapturedSegment At(Duration t, const SynSegment& segment) {
-    return {.segment = segment, .stamp = FromUnixNanos(0) + t, .seen = MonoTime(t),
+    return {.segment = segment,
+            .stamp = FromUnixNanos(0) + t,
+            .seen = MonoTime(t),
             .interface = "eth0"};
   }
   void See(Duration t, const SynSegment& segment) {
@@ -112,8 +115,8 @@ TEST_F(ObserverTest, WhatOnlyLooksLikeAProbeIsNone) {
   See(1s, SynOf({kSelf, kFirst - 1}, kClient, 5));
   See(1s, SynOf({kSelf, kLast + 1}, kClient, 5));
   See(1s, SynOf({*IpAddress::Parse("192.0.2.2"), kFirst}, kClient, 5));
-  See(1s, SynOf(kClient, {kSelf, kFirst}, 5));     // somebody scans the block
-  See(1s, SynAckOf(kClient, {kSelf, kLast}, 9));   // and is answered
+  See(1s, SynOf(kClient, {kSelf, kFirst}, 5));    // somebody scans the block
+  See(1s, SynAckOf(kClient, {kSelf, kLast}, 9));  // and is answered
   EXPECT_EQ(observer_.stats().own, 0u);
   EXPECT_EQ(observer_.stats().tracker.attempts, 5u);
 }
@@ -178,7 +181,8 @@ TEST_F(ObserverTest, AFloodOfThreeMillionSynsTakesNoMemory) {
     const Duration t = 100s + i * 1us;
     for (CapturedSegment& captured : batch) {
       const uint64_t chance = hashes.Next();
-      const Endpoint forged{Address(static_cast<uint32_t>(chance)), static_cast<uint16_t>(chance >> 32)};
+      const Endpoint forged{Address(static_cast<uint32_t>(chance)),
+                            static_cast<uint16_t>(chance >> 32)};
       captured = At(t, SynOf(forged, kServer, static_cast<uint32_t>(chance >> 8)));
     }
     out_.clear();
@@ -187,8 +191,9 @@ TEST_F(ObserverTest, AFloodOfThreeMillionSynsTakesNoMemory) {
     if (i % 6400 == 0) {
       Advance(t);
     }
-    for (const Attempt& attempt : Attempts()) {
-      followed += attempt.outcome == AttemptOutcome::kPending ? 1 : 0;
+    for (const Record& record : out_) {
+      const auto* attempt = std::get_if<Attempt>(&record);
+      followed += attempt != nullptr && attempt->outcome == AttemptOutcome::kPending ? 1 : 0;
     }
     most = std::max(most, out_.capacity());
   }

@@ -17,15 +17,14 @@ class RandomSegments {
   // The next one, a random while later.
   CapturedSegment Next() {
     // Around every limit that the tracker knows, and far beyond.
-    static constexpr std::array<int, 20> kMillis = {0,   0,   0,   1,   2,    4,    5,    6,   60, 179,
-                                                    180, 200, 400, 500, 500, 899, 1000, 1100, 1500, 3500};
+    static constexpr std::array<int, 20> kMillis = {
+        0, 0, 0, 1, 2, 4, 5, 6, 60, 179, 180, 200, 400, 500, 500, 899, 1000, 1100, 1500, 3500};
     const uint32_t kind = chance_.Below(400);
-    now_ += kind == 0   ? std::chrono::milliseconds(70'000)
-            : kind == 1 ? std::chrono::milliseconds(35'000)
-            : kind == 2 ? std::chrono::milliseconds(8'000)
-            : kind < 250
-                ? std::chrono::milliseconds(chance_.Below(10))
-                : std::chrono::milliseconds(kMillis[chance_.Below(kMillis.size())]);
+    now_ += kind == 0    ? std::chrono::milliseconds(70'000)
+            : kind == 1  ? std::chrono::milliseconds(35'000)
+            : kind == 2  ? std::chrono::milliseconds(8'000)
+            : kind < 250 ? std::chrono::milliseconds(chance_.Below(10))
+                         : std::chrono::milliseconds(kMillis[chance_.Below(kMillis.size())]);
     static constexpr std::array<std::string_view, 4> kNames = {"", "eth0", "eth1", "wan"};
     return {.segment = Segment(),
             .stamp = FromUnixNanos(now_.time_since_epoch().count() + 1'000'000'000),
