@@ -169,7 +169,8 @@ TEST(CaptureSummary, OfEachServerTheWorstReport) {
   summary.Trouble(Report("192.0.2.25", 49));
   summary.Trouble(Report("192.0.2.7", 8));
   const std::string text = summary.Text(true);
-  EXPECT_THAT(text, HasSubstr("192.0.2.25: 100 SYN (port 25) from about 37 sources in 42 s, 50 half"));
+  EXPECT_THAT(text,
+              HasSubstr("192.0.2.25: 100 SYN (port 25) from about 37 sources in 42 s, 50 half"));
   EXPECT_THAT(text, Not(HasSubstr("49 half-open")));
   EXPECT_LT(text.find("192.0.2.7: "), text.find("192.0.2.25: "));
 }

@@ -22,8 +22,8 @@ std::optional<uint32_t> Find(const AttemptTable& table, const AttemptKey& key) {
   return table.Find(key, HashOf(table, key));
 }
 // Whoever had to go for it, if it was not reported yet, is copied to `evicted`.
-uint32_t Insert(AttemptTable& table, const AttemptKey& key,
-                std::optional<TrackedAttempt>& evicted, Duration now = 20s) {
+uint32_t Insert(AttemptTable& table, const AttemptKey& key, std::optional<TrackedAttempt>& evicted,
+                Duration now = 20s) {
   const uint64_t hash = HashOf(table, key);
   const auto place = table.PlaceFor(hash, MonoTime(now));
   if (place.taken && !table.at(place.index).reported) {
@@ -100,7 +100,8 @@ TEST(AttemptTable, AFullBucketGivesUpTheOldestUnansweredFirst) {
   }
 }
 
-// Several interfaces, several clocks: what was seen a moment "after now" is the newest, not the oldest.
+// Several interfaces, several clocks: what was seen a moment "after now" is the newest, not the
+// oldest.
 TEST(AttemptTable, TimesSlightlyOutOfOrderDoNotMakeTheNewestTheOldest) {
   AttemptTable table(8, kKey);
   std::optional<TrackedAttempt> evicted;
