@@ -364,7 +364,8 @@ void AttemptTracker::Decide(TrackedAttempt& a, MonoTime now, std::vector<Attempt
     if (sight_.IsOneWay(server, now)) {
       c = {AttemptOutcome::kUnknown, "one_way"};
     }
-  } else if (!a.answered() && !a.acknowledged) {
+  } else if (!a.answered() && !a.acknowledged &&
+             (gate_ == nullptr || gate_->MayTrustSilence(a.key, now))) {
     sight_.OnlyOnce(server, a.key.client.address, now);
   }
   Report(a, c.outcome, c.rule, now, out);

@@ -76,6 +76,7 @@ struct AttemptEvent {
         syns(a.syns),
         syn_acks(a.syn_acks),
         sampling(uint32_t{1} << a.sampling_log2),
+        syn_repeated(a.syn_repeated),
         rule(its_rule),
         interface(its_interface) {}
 
@@ -89,6 +90,7 @@ struct AttemptEvent {
   uint32_t syns = 0;
   uint32_t syn_acks = 0;
   uint32_t sampling = 1;
+  bool syn_repeated = false;  // by its sender; `syns` also counts copies that came late
   std::string_view rule;
   std::string_view interface;
 };

@@ -210,7 +210,7 @@ void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {
   }
   const uint64_t client = ClientHash(attempt.client.address);
   if (half_open) {
-    server.current.half_open_repeated += attempt.syns >= 2 ? 1 : 0;
+    server.current.half_open_repeated += attempt.syn_repeated ? 1 : 0;
     server.current.half_open_known += known_.Knows(client, now) ? 1 : 0;
   }
   tries_.Count(Mix(client ^ std::rotl(server.hash, 1)), server.hash, !completed, now);
