@@ -314,7 +314,7 @@ def return_path_cut():
                 talk.client(t + again, who, SYN, isn, **more)
                 talk.answer(t + again + 0.0003, who, SYNACK, 9000 + isn, isn + 1, **more)
     for n in range(1, 5):
-        t, who = 1.1 * n, f"203.0.113.{n}"
+        t, who = 1.1 * n + 0.05, f"203.0.113.{n}"
         talk.client(t, who, SYN, 100)
         talk.answer(t + 0.0003, who, SYNACK, 9000, 101)
         talk.client(t + 0.025, who, ACK, 101, 9001)

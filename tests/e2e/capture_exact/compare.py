@@ -16,7 +16,7 @@ Where the two cannot agree, a rule says which frames those are and what Parallax
   the capture, or the packet, ends within the 20 bytes of the TCP header: tshark then shows no flags,
     Parallax needs no more than these                                  either
   an option of an IPv6 extension header runs past its end: Parallax passes over options unread  either
-  an IEEE 802.3 or PPPoE length that is too short: Parallax trusts the IP header's              either
+  an IEEE 802.3 or PPPoE length that is too short, or 0: Parallax trusts the IP header's        either
   a raw IP packet whose second and third byte make tshark believe that it is PPP                either
 """
 import json
@@ -35,12 +35,13 @@ OPTIONS = ("ip.defragment:FALSE", "ipv6.defragment:FALSE", "tcp.analyze_sequence
 FOLLOWED = re.compile(
     r"^(?:(?:(?:eth|sll)(?P<tags>(?::ethertype:(?:vlan|ieee8021ad))*):(?:ethertype|llc)(?::pppoes:ppp)?"
     r"|null|raw|chdlc|(?:pppoes:)?ppp(?::chdlc)?)(?::mpls)*:)?"
-    r"(?P<version>ip|ipv6)(?P<chain>(?::ipv6\.\w+|:ah)*):tcp(?::|$)")
-GIVEN_UP = re.compile(r":ipv6\.(?:hopopts|dstopts|routing)$|:llc(?::|$)|pppoes(?::|$)|^raw:ppp(?::|$)")
+    r"(?P<version>ip(?!v6|.*:ipv6\.)|ipv6)(?P<chain>(?::ipv6\.\w+|:ah)*):tcp(?::|$)")
+GIVEN_UP = re.compile(r":ipv6\.(?:hopopts|dstopts|routing)$|:llc(?::|$)|pppoes(?::|$)|^raw:ppp(?::|$)|:ethertype:data$")
+SEEN = "tcp or _ws.malformed or (raw and ppp) or eth.type < 0x600 or vlan.etype < 0x600"
 
 
 def tshark(path):
-    command = ["tshark", "-r", path, "-n", "-Y", "tcp or _ws.malformed or (raw and ppp)", "-T", "fields",
+    command = ["tshark", "-r", path, "-n", "-Y", SEEN, "-T", "fields",
                "-E", "occurrence=a", "-E", "separator=|"]
     for option in OPTIONS:
         command += ["-o", option]

@@ -166,10 +166,11 @@ class Frames:
                 ethertype = self.random.choice(kinds)
         return ethertype, rest
 
-    def damage(self, frame):
+    def damage(self, frame, first):
+        """From byte `first` on."""
         frame = bytearray(frame)
         for _ in range(1 + self.bits(1)):
-            at = self.bits(16) % min(len(frame), 96)
+            at = first + self.bits(16) % (min(len(frame), 96) - first)
             frame[at] = self.random.choice(TELLING) if self.chance(.6) else self.bits(8)
         return bytes(frame)
 
@@ -300,7 +301,8 @@ def main():
             link, make = LINKS[names[f.bits(16) % len(names)]]
             frame = make(f)
             if f.chance(.1):
-                frame = f.damage(frame)
+                # tshark takes a damaged address family for one of 16 bits, as IRIX wrote them.
+                frame = f.damage(frame, 4 if link == 0 else 0)
             captured = frame[:f.bits(16) % (len(frame) + 1)] if f.chance(.08) else frame
             out.frame(number, link, captured, len(frame))
         out.out.close()
