@@ -23,6 +23,7 @@ enum class AttemptOutcome : uint8_t {
   kRefused,     // RST answered the SYN
   kUnknown,     // not enough seen to say
 };
+inline constexpr size_t kAttemptOutcomes = 6;
 std::string_view ToString(AttemptOutcome outcome);
 
 // One TCP connection attempt (4-tuple + client ISN) as one sensor saw it. Reported twice: at once
@@ -47,9 +48,9 @@ struct Attempt {
 };
 
 // What one sensor saw of the attempts to one server address over the last half minute to minute:
-// told every ten seconds while the server draws too many attempts to follow each, or while attempts
-// to it fail. The shares are the features that tell a SYN flood from a routing fault; one is absent
-// while there is too little to take a share of.
+// told every ten seconds while the server draws too many attempts to follow each or far more than
+// is usual, or while three or more of them are half-open. The shares are the features that tell a
+// SYN flood from a routing fault; one is absent while there is too little to take a share of.
 struct ServerReport {
   IpAddress server;
   WallTime window_start;  // sensor's clock
@@ -62,10 +63,11 @@ struct ServerReport {
   uint64_t syn_acks = 0;   // likewise
   uint64_t sources = 0;    // distinct client addresses, estimated (HyperLogLog, 5 % standard error)
   uint16_t port = 0;       // the one that drew most SYNs of late
-  uint64_t port_syns = 0;  // to it; of an aggregate estimated from above (count-min)
+  uint64_t port_syns = 0;  // to it; estimated from above (count-min), at most `syns`
   uint64_t port_syn_acks = 0;  // from it; likewise
 
-  // Attempts followed, by outcome; each stands for as many as its own `sampling` said.
+  // Attempts by outcome, each counted for as many as it stands for: estimates if there was
+  // sampling.
   uint64_t completed = 0;
   uint64_t half_open = 0;
   uint64_t unanswered = 0;
@@ -177,7 +179,7 @@ struct SensorHealth {
   uint64_t spool_bytes = 0;
   uint64_t records_dropped = 0;     // by a full spool
   uint64_t attempts_evicted = 0;    // forgotten before their outcome was known, for want of room
-  uint64_t attempts_unsampled = 0;  // segments of attempts not followed, see Attempt::sampling
+  uint64_t segments_unsampled = 0;  // segments of attempts not followed, see Attempt::sampling
   bool probing = false;             // false: no readable policy or no sockets; it cannot vote
   std::string probing_problem;      // why, if not
   bool operator==(const SensorHealth&) const = default;

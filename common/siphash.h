@@ -1,5 +1,5 @@
-// SipHash-2-4 (Aumasson and Bernstein, 2012): the keyed hash for every table whose keys come off
-// the wire, and the tag that tells our own probes from forgeries. Pure.
+// SipHash (Aumasson and Bernstein, 2012): the keyed hash for every table whose keys come off the
+// wire, and the tag that tells our own probes from forgeries. Pure.
 #pragma once
 
 #include <array>

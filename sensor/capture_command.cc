@@ -178,7 +178,10 @@ class Session {
       return tl::make_unexpected(capture.error());
     }
     Start();
-    fmt::print(stderr, "capturing on {}; Ctrl-C ends it\n", fmt::join(options_.interfaces, ", "));
+    std::fputs(
+        fmt::format("capturing on {}; Ctrl-C ends it\n", fmt::join(options_.interfaces, ", "))
+            .c_str(),
+        stderr);
     (*capture)->Run({.segment =
                          [this](const CapturedSegment& segment) {
                            if (!output_.broken() && !CountReached()) {
@@ -190,8 +193,7 @@ class Session {
                      .loss =
                          [this](const CaptureLoss& loss) {
                            Flush();
-                           tracker_.NoteLoss(loss.packets > 0 ? std::string_view() : loss.interface,
-                                             loss.until);
+                           tracker_.NoteLoss(loss.concerns(), loss.until);
                          },
                      .idle =
                          [this](const Moment& now) {

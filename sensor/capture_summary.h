@@ -8,7 +8,6 @@
 #include <string>
 
 #include "common/records.h"
-#include "common/siphash.h"
 #include "common/time.h"
 #include "sensor/capture/decode.h"
 #include "sensor/observe/attempt_tracker.h"
@@ -44,7 +43,7 @@ class CaptureSummary {
   WallTime first_ = WallTime::max();
   WallTime last_ = WallTime::min();
   std::array<uint64_t, kDecodeSkipCount> skips_{};
-  std::array<uint64_t, 6> outcomes_{};
+  std::array<uint64_t, kAttemptOutcomes> outcomes_{};
   AttemptTrackerStats tracker_;
   TopTalkers sources_;
   TopTalkers servers_;

@@ -42,7 +42,8 @@ Command ParseCommandLine(int argc, char** argv) {
   source->require_option(1);
   capture_app->add_option(
       "--filter", capture.options.filter,
-      "Only what matches this pcap-filter(7) expression, e.g. 'net 192.0.2.0/24'");
+      "Only what matches this pcap-filter(7) expression, e.g. 'net 192.0.2.0/24'; "
+      "with --handshakes let both directions through");
   capture_app->add_option("-o,--output", output, "table or jsonl")
       ->check(CLI::IsMember({"table", "jsonl"}));
   capture_app->add_flag("--handshakes", capture.options.handshakes,

@@ -51,6 +51,9 @@ Result<Place> FindPlace(const SensorConfig& config) {
     return Fail(ErrorCode::kNotFound,
                 "no interface that is up and has an address; name one in capture.interfaces");
   }
+  if (place.interfaces.size() > LiveCapture::kMostInterfaces) {
+    return Fail(ErrorCode::kUsage, "more than 64 interfaces; name some in capture.interfaces");
+  }
   place.local_networks = config.capture.local_networks.empty()
                              ? PrefixSet(NetworksOf(*host, place.interfaces))
                              : config.capture.local_networks;
@@ -75,8 +78,7 @@ class CaptureWork {
 
   void Lose(const CaptureLoss& loss) {
     Flush();
-    // Drops hit whatever came, an interface without capture only its own.
-    observer_.NoteLoss(loss.packets > 0 ? std::string_view() : loss.interface, loss.until);
+    observer_.NoteLoss(loss.concerns(), loss.until);
   }
 
   void Idle(const Moment& now) {
@@ -91,14 +93,14 @@ class CaptureWork {
     const ObserverStats stats = observer_.stats();
     syns_seen_ = stats.tracker.syns;
     attempts_evicted_ = stats.tracker.evicted;
-    attempts_unsampled_ = stats.tracker.unsampled;
+    segments_unsampled_ = stats.tracker.unsampled;
   }
 
   // From any thread.
   void AddTo(SensorHealth& health) const {
     health.syns_seen = syns_seen_;
     health.attempts_evicted = attempts_evicted_;
-    health.attempts_unsampled = attempts_unsampled_;
+    health.segments_unsampled = segments_unsampled_;
   }
 
  private:
@@ -128,7 +130,7 @@ class CaptureWork {
   MonoTime counters_read_;
   std::atomic<uint64_t> syns_seen_ = 0;
   std::atomic<uint64_t> attempts_evicted_ = 0;
-  std::atomic<uint64_t> attempts_unsampled_ = 0;
+  std::atomic<uint64_t> segments_unsampled_ = 0;
 };
 
 SensorHealth GatherHealth(const LiveCapture& capture, const ProbeEngine& probes,
@@ -253,6 +255,7 @@ Result<void> RunSensor(const SensorConfig& config) {
                      .loss = [&](const CaptureLoss& loss) { work.Lose(loss); },
                      .idle = [&](const Moment& now) { work.Idle(now); }},
                     stop_capture);
+    work.Idle(Now());  // what came last
   });
   std::jthread probe_thread([&](std::stop_token stop) {
     (*probes)->Run([&](ProbeReport report) { spool.Append(std::move(report), Now().mono); }, stop);

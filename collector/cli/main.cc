@@ -141,7 +141,7 @@ CommandLine::CommandLine() {
   top->add_option("--limit", options.limit, "At most so many (default 20)")
       ->check(CLI::Range(1u, 100'000u));
   CLI::App* servers =
-      Verb(syn, "servers", "Servers that draw too many attempts, or whose attempts fail",
+      Verb(syn, "servers", "Servers that draw too many attempts, or whose attempts stay half-open",
            [this] { return ListSynServers(options, since); });
   AddSince(servers);
   AddLimit(servers);

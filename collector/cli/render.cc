@@ -82,8 +82,8 @@ std::string Missed(const v1::Sensor& sensor) {
   if (sensor.attempts_evicted() > 0) {
     parts.push_back(Count(sensor.attempts_evicted()) + " forgotten for want of room");
   }
-  if (sensor.attempts_unsampled() > 0) {
-    parts.push_back(Plural(sensor.attempts_unsampled(), "segment") + " of others not followed");
+  if (sensor.segments_unsampled() > 0) {
+    parts.push_back(Plural(sensor.segments_unsampled(), "segment") + " of others not followed");
   }
   return Joined(parts);
 }
@@ -351,7 +351,7 @@ Page RenderSynServers(const v1::SynServerList& list, const std::string& since, c
   }
   if (table.empty()) {
     return {"", fmt::format("No reports of servers in the last {}: sensors tell of those whose "
-                            "attempts are too many, or fail.\nNext: parallax syn top\n",
+                            "attempts are too many, or stay half-open.\nNext: parallax syn top\n",
                             since)};
   }
   return {table.Text(look.colour),

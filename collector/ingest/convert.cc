@@ -269,7 +269,7 @@ SensorHealth FromProto(const v1::Health& health) {
   out.spool_bytes = health.spool_bytes();
   out.records_dropped = health.records_dropped();
   out.attempts_evicted = health.attempts_evicted();
-  out.attempts_unsampled = health.attempts_unsampled();
+  out.segments_unsampled = health.segments_unsampled();
   out.probing = health.probing();
   out.probing_problem = Text(health.probing_problem());
   return out;

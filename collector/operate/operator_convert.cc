@@ -62,7 +62,7 @@ void ToProto(const SensorRecord& sensor, v1::Sensor* out) {
   out->set_spool_bytes(sensor.health.spool_bytes);
   out->set_records_dropped(sensor.health.records_dropped);
   out->set_attempts_evicted(sensor.health.attempts_evicted);
-  out->set_attempts_unsampled(sensor.health.attempts_unsampled);
+  out->set_segments_unsampled(sensor.health.segments_unsampled);
   out->set_probing(sensor.health.probing);
   out->set_probing_problem(sensor.health.probing_problem);
   out->set_problem(sensor.problem);

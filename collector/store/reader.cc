@@ -313,12 +313,11 @@ Result<SynTopPage> Reader::TopSyns(SynKey key, WallTime since, uint64_t limit) {
 }
 
 Result<ServerReportPage> Reader::LatestServerReports(WallTime since, uint64_t limit) {
-  // "+server": not by the index, which would look at all that was ever reported.
   static const std::string kLatest = fmt::format(
       "SELECT n.name, received - age, {}, count(*) OVER () FROM server_reports r "
       "JOIN sensor_names n ON n.id = r.sensor WHERE r.id IN (SELECT id FROM "
       "(SELECT id, max(received - age) FROM server_reports WHERE id >= ?1 AND received - age >= ?2 "
-      "GROUP BY +server, sensor)) ORDER BY syn_rate DESC, 2 DESC, server, n.name LIMIT ?3",
+      "GROUP BY server, sensor)) ORDER BY syn_rate DESC, 2 DESC, server, n.name LIMIT ?3",
       kServerReportColumns);
   constexpr int kTotalColumn = 27;
   return InSnapshot([&]() -> Result<ServerReportPage> {

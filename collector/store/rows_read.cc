@@ -37,7 +37,7 @@ SensorRecord SensorFrom(const Rows& rows) {
   record.health.probing = rows.Bool(18);
   record.health.probing_problem = rows.Text(19);
   record.health.attempts_evicted = rows.Unsigned(20);
-  record.health.attempts_unsampled = rows.Unsigned(21);
+  record.health.segments_unsampled = rows.Unsigned(21);
   return record;
 }
 
@@ -56,7 +56,7 @@ Result<std::vector<SensorRecord>> ReadSensors(Database& db, const std::optional<
       "SELECT s.sensor, n.name, s.sensor_group, s.state, s.version, s.address, s.first_seen, "
       "s.last_seen, s.addresses, s.local_networks, s.problem, s.syns_seen, s.packets_dropped, "
       "s.probes_sent, s.probes_refused, s.spool_records, s.spool_bytes, s.records_dropped, "
-      "s.probing, s.probing_problem, s.attempts_evicted, s.attempts_unsampled "
+      "s.probing, s.probing_problem, s.attempts_evicted, s.segments_unsampled "
       "FROM sensors s JOIN sensor_names n ON n.id = s.sensor "
       "WHERE ?1 = 0 OR n.name = ?2 ORDER BY n.name",
       name.has_value(), name.value_or(std::string()));

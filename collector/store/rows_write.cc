@@ -57,7 +57,7 @@ Result<void> WriteSensor(Database& db, int64_t sensor, const SensorRecord& recor
       EncodePrefixes(record.local_networks), record.problem, health.syns_seen,
       health.packets_dropped, health.probes_sent, health.probes_refused, health.spool_records,
       health.spool_bytes, health.records_dropped, health.probing, health.probing_problem,
-      health.attempts_evicted, health.attempts_unsampled);
+      health.attempts_evicted, health.segments_unsampled);
   if (done) {
     done = db.Run("DELETE FROM sensor_interfaces WHERE sensor = ?", sensor);
   }

@@ -202,7 +202,7 @@ INSERT INTO totals VALUES ('attempts', 0), ('reports', 0), ('last_incident', 0);
 constexpr const char* kVersion2 = R"sql(
 ALTER TABLE attempts ADD COLUMN sampling INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE sensors ADD COLUMN attempts_evicted INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE sensors ADD COLUMN attempts_unsampled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sensors ADD COLUMN segments_unsampled INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE server_reports (
   id INTEGER PRIMARY KEY,
@@ -234,7 +234,6 @@ CREATE TABLE server_reports (
   listen_overflows INTEGER,
   syn_cookies_sent INTEGER
 ) STRICT;
-CREATE INDEX server_reports_server ON server_reports (server, received);
 )sql";
 
 // kMigrations[v] leads from version v to v + 1. Never edit one that has been released.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "sensor/capture/bpf_program.h"
 #include "sensor/capture/decode.h"
 #include "sensor/capture/interfaces.h"
 #include "sensor/capture/user_filter.h"
@@ -254,10 +255,11 @@ void InterfaceTap::Enter(State state, const std::string& why) {
   state_ = state;
   if (state != State::kUp) {
     troubled_ = true;
-    LogWarning("interface {}: {}{}{}; its capture goes on when it is back", name_, Health().state,
-               why.empty() ? "" : ": ", why);
+    LogWarning("interface {}: {}{}{}; {}", name_, Health().state, why.empty() ? "" : ": ", why,
+               handle_ ? "still listening" : "its capture goes on when it is back");
   } else if (std::exchange(troubled_, false)) {
-    LogWarning("interface {}: capturing again", name_);  // who heard the one should hear the other
+    LogWarning("interface {}: up, capturing again",
+               name_);  // who heard the one should hear the other
   } else {
     LogInfo("interface {}: capturing", name_);
   }

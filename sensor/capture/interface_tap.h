@@ -1,6 +1,7 @@
 // One interface under capture through all its ups and downs. The kernel keeps a packet socket
 // alive while its interface is down, so the handle is kept then; once the interface is gone or has
-// been made anew, the handle is dead and a new one is opened by name, tried after 1, 2, 4 ... 30 s.
+// been made anew, the handle is dead and a new one is opened by name: at once, then after 1, 2, 4
+// ... 30 s.
 //
 //   up <--> silent    up, silent <--> down    up, silent, down --> gone --> up
 //   any --> no_permission --> up
@@ -36,7 +37,8 @@ class InterfaceTap {
   // Hands over the segments of at most `most` queued frames, not numbered yet; before them, what
   // the kernel has dropped.
   void Dispatch(int most, const Sink& sink, const LossSink& loss);
-  // Once a second: counters, state, another try if it is time. `loss` may be empty.
+  // Once a second, more often while there is no handle: counters, state, another try if it is time.
+  // `loss` may be empty.
   void Look(MonoTime now, const LossSink& loss);
   InterfaceHealth Health() const;
 

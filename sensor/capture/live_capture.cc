@@ -1,6 +1,5 @@
 #include "sensor/capture/live_capture.h"
 
-#include <errno.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -62,8 +61,9 @@ void LiveCapture::Run(const Handlers& handlers, const std::atomic<bool>& stop) {
     }
     handlers.idle(now);
   }
+  // The first wait lets the kernel give up the block that it is filling.
   const MonoTime give_up = Now().mono + kDrainFor;
-  while (Dispatch(0, handlers) && Now().mono < give_up) {
+  while (Dispatch(kPollMillis, handlers) && Now().mono < give_up) {
     HandOver(Now().mono - merge_wait_, handlers);
   }
   HandOver(MonoTime::max(), handlers);

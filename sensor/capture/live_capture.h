@@ -10,17 +10,19 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/records.h"
 #include "common/result.h"
 #include "common/time.h"
-#include "sensor/capture/bpf_program.h"
+#include "sensor/capture/decode.h"
 #include "sensor/capture/segment.h"
 
 namespace parallax::sensor {
@@ -47,6 +49,9 @@ struct CaptureLoss {
   std::string_view interface;
   MonoTime until;        // when it was noticed: what happens later is seen again
   uint64_t packets = 0;  // dropped by the kernel; 0 if the interface was not being captured
+
+  // Drops hit whatever came, on any interface (empty); one without capture only misses its own.
+  std::string_view concerns() const { return packets > 0 ? std::string_view() : interface; }
 };
 
 class LiveCapture {

@@ -232,8 +232,14 @@ Result<bool> PcapFile::Next(Frame& frame) {
 }
 
 Error PcapFile::NotSupported() const {
+  constexpr int kMostNamed = 5;
   std::string kinds;
+  int named = 0;
   for (const auto& [number, count] : unsupported_) {
+    if (++named > kMostNamed) {
+      kinds += fmt::format(" and {} kinds more", unsupported_.size() - kMostNamed);
+      break;
+    }
     kinds += fmt::format("{}{} of {}", kinds.empty() ? "" : ", ", count, LinkTypeName(number));
   }
   return {ErrorCode::kFailure,

@@ -1,5 +1,5 @@
-// What the capture stage hands on: one TCP segment that opens or refuses a connection, as a plain
-// value. Host byte order throughout. No pcap here.
+// What the capture stage hands on: one TCP segment that opens or refuses a connection (or any, if
+// SegmentScope::kAll asks for it), as a plain value. Host byte order throughout. No pcap here.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ enum TcpFlag : uint8_t {
   kTcpAck = 0x10,
 };
 
-// The header of a TCP segment that has to do with a handshake.
+// The header of a TCP segment.
 struct SynSegment {
   Endpoint src{};
   Endpoint dst{};

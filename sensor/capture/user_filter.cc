@@ -14,11 +14,14 @@ namespace {
 
 constexpr int kSnapLength = 262144;
 
-// Whether a word of the expression names the link layer. libpcap compiles "ether[0]" for an IP
-// packet without a link layer as well, and then means the packet's first byte.
+// Whether a word of the expression speaks of the frame. libpcap compiles "ether[0]" and "greater
+// 60" for an IP packet without a link layer as well, and then means the packet's first byte and
+// length; "not vlan" would hold for all.
 bool NamesLinkLayer(std::string_view expression) {
-  static constexpr std::string_view kNames[] = {"ether", "link", "fddi", "tr",
-                                                "wlan",  "ppp",  "slip", "radio"};
+  static constexpr std::string_view kNames[] = {
+      "ether", "link", "fddi", "tr",      "wlan", "ppp",    "slip",   "radio",
+      "vlan",  "mpls", "len",  "greater", "less", "pppoes", "pppoed",
+  };
   constexpr std::string_view kInWords =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-";
   while (!expression.empty()) {

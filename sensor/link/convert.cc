@@ -183,7 +183,7 @@ v1::Health ToProto(const SensorHealth& health) {
   out.set_spool_bytes(health.spool_bytes);
   out.set_records_dropped(health.records_dropped);
   out.set_attempts_evicted(health.attempts_evicted);
-  out.set_attempts_unsampled(health.attempts_unsampled);
+  out.set_segments_unsampled(health.segments_unsampled);
   out.set_probing(health.probing);
   out.set_probing_problem(Text(health.probing_problem));
   return out;

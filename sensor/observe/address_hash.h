@@ -1,4 +1,4 @@
-// The keyed hash of an address for the tables and sketches of this folder. Pure.
+// The keyed hash of an address, for tables and sketches that are asked for every SYN. Pure.
 #pragma once
 
 #include <array>

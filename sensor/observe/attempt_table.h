@@ -113,7 +113,6 @@ class AttemptTable {
   // Indices of all entries in use, oldest first.
   std::vector<uint32_t> All() const;
 
-  size_t capacity() const { return entries_.size(); }
   size_t size() const { return size_; }
 
  private:

@@ -128,8 +128,8 @@ void AttemptTracker::ObserveSyn(const Sighting& s, std::vector<AttemptEvent>& ou
       ++stats_.duplicates;
       return;
     }
-    a.syn_repeated = a.syn_repeated || gap >= kRepeatAfter;
     if (gap >= kRepeatAfter) {
+      a.syn_repeated = true;
       a.last_syn = s.now;
     }
   } else {

@@ -6,12 +6,14 @@ namespace parallax::sensor {
 namespace {
 
 constexpr int kBlockSeconds = 5;
-constexpr double kRateMemory = 3;        // seconds
-constexpr double kUsualMemory = 300;     // seconds
+constexpr double kRateMemory = 3;       // seconds
+constexpr double kUsualMemory = 300;    // seconds
 constexpr double kUnusualSlowdown = 4;  // what goes on long enough becomes usual
-constexpr double kLeastSlack = 10;       // per second; below it no rate is news
-constexpr double kSlackShare = 0.5;      // of what is usual
-constexpr double kMostSum = 1e9;
+constexpr double kLeastSlack = 10;      // per second; below it no rate is news
+constexpr double kSlackShare = 0.5;     // of what is usual
+// What has gone on for longer than this many usual seconds is drained within minutes once it has
+// become usual.
+constexpr double kMostExcess = 200;
 
 }  // namespace
 
@@ -33,7 +35,7 @@ void RateWatch::Second(double count, bool learning) {
     return;
   }
   const double slack = std::max(kLeastSlack, kSlackShare * usual_);
-  sum_ = std::clamp(sum_ + count - usual_ - slack, 0.0, kMostSum);
+  sum_ = std::clamp(sum_ + count - usual_ - slack, 0.0, kMostExcess * std::max(usual_, 1.0));
   usual_ += (count - usual_) / (kUsualMemory * (sum_ > 0 ? kUnusualSlowdown : 1));
 }
 

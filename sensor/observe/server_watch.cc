@@ -37,12 +37,6 @@ uint64_t Mix(uint64_t x) {
   return x ^ x >> 33;
 }
 
-std::optional<double> Share(uint64_t part, uint64_t whole) {
-  return whole < kLeastForShare
-             ? std::nullopt
-             : std::optional(static_cast<double>(part) / static_cast<double>(whole));
-}
-
 // Of a counter of the kernel; none if it could not be read and was taken for 0.
 uint64_t Growth(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }
 
@@ -179,6 +173,7 @@ uint32_t ServerWatch::Admit(const AttemptKey& key, uint64_t hash, MonoTime now) 
     return follow();
   }
   server.current.aggregate = true;
+  server.current.flooded = server.current.flooded || server.sampler.sampling() > 1;
   if (known_.Knows(ClientHash(key.client.address), now)) {
     if (const int64_t second = Second(now); second > known_second_) {
       known_second_ = second;
@@ -202,7 +197,7 @@ void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {
     return;
   }
   Server& server = Of(attempt.server.address, now);
-  ++server.current.outcomes[static_cast<size_t>(attempt.outcome)];
+  server.current.outcomes[static_cast<size_t>(attempt.outcome)] += attempt.sampling;
   const bool half_open = attempt.outcome == AttemptOutcome::kHalfOpen;
   const bool completed = attempt.outcome == AttemptOutcome::kCompleted;
   if (!half_open && !completed && attempt.outcome != AttemptOutcome::kUnanswered) {
@@ -210,8 +205,9 @@ void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {
   }
   const uint64_t client = ClientHash(attempt.client.address);
   if (half_open) {
-    server.current.half_open_repeated += attempt.syn_repeated ? 1 : 0;
-    server.current.half_open_known += known_.Knows(client, now) ? 1 : 0;
+    ++server.current.half_open_followed;
+    server.current.half_open_repeated += attempt.syn_repeated ? attempt.sampling : 0;
+    server.current.half_open_known += known_.Knows(client, now) ? attempt.sampling : 0;
   }
   tries_.Count(Mix(client ^ std::rotl(server.hash, 1)), server.hash, !completed, now);
   // Not while there is a flood: with SYN cookies a forged SYN looks completed.
@@ -221,7 +217,7 @@ void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {
 }
 
 bool ServerWatch::InFlood(const Server& server) const {
-  return server.current.aggregate || server.previous.aggregate ||
+  return server.current.flooded || server.previous.flooded ||
          (server.rate.excess() >= kFloodExcess && server.rate.rate() >= kFloodRate);
 }
 
@@ -311,6 +307,11 @@ ServerReport ServerWatch::ReportOf(const Server& server, const Moment& now) cons
       now.mono, std::max(server.first_seen, MonoTime((server.half_minute - 1) * kHalfMinute)));
   const uint64_t port_hash = PortHash(server, server.port);
   const uint64_t half_open = outcomes(AttemptOutcome::kHalfOpen);
+  const bool enough = c.half_open_followed + p.half_open_followed >= kLeastForShare;
+  const auto share = [&](uint64_t part) {
+    return enough ? std::optional(static_cast<double>(part) / static_cast<double>(half_open))
+                  : std::nullopt;
+  };
   const auto port = [&](const std::array<CountMin, 2>& sketch, uint64_t most) {
     return std::min<uint64_t>(
         most, uint64_t{sketch[0].Estimate(port_hash)} + sketch[1].Estimate(port_hash));
@@ -332,8 +333,8 @@ ServerReport ServerWatch::ReportOf(const Server& server, const Moment& now) cons
           .unanswered = outcomes(AttemptOutcome::kUnanswered),
           .refused = outcomes(AttemptOutcome::kRefused),
           .unknown = outcomes(AttemptOutcome::kUnknown),
-          .half_open_repeated = Share(c.half_open_repeated + p.half_open_repeated, half_open),
-          .half_open_known = Share(c.half_open_known + p.half_open_known, half_open),
+          .half_open_repeated = share(c.half_open_repeated + p.half_open_repeated),
+          .half_open_known = share(c.half_open_known + p.half_open_known),
           .all_or_nothing = tries_.AllOrNothing(server.hash, now.mono),
           .syn_rate = server.rate.rate(),
           .usual_rate = server.rate.usual(),

@@ -15,7 +15,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "common/ip.h"
@@ -54,7 +53,7 @@ class ServerWatch : public AttemptGate {
   // Appends the reports that are due. `host` are this host's counters. Call it every second or more
   // often.
   void Advance(const Moment& now, const TcpExtCounters& host, std::vector<ServerReport>& out);
-  // The same whether due or not: the capture is over.
+  // The same whether due or not, without the host's counters: the capture is over.
   void Finish(const Moment& now, std::vector<ServerReport>& out);
 
  private:
@@ -63,10 +62,13 @@ class ServerWatch : public AttemptGate {
   struct Counts {
     uint64_t syns = 0;
     uint64_t syn_acks = 0;
-    std::array<uint64_t, 6> outcomes{};  // by AttemptOutcome
+    // Attempts by outcome, each counted for as many as it stands for.
+    std::array<uint64_t, kAttemptOutcomes> outcomes{};
+    uint64_t half_open_followed = 0;  // the only one that counts what was really looked at
     uint64_t half_open_repeated = 0;
     uint64_t half_open_known = 0;
-    bool aggregate = false;
+    bool aggregate = false;  // one in N was followed, for this server's sake or for all
+    bool flooded = false;    // it drew more than its own budget
     DistinctCount sources;
   };
   struct Server {

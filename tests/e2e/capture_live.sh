@@ -117,7 +117,7 @@ wait_for 15 again; check after-gone has "$work/real" 'r["flags"] == "SA"' 4
 ip -n there link set there0 down
 wait_for 10 grep -q 'here0: silent: no carrier' "$work/real.err"; check silent-is-said grep -q 'here0: silent: no carrier' "$work/real.err"
 ip -n there link set there0 up
-wait_for 10 bash -c "tail -n 1 '$work/real.err' | grep -q 'here0: capturing again'"; check return-is-said grep -q 'here0: capturing again' "$work/real.err"
+wait_for 10 bash -c "tail -n 1 '$work/real.err' | grep -q 'here0: up, capturing again'"; check return-is-said grep -q 'here0: up, capturing again' "$work/real.err"
 stop real INT; check interrupt-exit test $? = 0
 check summary grep -q '0 dropped by the kernel' "$work/real.err"
 

@@ -183,7 +183,7 @@ TEST(IngestConvert, HealthComesThrough) {
   health.spool_bytes = 6;
   health.records_dropped = 7;
   health.attempts_evicted = 8;
-  health.attempts_unsampled = UINT64_MAX;
+  health.segments_unsampled = UINT64_MAX;
   health.probing = true;
   EXPECT_EQ(FromProto(sensor::ToProto(health)), health);
   health.probing = false;

@@ -71,7 +71,7 @@ TEST_F(OperatorServiceTest, Sensors) {
   EXPECT_EQ(reply.items(1).interfaces(1).state(), "gone");
   EXPECT_EQ(reply.items(1).gateways(0).reach(), "up");
   EXPECT_EQ(reply.items(1).attempts_evicted(), 5u);
-  EXPECT_EQ(reply.items(1).attempts_unsampled(), 123'456u);
+  EXPECT_EQ(reply.items(1).segments_unsampled(), 123'456u);
   v1::ListSensorsRequest request;
   request.set_name("nobody");
   const auto status = Ask(&v1::Operator::Stub::ListSensors, request, &reply);

@@ -122,7 +122,7 @@ inline SensorRecord SampleSensor(std::string name) {
   record.health.spool_bytes = 512;
   record.health.records_dropped = 4;
   record.health.attempts_evicted = 5;
-  record.health.attempts_unsampled = 123'456;
+  record.health.segments_unsampled = 123'456;
   record.health.probing = true;
   return record;
 }

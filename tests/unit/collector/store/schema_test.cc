@@ -83,7 +83,7 @@ TEST_F(Schema, AFileOfVersion1IsBroughtUpToDateWithItsRows) {
   ASSERT_TRUE(state) << state.error().message;
   SensorRecord mail = SampleSensor("mail-1");
   mail.health.attempts_evicted = 0;
-  mail.health.attempts_unsampled = 0;
+  mail.health.segments_unsampled = 0;
   ASSERT_EQ(state->sensors.size(), 2u);
   EXPECT_EQ(state->sensors[0], mail);
   EXPECT_EQ(state->sensors[1].name, "web-1");
@@ -112,7 +112,7 @@ TEST_F(Schema, AFileOfVersion1IsBroughtUpToDateWithItsRows) {
   EXPECT_EQ(number("SELECT outcome FROM attempts WHERE client_port = 1"), 2);
   EXPECT_EQ(number("SELECT sampling FROM attempts WHERE client_port = 2"), 1);
   EXPECT_EQ(number("SELECT sampling FROM attempts WHERE client_port = 3"), 64);
-  EXPECT_EQ(number("SELECT attempts_unsampled FROM sensors WHERE sensor = 1"), 123'456);
+  EXPECT_EQ(number("SELECT segments_unsampled FROM sensors WHERE sensor = 1"), 123'456);
   auto reader = Reader::Open(path_, std::chrono::seconds(60));
   ASSERT_TRUE(reader) << reader.error().message;
   EXPECT_EQ((*reader)->Status(At(0))->reports_total, 1u);
