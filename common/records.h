@@ -58,11 +58,11 @@ struct ServerReport {
   bool aggregate = false;  // too many attempts to follow each
   uint32_t sampling = 1;   // one in so many is followed at present
 
-  uint64_t syns = 0;      // segments, copies within 5 ms included
-  uint64_t syn_acks = 0;  // likewise
-  uint64_t sources = 0;   // distinct client addresses, estimated (HyperLogLog, 5 % standard error)
-  uint16_t port = 0;      // the one that drew most SYNs of late
-  uint64_t port_syns = 0;      // to it; of an aggregate estimated from above (count-min)
+  uint64_t syns = 0;       // segments, copies within 5 ms included
+  uint64_t syn_acks = 0;   // likewise
+  uint64_t sources = 0;    // distinct client addresses, estimated (HyperLogLog, 5 % standard error)
+  uint16_t port = 0;       // the one that drew most SYNs of late
+  uint64_t port_syns = 0;  // to it; of an aggregate estimated from above (count-min)
   uint64_t port_syn_acks = 0;  // from it; likewise
 
   // Attempts followed, by outcome; each stands for as many as its own `sampling` said.
@@ -77,11 +77,11 @@ struct ServerReport {
   // f2: of the half-open attempts, those of clients that completed one in the last 30 days, before
   // any flood. Fault > 0.3, flood < 0.01.
   std::optional<double> half_open_known;
-  // f3: of the clients that failed at one of their last three tries, those that failed at all three.
-  // Fault ~ 1; an overflowing backlog fails now this one, now that one.
+  // f3: of the clients that failed at one of their last three tries, those that failed at all
+  // three. Fault ~ 1; an overflowing backlog fails now this one, now that one.
   std::optional<double> all_or_nothing;
-  // f5: SYNs a second of late, what is usual, and how far they have exceeded it: a CUSUM in units of
-  // what is usual in a second, 0 in peace.
+  // f5: SYNs a second of late, what is usual, and how far they have exceeded it: a CUSUM in units
+  // of what is usual in a second, 0 in peace.
   double syn_rate = 0;
   double usual_rate = 0;
   double excess = 0;
@@ -175,11 +175,11 @@ struct SensorHealth {
   uint64_t probes_refused = 0;  // by local policy
   uint64_t spool_records = 0;
   uint64_t spool_bytes = 0;
-  uint64_t records_dropped = 0;  // by a full spool
-  uint64_t attempts_evicted = 0;  // forgotten before their outcome was known, for want of room
+  uint64_t records_dropped = 0;     // by a full spool
+  uint64_t attempts_evicted = 0;    // forgotten before their outcome was known, for want of room
   uint64_t attempts_unsampled = 0;  // segments of attempts not followed, see Attempt::sampling
-  bool probing = false;          // false: no readable policy or no sockets; it cannot vote
-  std::string probing_problem;   // why, if not
+  bool probing = false;             // false: no readable policy or no sockets; it cannot vote
+  std::string probing_problem;      // why, if not
   bool operator==(const SensorHealth&) const = default;
 };
 

@@ -14,10 +14,10 @@ using HashKey = std::array<uint64_t, 2>;
 
 uint64_t SipHash24(const HashKey& key, std::span<const uint8_t> data);
 
-// SipHash-1-3 of whole words, little-endian: the same with fewer rounds, as kernels and languages use
-// it for hash tables, where a collision costs time and nothing else. Three times as fast; not for
-// tags. The last word's highest byte tells messages of different lengths apart: it must be the same
-// for all of one length and differ between lengths.
+// SipHash-1-3 of whole words, little-endian: the same with fewer rounds, as kernels and languages
+// use it for hash tables, where a collision costs time and nothing else. Three times as fast; not
+// for tags. The last word's highest byte tells messages of different lengths apart: it must be the
+// same for all of one length and differ between lengths.
 template <size_t kWords>
 uint64_t SipHash13(const HashKey& key, const std::array<uint64_t, kWords>& words) {
   uint64_t v0 = key[0] ^ 0x736f6d6570736575u;

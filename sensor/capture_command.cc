@@ -29,7 +29,7 @@ constexpr const char* kProgram = "parallax-sensor";
 constexpr size_t kWriteAt = size_t{1} << 18;  // bytes
 constexpr size_t kFileAttempts = size_t{1} << 18;
 constexpr uint64_t kFramesPerLook = 16384;  // at the clock, while reading a file
-constexpr size_t kBatch = 64;  // segments that the tracker gets at a time
+constexpr size_t kBatch = 64;               // segments that the tracker gets at a time
 constexpr Duration kAdvanceEvery = std::chrono::milliseconds(10);
 
 std::atomic<bool> g_stop{false};
@@ -143,8 +143,8 @@ class Session {
         Advance(last);
       }
       CapturedSegment& next = batch_[waiting_];
-      if (const auto skip = DecodeInto(frame.link_type, frame.captured, frame.wire_length, scope,
-                                       next.segment)) {
+      if (const auto skip =
+              DecodeInto(frame.link_type, frame.captured, frame.wire_length, scope, next.segment)) {
         summary_.Skipped(*skip);
       } else if (filter_ && !filter_->Matches(frame.link_type, frame.captured, frame.wire_length)) {
         summary_.FilteredOut();
@@ -190,8 +190,8 @@ class Session {
                      .loss =
                          [this](const CaptureLoss& loss) {
                            Flush();
-                           tracker_.NoteLoss(
-                               loss.packets > 0 ? std::string_view() : loss.interface, loss.until);
+                           tracker_.NoteLoss(loss.packets > 0 ? std::string_view() : loss.interface,
+                                             loss.until);
                          },
                      .idle =
                          [this](const Moment& now) {

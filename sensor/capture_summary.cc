@@ -33,8 +33,9 @@ void AppendTop(std::string_view title, const TopTalkers& talkers, std::string& t
   }
   const char* comma = " ";
   for (const auto& talker : top) {
-    fmt::format_to(std::back_inserter(text), "{}{}{} ({})", talker.address == top[0].address ? title : "",
-                   std::exchange(comma, ", "), talker.address.ToString(), talker.count);
+    fmt::format_to(std::back_inserter(text), "{}{}{} ({})",
+                   talker.address == top[0].address ? title : "", std::exchange(comma, ", "),
+                   talker.address.ToString(), talker.count);
   }
   text += top.empty() ? "" : "\n";
 }
@@ -86,7 +87,7 @@ std::string Trouble(const ServerReport& r) {
                    Percent(r.half_open_repeated), Percent(r.half_open_known));
   }
   if (r.all_or_nothing) {
-    fmt::format_to(std::back_inserter(text), ", {} of the clients with 3 tries failed each time",
+    fmt::format_to(std::back_inserter(text), ", {} of the clients that fail do so every time",
                    Percent(r.all_or_nothing));
   }
   text += Reading(r);
@@ -136,7 +137,8 @@ void CaptureSummary::Kernel(uint64_t received, uint64_t dropped) {
 std::string CaptureSummary::Text(bool handshakes) const {
   std::string text;
   const auto to = std::back_inserter(text);
-  fmt::format_to(to, "{} frames, {} SYN, {} SYN-ACK", frames_, syns_, syn_acks_);
+  fmt::format_to(to, "{} frame{}, {} SYN, {} SYN-ACK", frames_, frames_ == 1 ? "" : "s", syns_,
+                 syn_acks_);
   if (frames_ > 1) {
     fmt::format_to(to, " in {:.3f} s", ToSeconds(last_ - first_));
   }
@@ -155,9 +157,10 @@ std::string CaptureSummary::Text(bool handshakes) const {
     }
     text += '\n';
     AppendCounts("of the segments:",
-                 {{tracker_.duplicates, "seen twice"}, {tracker_.odd, "SYN with FIN or RST"}}, text);
-    AppendCounts("of the attempts:",
-                 {{tracker_.evicted, "forgotten early, for want of room"}}, text);
+                 {{tracker_.duplicates, "seen twice"}, {tracker_.odd, "SYN with FIN or RST"}},
+                 text);
+    AppendCounts("of the attempts:", {{tracker_.evicted, "forgotten early, for want of room"}},
+                 text);
   }
   AppendTop("most SYNs from:", sources_, text);
   AppendTop("most SYNs to:", servers_, text);
@@ -180,7 +183,11 @@ std::string CaptureSummary::Text(bool handshakes) const {
 }
 
 CaptureProgress::CaptureProgress(std::string name, uint64_t size, bool terminal, MonoTime now)
-    : name_(std::move(name)), size_(size), terminal_(terminal), start_(now), next_(now + kFirstWord) {}
+    : name_(std::move(name)),
+      size_(size),
+      terminal_(terminal),
+      start_(now),
+      next_(now + kFirstWord) {}
 
 std::string CaptureProgress::Update(uint64_t position, const CaptureSummary& summary,
                                     MonoTime now) {
@@ -193,8 +200,7 @@ std::string CaptureProgress::Update(uint64_t position, const CaptureSummary& sum
   std::string text = terminal_ ? "\r" : "";
   text += name_ + ": ";
   if (size_ > 0) {
-    fmt::format_to(std::back_inserter(text), "{} % of ",
-                   100 * std::min(position, size_) / size_);
+    fmt::format_to(std::back_inserter(text), "{} % of ", 100 * std::min(position, size_) / size_);
   }
   fmt::format_to(std::back_inserter(text), "{} MB, {} frames, {} SYN, {:.1f} s",
                  std::max(size_, position) / 1'000'000, summary.frames(), summary.syns(), seconds);

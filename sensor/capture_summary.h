@@ -1,5 +1,5 @@
-// What `parallax-sensor capture` says on stderr: how far it is with a long file, and at the end what
-// was in it. Gathers numbers and makes text of them; prints nothing itself. One thread.
+// What `parallax-sensor capture` says on stderr: how far it is with a long file, and at the end
+// what was in it. Gathers numbers and makes text of them; prints nothing itself. One thread.
 #pragma once
 
 #include <array>

@@ -40,8 +40,9 @@ Command ParseCommandLine(int argc, char** argv) {
   source->add_option("--interface", capture.options.interfaces,
                      "Capture live on this interface; may be repeated");
   source->require_option(1);
-  capture_app->add_option("--filter", capture.options.filter,
-                          "Only what matches this pcap-filter(7) expression, e.g. 'net 192.0.2.0/24'");
+  capture_app->add_option(
+      "--filter", capture.options.filter,
+      "Only what matches this pcap-filter(7) expression, e.g. 'net 192.0.2.0/24'");
   capture_app->add_option("-o,--output", output, "table or jsonl")
       ->check(CLI::IsMember({"table", "jsonl"}));
   capture_app->add_flag("--handshakes", capture.options.handshakes,

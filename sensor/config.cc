@@ -47,8 +47,8 @@ void ReadCapture(ConfigFile& file, SensorConfig::Capture& capture) {
 void ReadObserve(ConfigFile& file, SensorConfig::Observe& observe) {
   observe.attempts = static_cast<size_t>(file.Integer(
       "observe.attempts", static_cast<int64_t>(observe.attempts), 1024, int64_t{1} << 24));
-  observe.attempts_per_second = static_cast<uint32_t>(file.Integer(
-      "observe.attempts_per_second", observe.attempts_per_second, 1, 1'000'000));
+  observe.attempts_per_second = static_cast<uint32_t>(
+      file.Integer("observe.attempts_per_second", observe.attempts_per_second, 1, 1'000'000));
   observe.attempts_per_second_total = static_cast<uint32_t>(file.Integer(
       "observe.attempts_per_second_total", observe.attempts_per_second_total, 1, 1'000'000));
 }

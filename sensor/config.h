@@ -29,7 +29,7 @@ struct SensorConfig {
     bool operator==(const Capture&) const = default;
   } capture;
   struct Observe {
-    size_t attempts = size_t{1} << 16;      // followed at a time; about 180 bytes each
+    size_t attempts = size_t{1} << 16;    // followed at a time; about 180 bytes each
     uint32_t attempts_per_second = 2000;  // followed at one server; beyond, one in N is
     uint32_t attempts_per_second_total = 10000;
     bool operator==(const Observe&) const = default;

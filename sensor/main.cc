@@ -83,7 +83,8 @@ class CaptureWork {
     Flush();
     if (now.mono - counters_read_ >= kReadCountersEvery) {
       counters_read_ = now.mono;
-      counters_ = ReadTcpExtCounters().value_or(TcpExtCounters{});
+      // The last reading stands if there is none: a fall to zero would look like a rise afterwards.
+      counters_ = ReadTcpExtCounters().value_or(counters_);
     }
     observer_.Advance(now, counters_, fresh_);
     Forward(now.mono);

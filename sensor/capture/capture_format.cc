@@ -18,7 +18,7 @@ constexpr uint32_t kMagicSection = 0x0a0d0d0a;    // reads the same in both byte
 constexpr uint32_t kByteOrder = 0x1a2b3c4d;
 
 constexpr size_t kFileHeader = 24;
-constexpr uint32_t kLongestFrame = 262144;  // libpcap's and Wireshark's limit
+constexpr uint32_t kLongestFrame = 262144;      // libpcap's and Wireshark's limit
 constexpr uint32_t kLinkTypeMask = 0x03ffffff;  // above: length of the frame check sequence
 
 constexpr uint32_t kInterfaceBlock = 1;
@@ -277,8 +277,8 @@ Result<void> CaptureParser::ParsePacket(std::span<const uint8_t> body, uint32_t 
     }
     const uint32_t wire_length = U32(&body[0]);
     const uint32_t limit = interfaces_.empty() ? 0 : interfaces_.front().snap_length;
-    const size_t length = std::min<size_t>(limit == 0 ? wire_length : std::min(wire_length, limit),
-                                           body.size() - 4);
+    const size_t length =
+        std::min<size_t>(limit == 0 ? wire_length : std::min(wire_length, limit), body.size() - 4);
     return FillFrame(0, std::nullopt, body.subspan(4, length), wire_length, frame);
   }
   constexpr size_t kHeader = 20;

@@ -31,7 +31,8 @@ namespace parallax::sensor {
 struct SavedFrame {
   std::span<const uint8_t> captured;  // into the window it was found in
   uint32_t wire_length = 0;           // bytes
-  WallTime stamp;  // 1970 to 2115; a simple packet block has none, and gets that of the frame before
+  WallTime
+      stamp;  // 1970 to 2115; a simple packet block has none, and gets that of the frame before
   int link_number = 0;                // the file's number for the link type
   std::optional<LinkType> link_type;  // nullopt: one that we do not read
   std::string_view interface;         // its name in a pcapng file; lives as long as the parser

@@ -36,7 +36,8 @@ class Cursor {
       bytes_ = bytes_.subspan(count);
     }
   }
-  // The packet has `count` bytes from here. What lies beyond (padding, a trailer) is not part of it.
+  // The packet has `count` bytes from here. What lies beyond (padding, a trailer) is not part of
+  // it.
   void Limit(size_t count) {
     if (count < bytes_.size()) {
       bytes_ = bytes_.first(count);
@@ -289,7 +290,8 @@ std::optional<DecodeSkip> ReadTcp(Cursor& c, SegmentScope scope, SynSegment& seg
   segment.flags = offset_and_flags & (kTcpFin | kTcpSyn | kTcpRst | kTcpAck);
   const size_t header = (offset_and_flags >> 12) * size_t{4};
   const size_t whole = c.left() + c.missing();
-  segment.payload = static_cast<uint16_t>(std::min<size_t>(whole - std::min(whole, header), 0xffff));
+  segment.payload =
+      static_cast<uint16_t>(std::min<size_t>(whole - std::min(whole, header), 0xffff));
   const bool wanted = scope == SegmentScope::kAll || segment.Has(kTcpSyn) ||
                       (scope == SegmentScope::kSynOrRst && segment.Has(kTcpRst));
   return wanted ? std::nullopt : std::optional(DecodeSkip::kOutOfScope);

@@ -33,8 +33,8 @@ class InterfaceTap {
   using Sink = std::function<void(const CapturedSegment&)>;
   using LossSink = std::function<void(const CaptureLoss&)>;
 
-  // Hands over the segments of at most `most` queued frames, not numbered yet; before them, what the
-  // kernel has dropped.
+  // Hands over the segments of at most `most` queued frames, not numbered yet; before them, what
+  // the kernel has dropped.
   void Dispatch(int most, const Sink& sink, const LossSink& loss);
   // Once a second: counters, state, another try if it is time. `loss` may be empty.
   void Look(MonoTime now, const LossSink& loss);

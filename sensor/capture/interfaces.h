@@ -21,7 +21,7 @@ struct InterfaceAddress {
 
 struct HostInterface {
   std::string name;
-  unsigned index = 0;  // the kernel's; another one after the interface was re-created
+  unsigned index = 0;    // the kernel's; another one after the interface was re-created
   bool up = false;       // set up by the administrator
   bool carrier = false;  // and something is plugged in at the other end
   bool loopback = false;

@@ -56,7 +56,8 @@ void LiveCapture::Run(const Handlers& handlers, const std::atomic<bool>& stop) {
     HandOver(now.mono - merge_wait_, handlers);
     if (now.mono >= look_at) {
       Look(now, handlers);
-      const bool all = std::all_of(taps_.begin(), taps_.end(), [](auto& t) { return t->fd() >= 0; });
+      const bool all =
+          std::all_of(taps_.begin(), taps_.end(), [](auto& t) { return t->fd() >= 0; });
       look_at = now.mono + (all ? kLookEvery : kLookForMissing);
     }
     handlers.idle(now);

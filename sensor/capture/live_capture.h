@@ -2,8 +2,8 @@
 // (TPACKET_V3), nanosecond stamps, our own kernel filter. An interface that goes down or away is
 // tried again by name for as long as it takes; the others go on meanwhile. What was lost is told
 // before the segments that come after the loss. Segments of several interfaces come in the order of
-// their stamps, as nearly as the kernel lets us have them: a copy of a packet that was seen going in
-// comes before one that was seen going out.
+// their stamps, as nearly as the kernel lets us have them: a copy of a packet that was seen going
+// in comes before one that was seen going out.
 //
 // Needs CAP_NET_RAW in Open(), and again whenever an interface was re-created.
 // Threads: Run() belongs to one thread; Health() may be called from any.
@@ -35,9 +35,9 @@ struct LiveCaptureOptions {
   int snap_length = 256;  // bytes: link and tags 26, MPLS 16, IPv6 40, extensions 100, TCP
   // Shared by the interfaces, 2 MiB each at the least; 64 MiB hold 300 000 SYNs and more.
   size_t ring_bytes = size_t{64} << 20;
-  // How long the kernel may hold back a ring block that is not full. Bounds the latency; but a block
-  // given up early still takes 256 KiB of the ring, so it also bounds how long the reader may be
-  // kept waiting while frames trickle in: 64 MiB / 256 KiB * 3 ms = 0.8 s.
+  // How long the kernel may hold back a ring block that is not full. Bounds the latency; but a
+  // block given up early still takes 256 KiB of the ring, so it also bounds how long the reader may
+  // be kept waiting while frames trickle in: 64 MiB / 256 KiB * 3 ms = 0.8 s.
   std::chrono::milliseconds block_timeout{3};
   const UserFilter* filter = nullptr;  // narrows the capture; outlives it
 };
@@ -60,13 +60,14 @@ class LiveCapture {
 
   static constexpr size_t kMostInterfaces = 64;
 
-  // Opens every interface. kUsage without any or with more than 64; kNotFound for a name this host does not have;
-  // kPermission if the kernel does not let us. An interface that is merely down is no error.
+  // Opens every interface. kUsage without any or with more than 64; kNotFound for a name this host
+  // does not have; kPermission if the kernel does not let us. An interface that is merely down is
+  // no error.
   static Result<std::unique_ptr<LiveCapture>> Open(LiveCaptureOptions options);
   ~LiveCapture();
 
-  // Captures until `stop` is set, which is noticed within 10 ms; then hands over what the kernel has
-  // already captured, for a second at the most.
+  // Captures until `stop` is set, which is noticed within 10 ms; then hands over what the kernel
+  // has already captured, for a second at the most.
   void Run(const Handlers& handlers, const std::atomic<bool>& stop);
 
   // One entry per interface, in the order of the options; counters at most a second old.

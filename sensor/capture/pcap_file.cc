@@ -38,13 +38,16 @@ std::string Advice(std::span<const uint8_t> start) {
   };
   static constexpr Kind kKinds[] = {{"\x1f\x8b", "gzip", "zcat"},
                                     {"\x28\xb5\x2f\xfd", "zstd", "zstdcat"},
-                                    {"\xfd" "7zXZ", "xz", "xzcat"},
+                                    {"\xfd"
+                                     "7zXZ",
+                                     "xz", "xzcat"},
                                     {"BZh", "bzip2", "bzcat"}};
   for (const Kind& kind : kKinds) {
     if (start.size() >= kind.magic.size() &&
         std::memcmp(start.data(), kind.magic.data(), kind.magic.size()) == 0) {
-      return fmt::format("; it is compressed with {}: try {} FILE | parallax-sensor capture --read -",
-                         kind.name, kind.reader);
+      return fmt::format(
+          "; it is compressed with {}: try {} FILE | parallax-sensor capture --read -", kind.name,
+          kind.reader);
     }
   }
   return "";
@@ -79,8 +82,8 @@ Result<PcapFile> PcapFile::Open(const std::string& path) {
 Result<void> PcapFile::ReadHeader() {
   const auto no_capture = [&](std::string_view why) {
     const std::span<const uint8_t> start(buffer_.data() + begin_, end_ - begin_);
-    return Fail(ErrorCode::kFailure, fmt::format("{}: not a pcap or pcapng capture ({}){}", name_,
-                                                 why, Advice(start)));
+    return Fail(ErrorCode::kFailure,
+                fmt::format("{}: not a pcap or pcapng capture ({}){}", name_, why, Advice(start)));
   };
   size_t need = 1;
   SavedFrame frame;

@@ -38,7 +38,8 @@ struct SynSegment {
   uint32_t ack = 0;
   uint8_t flags = 0;  // kTcpFin | kTcpSyn | kTcpRst | kTcpAck, other bits cleared
   uint8_t ttl = 0;    // IPv4 TTL or IPv6 hop limit
-  uint16_t payload = 0;  // bytes behind the TCP header as the IP header counts them, captured or not
+  uint16_t payload =
+      0;  // bytes behind the TCP header as the IP header counts them, captured or not
   VlanList vlan{};
 
   bool Has(TcpFlag flag) const { return (flags & flag) != 0; }

@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kSnapLength = 262144;
 
-// Whether a word of the expression names the link layer. libpcap compiles "ether[0]" for an IP packet
-// without a link layer as well, and then means the packet's first byte.
+// Whether a word of the expression names the link layer. libpcap compiles "ether[0]" for an IP
+// packet without a link layer as well, and then means the packet's first byte.
 bool NamesLinkLayer(std::string_view expression) {
   static constexpr std::string_view kNames[] = {"ether", "link", "fddi", "tr",
                                                 "wlan",  "ppp",  "slip", "radio"};

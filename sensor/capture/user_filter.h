@@ -4,8 +4,8 @@
 //
 // An expression that only speaks of IP and above ("net 192.0.2.0/24 and tcp port 25") is matched
 // against the IP packet, wherever in the frame it begins: under VLAN tags, MPLS labels and PPPoE as
-// well. One that speaks of the link layer ("vlan 5", "ether host ...") is matched against the frame,
-// as tcpdump would: an expression without "vlan" then does not match behind a tag.
+// well. One that speaks of the link layer ("vlan 5", "ether host ...") is matched against the
+// frame, as tcpdump would: an expression without "vlan" then does not match behind a tag.
 #pragma once
 
 #include <cstdint>

@@ -38,7 +38,9 @@ AnswerSight::Entry& AnswerSight::Of(const IpAddress& server, MonoTime now) {
   return *entry;
 }
 
-void AnswerSight::Answered(const IpAddress& server, MonoTime now) { Count(Of(server, now).answered); }
+void AnswerSight::Answered(const IpAddress& server, MonoTime now) {
+  Count(Of(server, now).answered);
+}
 
 void AnswerSight::OnlyOnce(const IpAddress& server, const IpAddress& client, MonoTime now) {
   Entry& entry = Of(server, now);
@@ -49,7 +51,9 @@ void AnswerSight::OnlyOnce(const IpAddress& server, const IpAddress& client, Mon
   }
 }
 
-void AnswerSight::Repeated(const IpAddress& server, MonoTime now) { Count(Of(server, now).repeated); }
+void AnswerSight::Repeated(const IpAddress& server, MonoTime now) {
+  Count(Of(server, now).repeated);
+}
 
 bool AnswerSight::IsOneWay(const IpAddress& server, MonoTime now) {
   const Entry& entry = Of(server, now);

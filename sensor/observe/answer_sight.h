@@ -1,7 +1,7 @@
-// Whether the answers of a server can be seen from here at all. Where the way back does not pass the
-// sensor, a connection looks like a SYN and nothing more: its client does not repeat it, because it
-// was answered. At a server that is down, clients repeat theirs. Fixed memory (40 KiB); old evidence
-// fades, halved every minute. Pure; one thread.
+// Whether the answers of a server can be seen from here at all. Where the way back does not pass
+// the sensor, a connection looks like a SYN and nothing more: its client does not repeat it,
+// because it was answered. At a server that is down, clients repeat theirs. Fixed memory (40 KiB);
+// old evidence fades, halved every minute. Pure; one thread.
 #pragma once
 
 #include <cstdint>

@@ -98,9 +98,8 @@ void AttemptTable::PrefetchEntry(uint64_t hash, MonoTime now, bool place) const 
   if (found == bucket.tags.end() && !place) {
     return;
   }
-  const size_t way = found != bucket.tags.end()
-                         ? static_cast<size_t>(found - bucket.tags.begin())
-                         : WayFor(bucket, now);
+  const size_t way = found != bucket.tags.end() ? static_cast<size_t>(found - bucket.tags.begin())
+                                                : WayFor(bucket, now);
   const auto* const entry = reinterpret_cast<const char*>(
       &entries_[static_cast<size_t>(&bucket - buckets_.data()) * kWays + way]);
   __builtin_prefetch(entry, 1);

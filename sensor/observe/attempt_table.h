@@ -1,7 +1,7 @@
-// The fixed-size memory behind the attempt tracker: 8-way buckets under a keyed hash of the 4-tuple,
-// so that nobody outside can aim at one bucket, and a timer per entry. All memory is allocated by the
-// constructor. A full bucket gives up one of its own entries (Worth() says which), so that no
-// insert ever costs more than one bucket. Pure; one thread.
+// The fixed-size memory behind the attempt tracker: 8-way buckets under a keyed hash of the
+// 4-tuple, so that nobody outside can aim at one bucket, and a timer per entry. All memory is
+// allocated by the constructor. A full bucket gives up one of its own entries (Worth() says which),
+// so that no insert ever costs more than one bucket. Pure; one thread.
 #pragma once
 
 #include <array>
@@ -44,9 +44,9 @@ struct alignas(64) TrackedAttempt {
   MonoTime first_seen;
   MonoTime last_syn;  // the last that counts as a transmission of its own
   MonoTime first_syn_ack;
-  MonoTime last_syn_ack;  // likewise
-  MonoTime last_seen;     // any segment of the attempt
-  MonoTime due;           // when its timer is to be served
+  MonoTime last_syn_ack;             // likewise
+  MonoTime last_seen;                // any segment of the attempt
+  MonoTime due;                      // when its timer is to be served
   MonoTime fires = MonoTime::min();  // when the wheel fires, not after `due`; min(): never
   uint16_t syns = 0;                 // stays at 65535
   uint16_t syn_acks = 0;             // likewise

@@ -13,11 +13,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kDuplicateWithin = 5ms;   // mirror ports, bonds and bridges show frames twice
-constexpr Duration kRepeatAfter = 180ms;     // below every known retransmission timer (min. 200 ms)
+constexpr Duration kDuplicateWithin = 5ms;  // mirror ports, bonds and bridges show frames twice
+constexpr Duration kRepeatAfter = 180ms;    // below every known retransmission timer (min. 200 ms)
 constexpr int kMostPerAdvance = 4096;
 constexpr size_t kMostInterfaces = 255;  // names remembered; later ones are reported without name
-constexpr size_t kBatch = 8;              // segments on their way at once
+constexpr size_t kBatch = 8;             // segments on their way at once
 
 void CountUp(uint16_t& counter) { counter = static_cast<uint16_t>(counter + (counter < 0xffff)); }
 
@@ -57,12 +57,12 @@ AttemptTracker::AttemptTracker(const AttemptTrackerOptions& options, AttemptGate
       sight_(options.key) {}
 
 TupleView AttemptTracker::TupleOf(const SynSegment& segment) {
-  const bool from_server =
-      segment.IsSynAck() || (segment.Has(kTcpRst) && segment.Has(kTcpAck));
+  const bool from_server = segment.IsSynAck() || (segment.Has(kTcpRst) && segment.Has(kTcpAck));
   return from_server ? TupleView{segment.dst, segment.src} : TupleView{segment.src, segment.dst};
 }
 
-void AttemptTracker::Observe(std::span<const CapturedSegment> segments, std::vector<AttemptEvent>& out) {
+void AttemptTracker::Observe(std::span<const CapturedSegment> segments,
+                             std::vector<AttemptEvent>& out) {
   while (!segments.empty()) {
     const auto batch = segments.first(std::min(segments.size(), kBatch));
     segments = segments.subspan(batch.size());
@@ -364,7 +364,8 @@ void AttemptTracker::Decide(TrackedAttempt& a, MonoTime now, std::vector<Attempt
     if (sight_.IsOneWay(server, now)) {
       c = {AttemptOutcome::kUnknown, "one_way"};
     }
-  } else if (!a.answered() && !a.acknowledged) {
+  } else if (!a.answered() && !a.acknowledged &&
+             (gate_ == nullptr || gate_->MayTrustSilence(a.key, now))) {
     sight_.OnlyOnce(server, a.key.client.address, now);
   }
   Report(a, c.outcome, c.rule, now, out);
@@ -383,8 +384,9 @@ void AttemptTracker::Report(TrackedAttempt& attempt, AttemptOutcome outcome, std
 }
 
 std::string_view AttemptTracker::NameOf(const TrackedAttempt& attempt) const {
-  return attempt.interface < interfaces_.size() ? std::string_view(interfaces_[attempt.interface].name)
-                                                : std::string_view();
+  return attempt.interface < interfaces_.size()
+             ? std::string_view(interfaces_[attempt.interface].name)
+             : std::string_view();
 }
 
 uint8_t AttemptTracker::NumberOf(std::string_view interface) {

@@ -14,12 +14,15 @@
 // (1) reported up to 0.4 s later, so that the count of SYNs tells a client that keeps trying from a
 //     forged one: its SYN is repeated at about the same time.
 // (2) seen in saved captures only; the kernel's filter passes no mere acknowledgement.
-// (3) its answer is on the way, if it was merely the first SYN that got lost; and unknown, "one_way", at a server from which no answer is ever seen here while most clients do
-//     not repeat their SYN: they are answered along another way.
+// (3) its answer is on the way, if it was merely the first SYN that got lost; 3.5 s after the first
+// SYN
+//     at the latest. And unknown, "one_way", at a server from which no answer is ever seen here
+//     while most clients do not repeat their SYN: they are answered along another way.
 //
-// What was concluded from silence, which is every outcome but half_open and refused, holds only if
-// everything was seen: an attempt during which the capture lost something (NoteLoss) becomes unknown,
-// "capture_loss", instead. So does a completion at a server in a flood: unknown, "server_flooded".
+// What was concluded from silence (a completion without an acknowledgement, unanswered, a lone SYN
+// or SYN-ACK) holds only if everything was seen: an attempt that began before the end of a loss
+// (NoteLoss) becomes unknown, "capture_loss", instead. So does such a completion at a server in a
+// flood: unknown, "server_flooded".
 //
 // Timers measured on Linux 6.18: a client without an answer repeats its SYN at 1.0, 2.0, 3.1, 4.1,
 // 5.1, 7.1, 11.3, 19.5, 35.6 and 68.4 s (older kernels at 1, 3, 7, 15, 31 and 63 s), a server
@@ -57,8 +60,8 @@ struct AttemptTrackerOptions {
   bool report_at_end = false;
 };
 
-// What a tracker tells: an Attempt (common/records.h) whose texts are not copied until somebody wants
-// to keep it. `interface` lives as long as the tracker.
+// What a tracker tells: an Attempt (common/records.h) whose texts are not copied until somebody
+// wants to keep it. `interface` lives as long as the tracker.
 struct AttemptEvent {
   AttemptEvent() = default;
   AttemptEvent(const TrackedAttempt& a, AttemptOutcome its_outcome, std::string_view its_rule,
@@ -73,6 +76,7 @@ struct AttemptEvent {
         syns(a.syns),
         syn_acks(a.syn_acks),
         sampling(uint32_t{1} << a.sampling_log2),
+        syn_repeated(a.syn_repeated),
         rule(its_rule),
         interface(its_interface) {}
 
@@ -86,6 +90,7 @@ struct AttemptEvent {
   uint32_t syns = 0;
   uint32_t syn_acks = 0;
   uint32_t sampling = 1;
+  bool syn_repeated = false;  // by its sender; `syns` also counts copies that came late
   std::string_view rule;
   std::string_view interface;
 };
@@ -97,8 +102,8 @@ class AttemptGate {
   virtual ~AttemptGate() = default;
   // A segment with SYN set, before anything else is done with it.
   virtual void Count(const SynSegment& segment, MonoTime now) = 0;
-  // How many attempts this new one will stand for, a power of two; 0: it is not followed. `hash` is the
-  // keyed hash of its 4-tuple.
+  // How many attempts this new one will stand for, a power of two; 0: it is not followed. `hash` is
+  // the keyed hash of its 4-tuple.
   virtual uint32_t Admit(const AttemptKey& key, uint64_t hash, MonoTime now) = 0;
   // Whether a SYN-ACK that is not sent again means that it was acknowledged. Not of a server in a
   // flood: one that sends SYN cookies never repeats a SYN-ACK.
@@ -113,7 +118,7 @@ struct AttemptTrackerStats {
   uint64_t attempts = 0;
   uint64_t evicted = 0;       // forgotten before their outcome was known, for want of room
   uint64_t unsampled = 0;     // segments of attempts that the gate did not admit
-  uint64_t late_repeats = 0;  // SYN-ACKs repeated only after their attempt was called completed
+  uint64_t late_repeats = 0;  // SYN-ACKs first repeated after the outcome was reported
   uint64_t late_answers = 0;  // first SYN-ACKs that came after the outcome was reported
 };
 
@@ -122,9 +127,9 @@ class AttemptTracker {
   // `gate` outlives the tracker; without one every attempt is followed.
   explicit AttemptTracker(const AttemptTrackerOptions& options, AttemptGate* gate = nullptr);
 
-  // Segments of any kind may come; those of SegmentScope::kSynOrRst must. Appends to `out` what they
-  // give rise to: three records each at the most. A batch costs half of what its segments cost one
-  // by one, because it waits for memory only once.
+  // Segments of any kind may come; those of SegmentScope::kSynOrRst must. Appends to `out` what
+  // they give rise to: three records each at the most. A batch costs half of what its segments cost
+  // one by one, because it waits for memory only once.
   void Observe(std::span<const CapturedSegment> segments, std::vector<AttemptEvent>& out);
   void Observe(const SynSegment& segment, WallTime stamp, MonoTime now, std::string_view interface,
                std::vector<AttemptEvent>& out);
@@ -158,7 +163,8 @@ class AttemptTracker {
 
   // What the look-up gives, brought up to `now`: a timer that has run out is served first.
   template <typename LookUp>
-  std::optional<uint32_t> FindCurrent(LookUp&& look_up, MonoTime now, std::vector<AttemptEvent>& out);
+  std::optional<uint32_t> FindCurrent(LookUp&& look_up, MonoTime now,
+                                      std::vector<AttemptEvent>& out);
   // nullopt if the gate does not admit it.
   std::optional<uint32_t> Create(const AttemptKey& key, const Sighting& s,
                                  std::vector<AttemptEvent>& out);
@@ -183,8 +189,8 @@ class AttemptTracker {
     std::string name;
     MonoTime lost_until = MonoTime::min();
   };
-  std::deque<Interface> interfaces_;  // names stay where they are
-  uint8_t last_number_ = 0;  // that was asked for
+  std::deque<Interface> interfaces_;       // names stay where they are
+  uint8_t last_number_ = 0;                // that was asked for
   MonoTime lost_until_ = MonoTime::min();  // of all
 };
 

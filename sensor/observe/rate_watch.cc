@@ -6,11 +6,11 @@ namespace parallax::sensor {
 namespace {
 
 constexpr int kBlockSeconds = 5;
-constexpr double kRateMemory = 3;           // seconds
-constexpr double kUsualMemory = 300;        // seconds
-constexpr double kUnusualSlowdown = 16;     // what goes on long enough becomes usual
-constexpr double kLeastSlack = 10;          // per second; below it no rate is news
-constexpr double kSlackShare = 0.5;         // of what is usual
+constexpr double kRateMemory = 3;        // seconds
+constexpr double kUsualMemory = 300;     // seconds
+constexpr double kUnusualSlowdown = 4;  // what goes on long enough becomes usual
+constexpr double kLeastSlack = 10;       // per second; below it no rate is news
+constexpr double kSlackShare = 0.5;      // of what is usual
 constexpr double kMostSum = 1e9;
 
 }  // namespace

@@ -1,14 +1,14 @@
-// Is a rate still what it usually is? A one-sided CUSUM (Page, 1954; for SYN floods: Wang, Zhang and
-// Shin, 2002) over counts per second: S := max(0, S + x - usual - slack), where `usual` is learnt
-// while nothing is unusual. Pure.
+// Is a rate still what it usually is? A one-sided CUSUM (Page, 1954; for SYN floods: Wang, Zhang
+// and Shin, 2002) over counts per second: S := max(0, S + x - usual - slack), where `usual` is
+// learnt while nothing is unusual. Pure.
 #pragma once
 
 namespace parallax::sensor {
 
 class RateWatch {
  public:
-  // The next second's count. While `learning`, the quietest five seconds so far are taken for usual:
-  // a flood may have begun meanwhile.
+  // The next second's count. While `learning`, the quietest five seconds so far are taken for
+  // usual: a flood may have begun meanwhile.
   void Second(double count, bool learning);
 
   double rate() const { return rate_; }    // per second, smoothed over some seconds

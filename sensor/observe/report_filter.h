@@ -31,7 +31,7 @@ struct ReportFilterOptions {
   uint32_t attempts_per_second = 1000;   // of all clients; a second's worth may come at once
   uint32_t accusations_per_second = 1000;
   uint32_t sampled_per_second = 100;  // of those that stand for others as well
-  HashKey key{};  // secret
+  HashKey key{};                      // secret
 };
 
 struct ReportFilterStats {

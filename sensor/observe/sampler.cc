@@ -28,8 +28,7 @@ bool Sampler::Follow() {
 }
 
 void Sampler::Pass(MonoTime now) {
-  const int64_t second =
-      std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+  const int64_t second = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
   if (second <= second_) {
     return;
   }

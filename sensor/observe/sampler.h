@@ -1,5 +1,6 @@
 // Keeps what is followed within a budget by following one in N, N a power of two. What belongs to
-// the sample at some N belongs to it at every smaller one, so that a change of N interrupts nothing.
+// the sample at some N belongs to it at every smaller one, so that a change of N interrupts
+// nothing.
 //
 //   more than the budget followed within a second: N doubles, at once and again if need be
 //   ten seconds in which half the budget would have done at a smaller N: down to that N

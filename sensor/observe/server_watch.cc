@@ -38,9 +38,9 @@ uint64_t Mix(uint64_t x) {
 }
 
 std::optional<double> Share(uint64_t part, uint64_t whole) {
-  return whole < kLeastForShare ? std::nullopt
-                                : std::optional(static_cast<double>(part) /
-                                                static_cast<double>(whole));
+  return whole < kLeastForShare
+             ? std::nullopt
+             : std::optional(static_cast<double>(part) / static_cast<double>(whole));
 }
 
 // Of a counter of the kernel; none if it could not be read and was taken for 0.
@@ -62,8 +62,8 @@ ServerWatch::Server& ServerWatch::Of(const IpAddress& address, MonoTime now) {
   const uint64_t hash = AddressHash(options_.key, address);
   Server* const first = &servers_[hash % (servers_.size() / kWays) * kWays];
   Server* const last = first + kWays;
-  Server* server = std::find_if(
-      first, last, [&](const Server& s) { return s.used && s.address == address; });
+  Server* server =
+      std::find_if(first, last, [&](const Server& s) { return s.used && s.address == address; });
   if (server == last) {
     for (Server* s = first; s != last; ++s) {
       if (s->used) {
@@ -117,8 +117,7 @@ void ServerWatch::Pass(Server& server, MonoTime now) {
     server.current = Counts{};
     server.half_minute = half;
     // What was long ago must not outvote what is now.
-    server.port_votes =
-        std::min(server.port_votes, static_cast<int64_t>(server.previous.syns / 4));
+    server.port_votes = std::min(server.port_votes, static_cast<int64_t>(server.previous.syns / 4));
   }
 }
 
@@ -211,7 +210,7 @@ void ServerWatch::Decided(const AttemptEvent& attempt, MonoTime now) {
   }
   const uint64_t client = ClientHash(attempt.client.address);
   if (half_open) {
-    server.current.half_open_repeated += attempt.syns >= 2 ? 1 : 0;
+    server.current.half_open_repeated += attempt.syn_repeated ? 1 : 0;
     server.current.half_open_known += known_.Knows(client, now) ? 1 : 0;
   }
   tries_.Count(Mix(client ^ std::rotl(server.hash, 1)), server.hash, !completed, now);
@@ -287,10 +286,8 @@ void ServerWatch::Advance(const Moment& now, const TcpExtCounters& host,
       const auto since = std::find_if(host_.rbegin(), host_.rend(), [&](const HostSample& s) {
         return now.mono - s.at <= report.window + kReportEvery;
       });
-      report.listen_overflows =
-          Growth(since->counters.listen_overflows, host.listen_overflows);
-      report.syn_cookies_sent =
-          Growth(since->counters.syn_cookies_sent, host.syn_cookies_sent);
+      report.listen_overflows = Growth(since->counters.listen_overflows, host.listen_overflows);
+      report.syn_cookies_sent = Growth(since->counters.syn_cookies_sent, host.syn_cookies_sent);
     }
     out.push_back(std::move(report));
   }

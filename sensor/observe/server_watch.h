@@ -5,10 +5,11 @@
 //     sketches. Clients that are known to be real are followed all the same, within a budget. There
 //     is a second gate of the same kind over all servers together.
 //   - the features that tell a SYN flood from a routing fault (records.h, ServerReport).
-//   - reports of both, every ten seconds, for servers that are in trouble; of the 64 that drew most,
+//   - reports of both, every ten seconds, for servers that are in trouble; of the 64 that drew
+//   most,
 //     if more are.
-// All memory is allocated by the constructor: about 2.5 MiB for 1024 servers. Where there is no room
-// for another, the one in its bucket that drew least goes. Pure; one thread.
+// All memory is allocated by the constructor: about 2.5 MiB for 1024 servers. Where there is no
+// room for another, the one in its bucket that drew least goes. Pure; one thread.
 #pragma once
 
 #include <array>

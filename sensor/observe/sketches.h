@@ -10,8 +10,8 @@
 namespace parallax::sensor {
 
 // How often each of many things was counted (Cormode and Muthukrishnan, 2005). An estimate is never
-// too low; with probability 1 - e^-4 it is too high by no more than e / 4096 of all counts together.
-// 64 KiB.
+// too low; with probability 1 - e^-4 it is too high by no more than e / 4096 of all counts
+// together. 64 KiB.
 class CountMin {
  public:
   CountMin() : cells_(kRows * kColumns, 0) {}
@@ -28,8 +28,8 @@ class CountMin {
   std::vector<uint32_t> cells_;
 };
 
-// How many different things were added (Flajolet et al., HyperLogLog, 2007): 512 registers, standard
-// error 4.6 %, small counts exact to within a few.
+// How many different things were added (Flajolet et al., HyperLogLog, 2007): 512 registers,
+// standard error 4.6 %, small counts exact to within a few.
 class DistinctCount {
  public:
   void Add(uint64_t hash);

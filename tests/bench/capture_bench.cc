@@ -4,8 +4,8 @@
 //
 //   parallax_capture_bench [ROUNDS]
 //
-// Prints one row per task: the median of ROUNDS (default 7) rounds and the ratio to the loop, pair by
-// pair. Every round runs everything once, so that a machine that changes speed changes both.
+// Prints one row per task: the median of ROUNDS (default 7) rounds and the ratio to the loop, pair
+// by pair. Every round runs everything once, so that a machine that changes speed changes both.
 #include <fmt/format.h>
 #include <pcap/pcap.h>
 #include <unistd.h>
@@ -89,8 +89,7 @@ void MakeAllSyn(const std::string& path) {
   std::mt19937 random(1);
   for (uint64_t i = 0; i < kFrames; ++i) {
     maker.Frame(i, 0x0a000000 | (random() & 0xffff), static_cast<uint16_t>(random() | 1024),
-                static_cast<uint32_t>(random()), 0x02,
-                kEthernetHeader + kIpHeader + kTcpHeader);
+                static_cast<uint32_t>(random()), 0x02, kEthernetHeader + kIpHeader + kTcpHeader);
   }
 }
 
@@ -118,7 +117,8 @@ uint64_t BareLoop(const std::string& path) {
   pcap_setfilter(pcap, &program);
   uint64_t count = 0;
   pcap_loop(
-      pcap, -1, [](u_char* user, const pcap_pkthdr*, const u_char*) { ++*reinterpret_cast<uint64_t*>(user); },
+      pcap, -1,
+      [](u_char* user, const pcap_pkthdr*, const u_char*) { ++*reinterpret_cast<uint64_t*>(user); },
       reinterpret_cast<u_char*>(&count));
   pcap_close(pcap);
   return count;
@@ -130,10 +130,10 @@ uint64_t Decode(const std::string& path) {
   SynSegment segment;
   uint64_t count = 0;
   while (file->Next(frame).value()) {
-    count += DecodeInto(frame.link_type, frame.captured, frame.wire_length, SegmentScope::kSyn,
-                        segment)
-                 ? 0
-                 : 1;
+    count +=
+        DecodeInto(frame.link_type, frame.captured, frame.wire_length, SegmentScope::kSyn, segment)
+            ? 0
+            : 1;
   }
   return count;
 }
@@ -209,7 +209,8 @@ double Median(std::vector<double> values) {
 
 int Main(int rounds) {
   const char* const temporary = std::getenv("TMPDIR");
-  std::string folder = std::string(temporary == nullptr ? "/tmp" : temporary) + "/parallax-bench.XXXXXX";
+  std::string folder =
+      std::string(temporary == nullptr ? "/tmp" : temporary) + "/parallax-bench.XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) {
     std::perror(folder.c_str());
     return 1;
@@ -221,7 +222,8 @@ int Main(int rounds) {
   // The commands write to where the file descriptors point.
   const int out = dup(STDOUT_FILENO);
   std::FILE* const table = fdopen(out, "w");
-  if (freopen("/dev/null", "w", stdout) == nullptr || freopen("/dev/null", "w", stderr) == nullptr) {
+  if (freopen("/dev/null", "w", stdout) == nullptr ||
+      freopen("/dev/null", "w", stderr) == nullptr) {
     return 1;
   }
   const auto jsonl = [](bool handshakes) {

@@ -1,5 +1,5 @@
-// Memory of the observing stage in a flood: random SYNs from all over IPv4 to one server, a million a
-// second for a minute of their own time, fed as fast as it takes them.
+// Memory of the observing stage in a flood: random SYNs from all over IPv4 to one server, a million
+// a second for a minute of their own time, fed as fast as it takes them.
 //
 //   parallax_flood_memory_bench [SECONDS]
 //
@@ -46,8 +46,8 @@ int Main(uint64_t seconds) {
   double warm = 0;
   const auto start = std::chrono::steady_clock::now();
   const Moment zero{MonoTime(1h), WallTime(1h)};
-  fmt::print("{:>8} {:>12} {:>12} {:>12} {:>10} {:>12}\n", "FLOOD S", "SYNS", "FOLLOWED", "REPORTED",
-             "MIB", "SINCE 1 S");
+  fmt::print("{:>8} {:>12} {:>12} {:>12} {:>10} {:>12}\n", "FLOOD S", "SYNS", "FOLLOWED",
+             "REPORTED", "MIB", "SINCE 1 S");
   for (uint64_t i = 0; i < seconds * kPerSecond;) {
     for (CapturedSegment& c : batch) {
       const uint64_t bits = random();
@@ -78,8 +78,8 @@ int Main(uint64_t seconds) {
   }
   const double took =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  fmt::print("target: flat after warm-up, at most 128 MiB; it took {:.1f} s, {:.2f} M SYN/s\n", took,
-             static_cast<double>(seconds * kPerSecond) / took / 1e6);
+  fmt::print("target: flat after warm-up, at most 128 MiB; it took {:.1f} s, {:.2f} M SYN/s\n",
+             took, static_cast<double>(seconds * kPerSecond) / took / 1e6);
   return 0;
 }
 

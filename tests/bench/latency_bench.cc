@@ -1,11 +1,12 @@
-// How long it takes from a SYN on the wire until the sensor hands its event to the link: live capture,
-// observing stage and spool as the running sensor has them, in this process. The SYNs come from
-// `parallax_syn_generator --stamp`, whose sequence numbers are the low 32 bits of the time of sending
-// in nanoseconds; latency_live.sh makes the wire and runs both.
+// How long it takes from a SYN on the wire until the sensor hands its event to the link: live
+// capture, observing stage and spool as the running sensor has them, in this process. The SYNs come
+// from `parallax_syn_generator --stamp`, whose sequence numbers are the low 32 bits of the time of
+// sending in nanoseconds; latency_live.sh makes the wire and runs both.
 //
 //   parallax_latency_bench INTERFACE COUNT
 //
-// Says "listening" on stderr once it does; prints median, 99th percentile and maximum in milliseconds.
+// Says "listening" on stderr once it does; prints median, 99th percentile and maximum in
+// milliseconds.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -93,8 +93,7 @@ bool Same(const SavedFrame& a, const SavedFrame& b) {
 class Tracked {
  public:
   explicit Tracked(bool at_end)
-      : at_end_(at_end),
-        tracker_({.entries = kEntries, .key = {1, 2}, .report_at_end = at_end}) {}
+      : at_end_(at_end), tracker_({.entries = kEntries, .key = {1, 2}, .report_at_end = at_end}) {}
 
   void Observe(const SynSegment& segment, const SavedFrame& frame, MonoTime now) {
     tracker_.Observe(segment, frame.stamp, now, frame.interface, events_);

@@ -1,6 +1,6 @@
 // One frame through the decoder and through the kernel's filter, which libpcap's interpreter runs.
-// The first byte of the input picks link type, scope and how much the capture cut off; the rest is the
-// frame.
+// The first byte of the input picks link type, scope and how much the capture cut off; the rest is
+// the frame.
 #include <pcap/pcap.h>
 
 #include <array>
@@ -85,8 +85,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace parallax::sensor;
   if (size > 0) {
     const size_t pick = data[0];
-    Check(pick % kLinks, pick / kLinks % kScopes.size(),
-          kCutOff[pick / (kLinks * kScopes.size())], {data + 1, size - 1});
+    Check(pick % kLinks, pick / kLinks % kScopes.size(), kCutOff[pick / (kLinks * kScopes.size())],
+          {data + 1, size - 1});
   }
   return 0;
 }

@@ -1,5 +1,5 @@
-// Runs a fuzz target on files, and on the files of folders, given on the command line: the corpus in
-// every test run, and an input that somebody reports.
+// Runs a fuzz target on files, and on the files of folders, given on the command line: the corpus
+// in every test run, and an input that somebody reports.
 //
 //   NAME_replay [--slow MILLISECONDS] FILE|FOLDER...
 //

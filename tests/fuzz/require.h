@@ -1,5 +1,5 @@
-// What a fuzz target holds to be always true: if it is not, the process ends, and the fuzzer keeps the
-// input.
+// What a fuzz target holds to be always true: if it is not, the process ends, and the fuzzer keeps
+// the input.
 #pragma once
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Writes seeds for decode_fuzz into a folder: the sample frames of the unit tests, each with its link
-// type and every scope.
+// Writes seeds for decode_fuzz into a folder: the sample frames of the unit tests, each with its
+// link type and every scope.
 //
 //   fuzz_seeds FOLDER
 #include <cstdio>

@@ -139,7 +139,8 @@ TEST_F(SensorConfigTest, InterfaceNamesMustBePossible) {
 TEST_F(SensorConfigTest, BoundsAreNamed) {
   EXPECT_THAT(Bad("[capture]\nring_mib = 0\n"), HasSubstr("must be 1 to 1024, not 0"));
   EXPECT_THAT(Bad("[observe]\nattempts = 10\n"), HasSubstr("must be 1024 to 16777216, not 10"));
-  EXPECT_THAT(Bad("[observe]\nattempts_per_second = 0\n"), HasSubstr("must be 1 to 1000000, not 0"));
+  EXPECT_THAT(Bad("[observe]\nattempts_per_second = 0\n"),
+              HasSubstr("must be 1 to 1000000, not 0"));
   EXPECT_THAT(Bad("[link]\nspool_records = -1\n"), HasSubstr("must be 1000 to 10000000, not -1"));
   EXPECT_THAT(Bad("[log]\nlevel = \"\"\n"), HasSubstr("is not a log level"));
   EXPECT_THAT(Bad("[capture]\npromiscuous = 1\n"), HasSubstr("must be true or false"));

@@ -53,7 +53,8 @@ std::string Hex(const Bytes& frame) {
 
 TEST(BpfProgram, IsSomethingTheKernelTakes) {
   for (const LinkType link : kAllLinkTypes) {
-    for (const SegmentScope scope : {SegmentScope::kSyn, SegmentScope::kSynOrRst, SegmentScope::kAll}) {
+    for (const SegmentScope scope :
+         {SegmentScope::kSyn, SegmentScope::kSynOrRst, SegmentScope::kAll}) {
       SCOPED_TRACE(ToString(link));
       const auto program = MakeCaptureFilter(link, scope);
       ASSERT_FALSE(program.empty());
@@ -90,7 +91,8 @@ TEST(BpfProgram, CookedLoadsStayBehindTheHeader) {
 }
 
 TEST(BpfProgram, AgreesWithTheDecoderOnEverySampleAtEveryLength) {
-  for (const SegmentScope scope : {SegmentScope::kSyn, SegmentScope::kSynOrRst, SegmentScope::kAll}) {
+  for (const SegmentScope scope :
+       {SegmentScope::kSyn, SegmentScope::kSynOrRst, SegmentScope::kAll}) {
     for (const LinkType link : kAllLinkTypes) {
       Filter filter(link, scope);
       for (const Sample& sample : Samples()) {  // samples of other link types are junk here

@@ -123,7 +123,9 @@ TEST(CaptureCommand, HandshakeTableAndSummary) {
 TEST(CaptureCommand, FilterNarrows) {
   CaptureCommandOptions options = Jsonl(Data("ethernet.pcap"));
   const Ran all = Capture(options);
-  const auto lines = [](const Ran& ran) { return std::count(ran.out.begin(), ran.out.end(), '\n'); };
+  const auto lines = [](const Ran& ran) {
+    return std::count(ran.out.begin(), ran.out.end(), '\n');
+  };
   EXPECT_EQ(lines(all), 19);
   options.filter = "ip6";
   const Ran v6 = Capture(options);

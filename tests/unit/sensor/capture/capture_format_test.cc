@@ -57,11 +57,8 @@ Result Parse(const Bytes& file, bool small_windows = false) {
     if (parsed->step == Step::kFrame) {
       EXPECT_LE(parsed->bytes, size);
       result.frames.push_back({Bytes(frame.captured.begin(), frame.captured.end()),
-                               frame.wire_length,
-                               FormatRfc3339(frame.stamp),
-                               frame.link_number,
-                               frame.link_type,
-                               std::string(frame.interface)});
+                               frame.wire_length, FormatRfc3339(frame.stamp), frame.link_number,
+                               frame.link_type, std::string(frame.interface)});
     } else if (parsed->bytes > file.size() - at) {
       result.error = "cut";
       break;
@@ -137,10 +134,9 @@ TEST(CaptureFormat, InterfacesOfDifferentKinds) {
 TEST(CaptureFormat, SectionsHaveTheirOwnByteOrderAndInterfaces) {
   const Order l = Order::kLittle;
   const Order b = Order::kBig;
-  const Bytes two = Join({Section(l), Interface(l, {.link = 1, .name = "a"}),
-                          Interface(l, {.link = 101, .name = "b"}), Section(b),
-                          Interface(b, {.link = 113, .name = "c"}),
-                          Enhanced(b, 0, kNewYearMicros, {9})});
+  const Bytes two = Join(
+      {Section(l), Interface(l, {.link = 1, .name = "a"}), Interface(l, {.link = 101, .name = "b"}),
+       Section(b), Interface(b, {.link = 113, .name = "c"}), Enhanced(b, 0, kNewYearMicros, {9})});
   const Result result = Parse(two);
   ASSERT_EQ(result.frames.size(), 1u) << result.error;
   EXPECT_EQ(result.frames[0].interface, "c");
@@ -153,10 +149,9 @@ TEST(CaptureFormat, SectionsHaveTheirOwnByteOrderAndInterfaces) {
 TEST(CaptureFormat, SimpleAndObsoletePacketBlocks) {
   for (const Order o : {Order::kLittle, Order::kBig}) {
     const Bytes ten(10, 5);
-    const Result result =
-        Parse(Join({Section(o), Interface(o, {.link = 1, .snap_length = 7, .name = "eth0"}),
-                    Simple(o, ten), Obsolete(o, 0, 65535, kNewYearMicros, ten),
-                    Simple(o, Bytes(7, 1), 1500), Simple(o, {})}));
+    const Result result = Parse(Join(
+        {Section(o), Interface(o, {.link = 1, .snap_length = 7, .name = "eth0"}), Simple(o, ten),
+         Obsolete(o, 0, 65535, kNewYearMicros, ten), Simple(o, Bytes(7, 1), 1500), Simple(o, {})}));
     ASSERT_EQ(result.frames.size(), 4u) << result.error;
     // Cut to the snapshot length, like a capture's; the stamp is that of the frame before.
     EXPECT_EQ(result.frames[0].captured.size(), 7u);
@@ -227,17 +222,17 @@ TEST(CaptureFormat, PcapInEitherOrderAndResolution) {
   for (const Order o : {Order::kLittle, Order::kBig}) {
     for (const auto& [magic, stamp] : {std::pair(kMicros, "2026-01-01T00:00:00.250000Z"),
                                        {kNanos, "2026-01-01T00:00:00.000250Z"}}) {
-      const Result result = Parse(Join({FileHeader(o, magic, 101),
-                                        Record(o, kNewYear, 250'000, 3, 1500, {1, 2, 3}),
-                                        Record(o, kNewYear, 250'000, 0, 0, {})}));
+      const Result result =
+          Parse(Join({FileHeader(o, magic, 101), Record(o, kNewYear, 250'000, 3, 1500, {1, 2, 3}),
+                      Record(o, kNewYear, 250'000, 0, 0, {})}));
       EXPECT_EQ(result.error, "");
       EXPECT_EQ(result.frames,
                 (std::vector<Frame>{{{1, 2, 3}, 1500, stamp, 101, LinkType::kRaw, ""},
                                     {{}, 0, stamp, 101, LinkType::kRaw, ""}}));
     }
     // Above the link type stands the length of the frame check sequence.
-    const Result fcs = Parse(
-        Join({FileHeader(o, kMicros, 0xf4000001), Record(o, kNewYear, 0, 1, 1, {1})}));
+    const Result fcs =
+        Parse(Join({FileHeader(o, kMicros, 0xf4000001), Record(o, kNewYear, 0, 1, 1, {1})}));
     ASSERT_EQ(fcs.frames.size(), 1u);
     EXPECT_EQ(fcs.frames[0].link_type, LinkType::kEthernet);
   }
@@ -246,9 +241,9 @@ TEST(CaptureFormat, PcapInEitherOrderAndResolution) {
 TEST(CaptureFormat, KuznetsovsLongerRecordHeaders) {
   for (const Order o : {Order::kLittle, Order::kBig}) {
     const Bytes extra = Join({Number(o, 2, 4), Number(o, 0x800, 2), Number(o, 0, 2)});
-    const Result result = Parse(Join({FileHeader(o, kKuznetsov),
-                                      Record(o, kNewYear, 1, 2, 2, Join({extra, {1, 2}})),
-                                      Record(o, kNewYear, 2, 1, 1, Join({extra, {3}}))}));
+    const Result result =
+        Parse(Join({FileHeader(o, kKuznetsov), Record(o, kNewYear, 1, 2, 2, Join({extra, {1, 2}})),
+                    Record(o, kNewYear, 2, 1, 1, Join({extra, {3}}))}));
     EXPECT_EQ(result.error, "");
     ASSERT_EQ(result.frames.size(), 2u);
     EXPECT_EQ(result.frames[0].captured, (Bytes{1, 2}));
@@ -263,8 +258,12 @@ TEST(CaptureFormat, OldVersionsTellTheTwoLengthsInTheOtherOrder) {
     unsigned major, minor;
     uint32_t first, second;
   };
-  for (const Case& c : {Case{2, 4, 2, 60}, {2, 2, 60, 2}, {2, 0, 60, 2}, {543, 0, 60, 2},
-                        {2, 3, 2, 60}, {2, 3, 60, 2}}) {
+  for (const Case& c : {Case{2, 4, 2, 60},
+                        {2, 2, 60, 2},
+                        {2, 0, 60, 2},
+                        {543, 0, 60, 2},
+                        {2, 3, 2, 60},
+                        {2, 3, 60, 2}}) {
     SCOPED_TRACE(std::to_string(c.major) + "." + std::to_string(c.minor));
     const Result result = Parse(Join({FileHeader(o, kMicros, 1, c.major, c.minor),
                                       Record(o, kNewYear, 0, c.first, c.second, {1, 2})}));
@@ -303,8 +302,9 @@ TEST(CaptureFormat, WhatIsWrongIsNamed) {
       {Join({start, Block(o, 6, Bytes(16, 0))}), "a packet block that is too short"},
       {Join({start, Block(o, 2, Bytes(16, 0))}), "a packet block that is too short"},
       {Join({start, Block(o, 3, {})}), "a packet block that is too short"},
-      {Join({start, Block(o, 6, Join({Number(o, 0, 8), Number(o, 0, 4), Number(o, 5, 4),
-                                      Number(o, 5, 4), Bytes(4, 0)}))}),
+      {Join({start, Block(o, 6,
+                          Join({Number(o, 0, 8), Number(o, 0, 4), Number(o, 5, 4), Number(o, 5, 4),
+                                Bytes(4, 0)}))}),
        "a packet that is longer than its block"},
       {Join({start, Enhanced(o, 7, 0, {})}), "a packet of interface 7, which is not described"},
       {Join({start, Enhanced(o, 0, 0, Bytes(262145, 0))}), "a frame of 262145 bytes"},
@@ -332,7 +332,8 @@ TEST(CaptureFormat, EveryTruncation) {
   const Result whole = Parse(rich);
   for (size_t length = 0; length < rich.size(); ++length) {
     // A copy of its own, so that a read past the end is a read past an allocation.
-    const Result cut = Parse(Bytes(rich.begin(), rich.begin() + static_cast<std::ptrdiff_t>(length)));
+    const Result cut =
+        Parse(Bytes(rich.begin(), rich.begin() + static_cast<std::ptrdiff_t>(length)));
     EXPECT_TRUE(cut.error.empty() || cut.error == "cut") << length << ": " << cut.error;
     ASSERT_LE(cut.frames.size(), whole.frames.size());
     EXPECT_TRUE(std::equal(cut.frames.begin(), cut.frames.end(), whole.frames.begin())) << length;

@@ -125,7 +125,7 @@ TEST(CaptureSummary, WhatTheKernelDropped) {
   summary.Kernel(3, 1);
   summary.Kernel(2, 1);
   EXPECT_EQ(summary.Text(false),
-            "1 frames, 0 SYN, 0 SYN-ACK; 5 received, 2 dropped by the kernel\n");
+            "1 frame, 0 SYN, 0 SYN-ACK; 5 received, 2 dropped by the kernel\n");
   summary.Frame(kStart + 1s);
   summary.FilteredOut();
   EXPECT_EQ(summary.Text(false),
@@ -140,13 +140,13 @@ TEST(CaptureSummary, ACutReturnPathIsToldFromAFlood) {
   cut.all_or_nothing = 1.0;
   EXPECT_EQ(Line(cut),
             "192.0.2.25: 100 SYN (port 25) from about 37 sources in 42 s, 60 half-open: 97 % sent "
-            "their SYN again, 40 % are known clients, 100 % of the clients with 3 tries failed each "
+            "their SYN again, 40 % are known clients, 100 % of the clients that fail do so every "
             "time; real clients keep trying and their answers get lost: no flood");
   cut.excess = 50;
   EXPECT_THAT(Line(cut), EndsWith("; real clients do not get through, and SYNs far exceed what is "
                                   "usual"));
   cut.all_or_nothing = 0.3;  // an overflowing backlog: now this one, now that one
-  EXPECT_THAT(Line(cut), EndsWith("30 % of the clients with 3 tries failed each time"));
+  EXPECT_THAT(Line(cut), EndsWith("30 % of the clients that fail do so every time"));
 
   ServerReport flood = Report("192.0.2.25", 60);
   flood.port_syns = 40;  // no port stands out
@@ -169,7 +169,8 @@ TEST(CaptureSummary, OfEachServerTheWorstReport) {
   summary.Trouble(Report("192.0.2.25", 49));
   summary.Trouble(Report("192.0.2.7", 8));
   const std::string text = summary.Text(true);
-  EXPECT_THAT(text, HasSubstr("192.0.2.25: 100 SYN (port 25) from about 37 sources in 42 s, 50 half"));
+  EXPECT_THAT(text,
+              HasSubstr("192.0.2.25: 100 SYN (port 25) from about 37 sources in 42 s, 50 half"));
   EXPECT_THAT(text, Not(HasSubstr("49 half-open")));
   EXPECT_LT(text.find("192.0.2.7: "), text.find("192.0.2.25: "));
 }

@@ -124,7 +124,8 @@ TEST(PcapStream, APipeByteByByteIsLikeAFile) {
   writer.join();
   Outcome read = ReadBytes(dir, Rich());
   EXPECT_EQ(piped.numbers, read.numbers);
-  EXPECT_EQ(piped.error.substr(piped.error.find(": of")), read.error.substr(read.error.find(": of")));
+  EXPECT_EQ(piped.error.substr(piped.error.find(": of")),
+            read.error.substr(read.error.find(": of")));
 }
 
 TEST(PcapStream, AFileOnStandardInputIsKnownToItsEnd) {
@@ -187,18 +188,20 @@ TEST(PcapStream, LinkTypesThatWeDoNotReadAreNamedAndCounted) {
   const Bytes frame(60, 1);
   const auto from = [&](uint32_t interface) { return Enhanced(kLittle, interface, 0, frame); };
   const Outcome mixed = ReadBytes(
-      dir, Join({Section(kLittle), Interface(kLittle, {.link = 127}), Interface(kLittle),
-                 Interface(kLittle, {.link = 65000}), from(0), from(1), from(0), from(2), from(1)}));
+      dir,
+      Join({Section(kLittle), Interface(kLittle, {.link = 127}), Interface(kLittle),
+            Interface(kLittle, {.link = 65000}), from(0), from(1), from(0), from(2), from(1)}));
   EXPECT_EQ(mixed.numbers, (std::vector<uint64_t>{2, 5}));
   EXPECT_THAT(mixed.error,
               HasSubstr("capture: of 5 frames, these have a link type that is not supported: 2 of "
                         "IEEE802_11_RADIO (127), 1 of number 65000 (supported: EN10MB, RAW, "));
   // Of a pcap file all frames would be such: it is not even opened.
-  const auto plain =
-      PcapFile::Open(dir.Write("plain", AsString(Join({FileHeader(kLittle, kMicros, 127),
-                                                       Record(kLittle, 0, 0, 1, 1, {1})}))));
+  const auto plain = PcapFile::Open(dir.Write(
+      "plain",
+      AsString(Join({FileHeader(kLittle, kMicros, 127), Record(kLittle, 0, 0, 1, 1, {1})}))));
   ASSERT_FALSE(plain);
-  EXPECT_THAT(plain.error().message, HasSubstr("link type IEEE802_11_RADIO (127) is not supported"));
+  EXPECT_THAT(plain.error().message,
+              HasSubstr("link type IEEE802_11_RADIO (127) is not supported"));
   // An interface that nothing was captured on does no harm.
   EXPECT_EQ(ReadBytes(dir, Join({Section(kLittle), Interface(kLittle, {.link = 127}),
                                  Interface(kLittle), from(1)})),

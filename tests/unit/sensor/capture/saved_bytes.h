@@ -25,7 +25,7 @@ inline Bytes Join(std::initializer_list<Bytes> parts) {
 inline Bytes Number(Order order, uint64_t value, size_t bytes) {
   Bytes b;
   for (size_t i = 0; i < bytes; ++i) {
-    b.push_back(static_cast<uint8_t>(value >> 8 * i));
+    b.push_back(i < 8 ? static_cast<uint8_t>(value >> 8 * i) : uint8_t{0});
   }
   if (order == Order::kBig) {
     std::reverse(b.begin(), b.end());
@@ -114,17 +114,16 @@ inline Bytes Rich() {
   const Order l = Order::kLittle;
   const Order b = Order::kBig;
   const Bytes frame(61, 0xab);
-  return Join({Section(l),
-               Interface(l, {.link = 1, .snap_length = 96, .name = "eth0", .resolution = 9}),
-               Interface(l, {.link = 101, .name = "tun0", .resolution = 0x8a, .offset = 3600}),
-               Interface(l, {.link = 127, .name = "wlan0"}),
-               Enhanced(l, 0, kNewYearMicros * 1000, frame, 1500), Block(l, 0x0afe, Bytes(40, 7)),
-               Enhanced(l, 1, kNewYear * 1024, frame), Enhanced(l, 2, kNewYearMicros, frame),
-               Simple(l, frame), Obsolete(l, 1, 9, kNewYear * 1024, frame),
-               Block(l, 5, Bytes(16, 1)), Section(b),
-               Interface(b, {.link = 276, .name = "any", .resolution = 3, .offset = -1}),
-               Enhanced(b, 0, kNewYear * 1000, frame), Obsolete(b, 0, 0, kNewYear * 1000, {}),
-               Simple(b, frame), Enhanced(b, 0, kNewYear * 1000, Bytes(300, 1))});
+  return Join(
+      {Section(l), Interface(l, {.link = 1, .snap_length = 96, .name = "eth0", .resolution = 9}),
+       Interface(l, {.link = 101, .name = "tun0", .resolution = 0x8a, .offset = 3600}),
+       Interface(l, {.link = 127, .name = "wlan0"}),
+       Enhanced(l, 0, kNewYearMicros * 1000, frame, 1500), Block(l, 0x0afe, Bytes(40, 7)),
+       Enhanced(l, 1, kNewYear * 1024, frame), Enhanced(l, 2, kNewYearMicros, frame),
+       Simple(l, frame), Obsolete(l, 1, 9, kNewYear * 1024, frame), Block(l, 5, Bytes(16, 1)),
+       Section(b), Interface(b, {.link = 276, .name = "any", .resolution = 3, .offset = -1}),
+       Enhanced(b, 0, kNewYear * 1000, frame), Obsolete(b, 0, 0, kNewYear * 1000, {}),
+       Simple(b, frame), Enhanced(b, 0, kNewYear * 1000, Bytes(300, 1))});
 }
 
 }  // namespace parallax::sensor::saved

@@ -41,8 +41,8 @@ TEST(UserFilter, AnExpressionOnIpLooksBehindWhateverTheDecoderPasses) {
     EXPECT_FALSE(Matches(not_net, sample.link, sample.frame));
     EXPECT_NE(Matches(v4, sample.link, sample.frame), Matches(v6, sample.link, sample.frame));
     // libpcap does not look behind extension headers and AH.
-    const bool headers = sample.name.find("AH") != std::string::npos ||
-                         sample.name.starts_with("v6 ");
+    const bool headers =
+        sample.name.find("AH") != std::string::npos || sample.name.starts_with("v6 ");
     if (!headers) {
       EXPECT_TRUE(Matches(port, sample.link, sample.frame));
     }
@@ -130,8 +130,7 @@ TEST(UserFilter, BadExpressionsAreNamed) {
     const auto filter = UserFilter::Compile(expression);
     ASSERT_FALSE(filter) << expression;
     EXPECT_EQ(filter.error().code, ErrorCode::kUsage);
-    EXPECT_THAT(filter.error().message,
-                StartsWith("--filter '" + std::string(expression) + "': "));
+    EXPECT_THAT(filter.error().message, StartsWith("--filter '" + std::string(expression) + "': "));
     EXPECT_GT(filter.error().message.size(), std::string(expression).size() + 20);
   }
   EXPECT_THAT(UserFilter::Compile("tcp prot 25").error().message, HasSubstr("syntax error"));

@@ -22,8 +22,8 @@ std::optional<uint32_t> Find(const AttemptTable& table, const AttemptKey& key) {
   return table.Find(key, HashOf(table, key));
 }
 // Whoever had to go for it, if it was not reported yet, is copied to `evicted`.
-uint32_t Insert(AttemptTable& table, const AttemptKey& key,
-                std::optional<TrackedAttempt>& evicted, Duration now = 20s) {
+uint32_t Insert(AttemptTable& table, const AttemptKey& key, std::optional<TrackedAttempt>& evicted,
+                Duration now = 20s) {
   const uint64_t hash = HashOf(table, key);
   const auto place = table.PlaceFor(hash, MonoTime(now));
   if (place.taken && !table.at(place.index).reported) {
@@ -98,6 +98,39 @@ TEST(AttemptTable, AFullBucketGivesUpTheOldestUnansweredFirst) {
     EXPECT_EQ(Find(table, Key(expected)), std::nullopt);
     EXPECT_EQ(table.size(), 8u);
   }
+}
+
+// Several interfaces, several clocks: what was seen a moment "after now" is the newest, not the
+// oldest.
+TEST(AttemptTable, TimesSlightlyOutOfOrderDoNotMakeTheNewestTheOldest) {
+  AttemptTable table(8, kKey);
+  std::optional<TrackedAttempt> evicted;
+  for (uint32_t isn = 0; isn < 8; ++isn) {
+    const uint32_t index = Insert(table, Key(isn), evicted);
+    const MonoTime seen(isn == 3 ? Duration(100s) : 50s + isn * 1s);
+    table.at(index).last_seen = seen;
+    table.SetTimer(index, MonoTime(200s), seen);
+  }
+  Insert(table, Key(8), evicted, 99'990ms);
+  ASSERT_TRUE(evicted);
+  EXPECT_EQ(evicted->key.isn, 0u);
+}
+
+// Sent by anybody to fill the table, they must not push out what may be a real client.
+TEST(AttemptTable, SynAcksWithoutASynAreWorthNoMoreThanSyns) {
+  AttemptTable table(8, kKey);
+  std::optional<TrackedAttempt> evicted;
+  for (uint32_t isn = 0; isn < 9; ++isn) {
+    const uint32_t index = Insert(table, Key(isn), evicted, 10s + isn * 1s);
+    TrackedAttempt& a = table.at(index);
+    a.last_seen = MonoTime(10s + isn * 1s);
+    a.syns = isn == 4 ? 1 : 0;
+    a.syn_acks = isn == 4 ? 0 : 1;
+    table.SetTimer(index, MonoTime(200s), a.last_seen);
+  }
+  ASSERT_TRUE(evicted);
+  EXPECT_EQ(evicted->key.isn, 0u);
+  EXPECT_TRUE(Find(table, Key(4)));
 }
 
 TEST(AttemptTable, ATimerMayBePutOffAndAnEntryBeErasedWithoutTouchingTheWheel) {

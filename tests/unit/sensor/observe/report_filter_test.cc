@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 AttemptEvent Record(std::string_view client, uint32_t isn,
-               AttemptOutcome outcome = AttemptOutcome::kPending) {
+                    AttemptOutcome outcome = AttemptOutcome::kPending) {
   AttemptEvent a;
   a.client = {*IpAddress::Parse(client), 40000};
   a.server = {*IpAddress::Parse("192.0.2.25"), 25};

@@ -10,8 +10,8 @@ namespace parallax::sensor {
 
 // 10.0.0.0 and what follows.
 inline IpAddress Address(uint32_t n) {
-  const std::array<uint8_t, 4> bytes{10, static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8),
-                                     static_cast<uint8_t>(n)};
+  const std::array<uint8_t, 4> bytes{10, static_cast<uint8_t>(n >> 16),
+                                     static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
   return IpAddress::V4(bytes);
 }
 
@@ -34,7 +34,8 @@ class Hashes {
 
 inline SynSegment SynOf(const Endpoint& client, const Endpoint& server, uint32_t isn,
                         uint16_t payload = 0) {
-  return {.src = client, .dst = server, .seq = isn, .flags = kTcpSyn, .ttl = 57, .payload = payload};
+  return {
+      .src = client, .dst = server, .seq = isn, .flags = kTcpSyn, .ttl = 57, .payload = payload};
 }
 
 inline SynSegment SynAckOf(const Endpoint& client, const Endpoint& server, uint32_t acknowledged,

@@ -92,8 +92,8 @@ TEST(DistinctCount, ExtremeHashesAreHashes) {
   EXPECT_EQ(count.Estimate(), 2u);
 }
 
-// Five standard errors of 4.6 %, and a few for small counts; each size with several seeds, whose mean
-// must be much closer.
+// Five standard errors of 4.6 %, and a few for small counts; each size with several seeds, whose
+// mean must be much closer.
 TEST(DistinctCount, IsWithinItsErrorFromTensToTenMillions) {
   for (const uint32_t size : {10u, 50u, 200u, 800u, 1300u, 2000u, 5000u, 100'000u, 1'000'000u}) {
     constexpr int kSeeds = 8;
