@@ -51,6 +51,8 @@ void TimerWheel::Cancel(uint32_t item) {
 
 std::optional<uint32_t> TimerWheel::PopDue(MonoTime now) {
   const int64_t now_tick = Tick(now);
+  // However long ago the last call was, one turn of the wheel looks at every timer.
+  cursor_ = std::max(cursor_, now_tick - static_cast<int64_t>(heads_.size()) + 1);
   while (armed_ > 0 && cursor_ <= now_tick) {
     const uint32_t item = heads_[static_cast<size_t>(cursor_) & (heads_.size() - 1)];
     if (item == kNone) {

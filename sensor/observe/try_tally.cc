@@ -12,9 +12,14 @@ constexpr uint8_t kTries = 3;
 constexpr uint8_t kAllFailed = (1 << kTries) - 1;
 constexpr int kLeastClients = 3;
 
-int32_t Second(MonoTime t) {
-  return static_cast<int32_t>(
+uint32_t Second(MonoTime t) {
+  return static_cast<uint32_t>(
       std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count());
+}
+
+// Signed: `now` may lie before; in a damaged capture, by decades.
+int32_t SecondsSince(uint32_t second, MonoTime now) {
+  return static_cast<int32_t>(Second(now) - second);
 }
 
 }  // namespace
@@ -30,7 +35,7 @@ void TryTally::Count(uint64_t pair, uint64_t server, bool failed, MonoTime now) 
       return (a.pair != 0) != (b.pair != 0) ? a.pair == 0 : a.second < b.second;
     });
     *entry = {.pair = pair, .server = server};
-  } else if (Second(now) - entry->second > kKeepSeconds) {
+  } else if (SecondsSince(entry->second, now) > kKeepSeconds) {
     entry->tries = entry->failed = 0;
   }
   entry->second = Second(now);
@@ -43,7 +48,7 @@ std::optional<double> TryTally::AllOrNothing(uint64_t server, MonoTime now) cons
   int always = 0;
   for (const Entry& e : entries_) {
     if (e.server == server && e.pair != 0 && e.failed != 0 && e.tries >= kTries &&
-        Second(now) - e.second <= kKeepSeconds) {
+        SecondsSince(e.second, now) <= kKeepSeconds) {
       ++clients;
       always += e.failed == kAllFailed ? 1 : 0;
     }

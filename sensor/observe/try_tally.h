@@ -25,7 +25,7 @@ class TryTally {
   struct Entry {
     uint64_t pair = 0;
     uint64_t server = 0;
-    int32_t second = 0;
+    uint32_t second = 0;  // of the clock, wraps
     uint8_t tries = 0;   // up to three
     uint8_t failed = 0;  // the last three, a bit each
   };

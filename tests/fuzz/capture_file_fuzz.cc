@@ -1,7 +1,8 @@
-// A whole file through the parser, the decoder and the attempt tracker, as `parallax-sensor capture
-// --read FILE --handshakes` does it. Every step must get on, and all of them together must not cost
-// more than the file is long.
+// A whole file through the parser, the decoder, the attempt tracker and the server watch, as
+// `parallax-sensor capture --read FILE --handshakes` does it. Every step must get on, and all of them
+// together must not cost more than the file is long.
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "sensor/capture/capture_format.h"
 #include "sensor/capture/decode.h"
 #include "sensor/observe/attempt_tracker.h"
+#include "sensor/observe/server_watch.h"
 #include "tests/fuzz/require.h"
 
 namespace parallax::sensor {
@@ -19,6 +21,7 @@ using Step = CaptureParser::Step;
 constexpr size_t kLongestFrame = 262144;
 constexpr size_t kShortestItem = 12;  // an empty block; a record is longer
 constexpr size_t kEntries = 64;       // few, so that attempts also get forgotten
+constexpr size_t kWatchEvery = 4;     // by the file's length: the watch's tables take long to make
 
 // What the frames of a file must have, whoever wrote it.
 void CheckFrame(const SavedFrame& frame, std::span<const uint8_t> window) {
@@ -89,45 +92,75 @@ bool Same(const SavedFrame& a, const SavedFrame& b) {
          a.link_type == b.link_type && a.interface == b.interface;
 }
 
-// A tracker and what it has told.
+// A tracker and what it has told; with a watch, also what that reports.
 class Tracked {
  public:
-  explicit Tracked(bool at_end)
-      : at_end_(at_end), tracker_({.entries = kEntries, .key = {1, 2}, .report_at_end = at_end}) {}
+  explicit Tracked(bool at_end, ServerWatch* watch = nullptr)
+      : at_end_(at_end),
+        watch_(watch),
+        tracker_({.entries = kEntries, .key = {1, 2}, .report_at_end = at_end}, watch) {}
 
   void Observe(const SynSegment& segment, const SavedFrame& frame, MonoTime now) {
+    if (watch_ != nullptr && segment.Has(kTcpSyn)) {
+      watch_->Count(segment, now);
+    }
     tracker_.Observe(segment, frame.stamp, now, frame.interface, events_);
-    Take(3);
+    Take(3, now);
   }
   void Advance(MonoTime now) {
     for (bool more = true; more;) {
       Require(++turns_ <= frames_ + 2, "timers do not fire for ever");
       more = tracker_.Advance(now, events_);
-      Take(tracker_.stats().attempts + 1);
+      Take(tracker_.stats().attempts + 1, now);
     }
     ++frames_;
+    if (watch_ != nullptr) {
+      watch_->Advance({now, WallTime(now.time_since_epoch())}, {}, reports_);
+      TakeReports();
+    }
   }
   void Finish(MonoTime now) {
     tracker_.Finish(now, events_);
-    Take(kEntries);
+    Take(kEntries, now);
+    if (watch_ != nullptr) {
+      watch_->Finish({now, WallTime(now.time_since_epoch())}, reports_);
+      TakeReports();
+    }
     Require(tracker_.size() == 0, "nothing is left at the end");
     Require(outcomes_ == tracker_.stats().attempts, "each attempt comes to one end");
     Require(pending_ == (at_end_ ? 0 : tracker_.stats().attempts), "each is announced, or none is");
   }
 
  private:
-  void Take(size_t most) {
+  void Take(size_t most, MonoTime now) {
     Require(events_.size() <= most, "no more events than there is cause for");
     for (const AttemptEvent& event : events_) {
+      if (watch_ != nullptr) {
+        watch_->Decided(event, now);
+      }
       (event.outcome == AttemptOutcome::kPending ? pending_ : outcomes_) += 1;
       Require(event.age >= Duration::zero(), "not from the future");
     }
     events_.clear();
   }
 
+  void TakeReports() {
+    const auto share = [](const std::optional<double>& s) { return !s || (*s >= 0 && *s <= 1); };
+    for (const ServerReport& r : reports_) {
+      Require(r.window >= Duration::zero(), "a window has a length");
+      Require(r.port_syns <= r.syns && r.port_syn_acks <= r.syn_acks, "a part is no more than all");
+      Require(share(r.half_open_repeated) && share(r.half_open_known) && share(r.all_or_nothing),
+              "a share is from 0 to 1");
+      Require(r.syn_rate >= 0 && r.usual_rate >= 0 && r.excess >= 0, "rates are not negative");
+    }
+    reports_.clear();
+  }
+
   const bool at_end_;
+  ServerWatch* const watch_;
   AttemptTracker tracker_;
   std::vector<AttemptEvent> events_;
+  std::vector<ServerReport> reports_;
   size_t pending_ = 0;
   size_t outcomes_ = 0;
   size_t turns_ = 0;
@@ -139,6 +172,16 @@ void Check(std::span<const uint8_t> file) {
   Reader frugal(file, true);
   Tracked saved(true);
   Tracked live(false);
+  std::optional<ServerWatch> watch;
+  std::optional<Tracked> watched;
+  if (file.size() % kWatchEvery == 0) {
+    watch.emplace(ServerWatchOptions{.servers = 8,
+                                     .attempts_per_second = 2,
+                                     .attempts_per_second_total = 5,
+                                     .addresses = {},
+                                     .key = {3, 4}});
+    watched.emplace(true, &*watch);
+  }
   SavedFrame frame;
   SavedFrame again;
   MonoTime now;
@@ -147,6 +190,9 @@ void Check(std::span<const uint8_t> file) {
     now = MonoTime(frame.stamp.time_since_epoch());
     saved.Advance(now);
     live.Advance(now);
+    if (watched) {
+      watched->Advance(now);
+    }
     if (!frame.link_type) {
       continue;
     }
@@ -155,11 +201,17 @@ void Check(std::span<const uint8_t> file) {
                     segment)) {
       saved.Observe(segment, frame, now);
       live.Observe(segment, frame, now);
+      if (watched) {
+        watched->Observe(segment, frame, now);
+      }
     }
   }
   Require(!frugal.Next(again), "windows make no difference at the end");
   saved.Finish(now);
   live.Finish(now);
+  if (watched) {
+    watched->Finish(now);
+  }
   Require(reader.steps() <= file.size() / kShortestItem + 3, "one step an item");
   Require(frugal.steps() <= 3 * (file.size() / kShortestItem + 3), "three steps an item");
 }

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <regex>
 
 #include "common/fd.h"
 #include "saved_bytes.h"
@@ -58,6 +57,16 @@ CaptureCommandOptions Jsonl(const std::string& file) {
   return options;
 }
 
+// How many sources there were is an estimate that depends on a random key.
+std::string WithoutEstimates(std::string summary) {
+  const std::string before = "about ";
+  for (size_t at = 0; (at = summary.find(before, at)) != summary.npos;) {
+    at += before.size();
+    summary.replace(at, summary.find_first_not_of("0123456789", at) - at, "N");
+  }
+  return summary;
+}
+
 TEST(CaptureCommand, GoldenCaptures) {
   int captures = 0;
   for (const auto& entry : std::filesystem::directory_iterator(PARALLAX_CAPTURE_DATA)) {
@@ -76,10 +85,7 @@ TEST(CaptureCommand, GoldenCaptures) {
     EXPECT_EQ(attempts.exit_code, 0) << attempts.err;
     EXPECT_EQ(attempts.out, ReadAll(path + ".handshakes.jsonl"));
     if (std::filesystem::exists(path + ".summary")) {
-      // How many sources there were is an estimate that depends on a random key.
-      const std::regex sources("about [0-9]+ sources");
-      EXPECT_EQ(std::regex_replace(attempts.err, sources, "about N sources"),
-                ReadAll(path + ".summary"));
+      EXPECT_EQ(WithoutEstimates(attempts.err), ReadAll(path + ".summary"));
     }
   }
   EXPECT_GE(captures, 25);

@@ -25,7 +25,7 @@ inline Bytes Join(std::initializer_list<Bytes> parts) {
 inline Bytes Number(Order order, uint64_t value, size_t bytes) {
   Bytes b;
   for (size_t i = 0; i < bytes; ++i) {
-    b.push_back(static_cast<uint8_t>(value >> 8 * i));
+    b.push_back(i < 8 ? static_cast<uint8_t>(value >> 8 * i) : uint8_t{0});
   }
   if (order == Order::kBig) {
     std::reverse(b.begin(), b.end());

@@ -87,5 +87,24 @@ TEST(TimerWheel, AgreesWithASortedMap) {
   }
 }
 
+// A damaged capture may jump by a hundred years: that must not cost a hundred years of ticks.
+TEST(TimerWheel, JumpsOfDecadesCostNoMoreThanATurn) {
+  using std::chrono::years;
+  std::mt19937 random(8);
+  TimerWheel wheel(64, 50ms, 32);
+  for (int round = 0; round < 2000; ++round) {
+    const MonoTime then = At(std::chrono::duration_cast<Duration>(years(random() % 100)));
+    const MonoTime now = At(std::chrono::duration_cast<Duration>(years(random() % 100)));
+    for (uint32_t item = 0; item < 64; ++item) {
+      wheel.Set(item, then + std::chrono::milliseconds(random() % 5000), now);
+    }
+    size_t fired = 0;
+    while (wheel.PopDue(At(std::chrono::duration_cast<Duration>(years(101))))) {
+      ++fired;
+    }
+    ASSERT_EQ(fired, 64u);
+  }
+}
+
 }  // namespace
 }  // namespace parallax::sensor

@@ -137,5 +137,20 @@ TEST_F(TryTallyTest, TimeMayGoBackwardsOrJumpAhead) {
   EXPECT_EQ(Share(1000s + 100000h), std::nullopt);
 }
 
+// Saved captures have the times of their stamps, up to the year 2115.
+TEST_F(TryTallyTest, SecondsBeyondThirtyOneAndThirtyTwoBits) {
+  for (const Duration at : {Duration(2'147'483'646s), Duration(4'294'967'294s)}) {
+    for (uint64_t client = 1; client <= 3; ++client) {
+      Tries(client, "---", at);
+    }
+    EXPECT_EQ(Share(at + 10s), 1.0);
+    EXPECT_EQ(Share(at + 100s), std::nullopt);
+  }
+  Tries(1, "---", 2'000'000'000s);
+  Tries(1, "---", 4'600'000'000s);
+  Tries(1, "---", 0s);
+  EXPECT_EQ(Share(4'600'000'000s), std::nullopt);
+}
+
 }  // namespace
 }  // namespace parallax::sensor
