@@ -10,6 +10,7 @@
 #include "collector/operate/operator_server.h"
 #include "collector/store/sqlite_store.h"
 #include "collector/store/writer.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/queue.h"
 #include "common/result.h"
@@ -197,6 +198,7 @@ Result<void> Dispatch(const Command& command) {
 
 int main(int argc, char** argv) {
   using namespace parallax;
+  EnsureStandardStreams();
   const collector::Command command = collector::ParseCommandLine(argc, argv);
   if (const auto* leave = std::get_if<collector::Leave>(&command)) {
     return leave->exit_code;

@@ -37,6 +37,15 @@ void UniqueFd::Reset(int fd) {
   fd_ = fd;
 }
 
+void EnsureStandardStreams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
+      // The lowest free number, which is this one. Nothing to be done if there is no /dev/null.
+      static_cast<void>(open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY));
+    }
+  }
+}
+
 Error ErrnoError(std::string_view what, int error_number) {
   ErrorCode code = ErrorCode::kFailure;
   if (error_number == EACCES || error_number == EPERM) {

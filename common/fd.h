@@ -29,6 +29,10 @@ class UniqueFd {
   int fd_ = -1;
 };
 
+// Opens /dev/null on standard input, output and error where they are closed, so that no socket gets
+// their number and receives what is meant for a person. First thing in main().
+void EnsureStandardStreams();
+
 // "WHAT: strerror(error_number)"; EACCES and EPERM become kPermission, ENOENT kNotFound.
 Error ErrnoError(std::string_view what, int error_number);
 

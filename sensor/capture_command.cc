@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -14,6 +15,8 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/result.h"
+#include "sensor/capture/host_counters.h"
+#include "sensor/capture/interfaces.h"
 #include "sensor/capture/live_capture.h"
 #include "sensor/capture/pcap_file.h"
 #include "sensor/capture/record_text.h"
@@ -30,6 +33,7 @@ constexpr size_t kWriteAt = size_t{1} << 18;  // bytes
 constexpr size_t kFileAttempts = size_t{1} << 18;
 constexpr uint64_t kFramesPerLook = 16384;  // at the clock, while reading a file
 constexpr size_t kBatch = 64;               // segments that the tracker gets at a time
+constexpr Duration kReadCountersEvery = std::chrono::seconds(1);
 constexpr Duration kAdvanceEvery = std::chrono::milliseconds(10);
 
 std::atomic<bool> g_stop{false};
@@ -62,6 +66,8 @@ class Output {
         at += static_cast<size_t>(written);
       } else if (errno != EINTR) {
         error_ = errno;
+      } else if (g_stop.load(std::memory_order_relaxed)) {
+        error_ = EPIPE;  // whoever reads is stuck, and we are to stop: as if it had gone
       }
     }
     text_.clear();
@@ -74,6 +80,19 @@ class Output {
   int error_ = 0;
 };
 
+// What the interfaces have; the kernel's counters speak of servers there.
+std::vector<IpAddress> OwnAddresses(const CaptureCommandOptions& options) {
+  const auto host =
+      options.interfaces.empty() ? Result<std::vector<HostInterface>>() : ListInterfaces();
+  std::vector<std::string> names = options.interfaces;
+  if (host && std::find(names.begin(), names.end(), "any") != names.end()) {
+    for (const HostInterface& interface : *host) {
+      names.push_back(interface.name);
+    }
+  }
+  return host ? AddressesOf(*host, names) : std::vector<IpAddress>{};
+}
+
 class Session {
  public:
   Session(const CaptureCommandOptions& options, std::optional<UserFilter> filter)
@@ -81,7 +100,7 @@ class Session {
         filter_(std::move(filter)),
         servers_({.attempts_per_second = 0,
                   .attempts_per_second_total = 0,
-                  .addresses = {},
+                  .addresses = OwnAddresses(options),
                   .key = RandomHashKey()}),
         tracker_({.entries = FromFile() ? kFileAttempts : AttemptTrackerOptions{}.entries,
                   .key = RandomHashKey(),
@@ -248,7 +267,7 @@ class Session {
       more = tracker_.Advance(now.mono, attempts_);
       PrintAttempts(now.mono);
     }
-    servers_.Advance(now, {}, reports_);
+    servers_.Advance(now, FromFile() ? TcpExtCounters{} : ReadCounters(now), reports_);
     NoteTroubles();
   }
 
@@ -260,6 +279,14 @@ class Session {
       servers_.Finish(now, reports_);
       NoteTroubles();
     }
+  }
+
+  TcpExtCounters ReadCounters(const Moment& now) {
+    if (now.mono - counters_read_ >= kReadCountersEvery) {
+      counters_read_ = now.mono;
+      counters_ = ReadTcpExtCounters().value_or(counters_);
+    }
+    return counters_;
   }
 
   void NoteTroubles() {
@@ -297,6 +324,8 @@ class Session {
   std::vector<AttemptEvent> attempts_;
   std::vector<ServerReport> reports_;
   MonoTime advanced_;
+  TcpExtCounters counters_;  // of this host's kernel
+  MonoTime counters_read_;
   bool started_ = false;
   uint64_t records_ = 0;
 };

@@ -1,6 +1,8 @@
 #include "sensor/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
+#include <limits>
 
 #include "common/result.h"
 #include "common/usage.h"
@@ -49,7 +51,7 @@ Command ParseCommandLine(int argc, char** argv) {
   capture_app->add_flag("--handshakes", capture.options.handshakes,
                         "One record per connection attempt, with what became of it");
   capture_app->add_option("--count", capture.options.count, "Stop after this many records")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()));
   capture_app->add_flag("--promiscuous", capture.options.promiscuous,
                         "See frames for other hosts too, as on a mirror port");
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/result.h"
 #include "common/signals.h"
@@ -321,6 +322,7 @@ int Dispatch(const Command& command) {
 
 int main(int argc, char** argv) {
   using namespace parallax::sensor;
+  parallax::EnsureStandardStreams();
   const Command command = ParseCommandLine(argc, argv);
   if (const auto* leave = std::get_if<Leave>(&command)) {
     return leave->exit_code;

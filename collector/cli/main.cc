@@ -6,6 +6,7 @@
 #include <string>
 
 #include "collector/cli/commands.h"
+#include "common/fd.h"
 #include "common/usage.h"
 
 namespace parallax::cli {
@@ -165,6 +166,7 @@ int CommandLine::Run(int argc, char** argv) {
 }  // namespace parallax::cli
 
 int main(int argc, char** argv) {
+  parallax::EnsureStandardStreams();
   parallax::cli::CommandLine command_line;
   return command_line.Run(argc, argv);
 }

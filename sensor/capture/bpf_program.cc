@@ -144,7 +144,8 @@ class FilterWriter {
     AdvanceKeepingA(2);
     a_.JumpIf(BpfTest::kEqual, wire::kPppIpv4, ipv4_);
     a_.JumpIf(BpfTest::kEqual, wire::kPppIpv6, ipv6_);
-    a_.JumpIf(BpfTest::kEqual, wire::kPppMpls, mpls_, reject_);
+    a_.JumpIf(BpfTest::kEqual, wire::kPppMpls, mpls_);
+    a_.JumpIf(BpfTest::kEqual, wire::kPppMplsMulticast, mpls_, reject_);
     a_.Bind(compressed);
     AdvanceKeepingA(1);
     a_.JumpIf(BpfTest::kEqual, wire::kPppIpv4, ipv4_);
@@ -254,9 +255,18 @@ class FilterWriter {
     a_.LoadByte(base_);
     a_.And(0xf0);
     a_.JumpIf(BpfTest::kEqual, 0x60, kNext, reject_);
+    const Label sized = a_.NewLabel();
+    const Label end_known = a_.NewLabel();
     a_.LoadHalf(base_ + 4);
+    a_.JumpIf(BpfTest::kEqual, 0, kNext, sized);
+    a_.LoadByte(base_ + 6);
+    a_.JumpIf(BpfTest::kEqual, wire::kExtHopByHop, kNext, reject_);
+    a_.LoadImmediate(0xffffffff);  // a jumbogram
+    a_.Jump(end_known);
+    a_.Bind(sized);
     a_.Add(40);
     a_.AddX();
+    a_.Bind(end_known);
     a_.Store(kEnd);
     a_.LoadByte(base_ + 6);
     AdvanceKeepingA(40);
@@ -317,7 +327,7 @@ class FilterWriter {
     }
     a_.JumpIf(BpfTest::kGreaterOrEqual, 0x5000, kNext, reject_);  // data offset
     a_.XToA();
-    a_.Add(wire::kTcpBytes);
+    a_.Add(wire::kTcpHeader);
     a_.RecallX(kEnd);
     a_.JumpIfGreaterThanX(reject_, accept_);  // padding is not TCP
   }

@@ -44,8 +44,13 @@ class Cursor {
       limited_ = true;
     }
     missing_ = count - bytes_.size();
+    sized_ = true;
   }
-  // Bytes that the packet has and the capture does not; known after Limit().
+  // The packet does not say; it ends with the frame, `cut_off` bytes beyond what was captured.
+  void LimitToFrame(size_t cut_off) { missing_ = cut_off; }
+  // Whether the packet has `count` bytes from here by its own account.
+  bool MayHave(size_t count) const { return !sized_ || count <= bytes_.size() + missing_; }
+  // Bytes that the packet has and the capture does not; known after either of the two.
   size_t missing() const { return missing_; }
 
  private:
@@ -57,6 +62,7 @@ class Cursor {
   std::span<const uint8_t> bytes_;
   bool ok_ = true;
   bool limited_ = false;
+  bool sized_ = false;
   size_t missing_ = 0;
 };
 
@@ -101,6 +107,7 @@ Network SkipPpp(Cursor& c) {
     case wire::kPppIpv6:
       return Network::kV6;
     case wire::kPppMpls:
+    case wire::kPppMplsMulticast:
       return SkipMpls(c);
     default:
       return Network::kNone;
@@ -226,7 +233,7 @@ std::optional<DecodeSkip> SkipIpv4(Cursor& c, size_t cut_off, SynSegment& segmen
     return DecodeSkip::kMalformed;
   }
   // Zero: the network card will fill it in (segmentation offload).
-  c.Limit(total != 0 ? total : c.left() + cut_off);
+  total != 0 ? c.Limit(total) : c.LimitToFrame(cut_off);
   c.Skip(header);
   const bool later_fragment = (fragment & 0x1fff) != 0;
   if (later_fragment) {
@@ -239,7 +246,7 @@ std::optional<DecodeSkip> SkipIpv4(Cursor& c, size_t cut_off, SynSegment& segmen
   return protocol == wire::kProtoTcp ? std::nullopt : std::optional(DecodeSkip::kNotTcp);
 }
 
-std::optional<DecodeSkip> SkipIpv6(Cursor& c, SynSegment& segment) {
+std::optional<DecodeSkip> SkipIpv6(Cursor& c, size_t cut_off, SynSegment& segment) {
   const uint8_t version = c.U8(0) >> 4;
   const uint16_t payload = c.U16(4);
   uint8_t next = c.U8(6);
@@ -250,7 +257,9 @@ std::optional<DecodeSkip> SkipIpv6(Cursor& c, SynSegment& segment) {
     return DecodeSkip::kMalformed;
   }
   c.Skip(40);
-  c.Limit(payload);
+  // Zero with hop-by-hop options: a jumbogram, RFC 2675.
+  const bool jumbo = payload == 0 && next == wire::kExtHopByHop;
+  jumbo ? c.LimitToFrame(cut_off) : c.Limit(payload);
   for (int i = 0; i < wire::kExtensionHeaders && c.ok(); ++i) {
     const uint8_t after = next == wire::kProtoTcp ? next : c.U8(0);
     switch (next) {
@@ -284,7 +293,7 @@ std::optional<DecodeSkip> ReadTcp(Cursor& c, SegmentScope scope, SynSegment& seg
   segment.seq = c.U32(4);
   segment.ack = c.U32(8);
   const uint16_t offset_and_flags = c.U16(12);
-  if (!c.ok() || offset_and_flags >> 12 < 5) {
+  if (!c.ok() || offset_and_flags >> 12 < 5 || !c.MayHave(wire::kTcpHeader)) {
     return DecodeSkip::kMalformed;
   }
   segment.flags = offset_and_flags & (kTcpFin | kTcpSyn | kTcpRst | kTcpAck);
@@ -315,7 +324,7 @@ std::optional<DecodeSkip> DecodeInto(LinkType type, std::span<const uint8_t> cap
   Cursor c(captured);
   const Network network = KnownVersion(SkipLink(type, c, segment.vlan), c);
   auto skip = network == Network::kV4   ? SkipIpv4(c, cut_off, segment)
-              : network == Network::kV6 ? SkipIpv6(c, segment)
+              : network == Network::kV6 ? SkipIpv6(c, cut_off, segment)
                                         : std::optional(DecodeSkip::kNotIp);
   if (!skip) {
     skip = ReadTcp(c, scope, segment);

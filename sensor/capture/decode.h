@@ -74,6 +74,7 @@ inline constexpr uint32_t kSnapOuiBridge = 0x0000f8;  // IEEE 802.1H
 inline constexpr uint16_t kPppIpv4 = 0x0021;
 inline constexpr uint16_t kPppIpv6 = 0x0057;
 inline constexpr uint16_t kPppMpls = 0x0281;
+inline constexpr uint16_t kPppMplsMulticast = 0x0283;
 inline constexpr uint16_t kCiscoHdlcStart[] = {0x0f00, 0x8f00};  // to one, to all; then control 0
 inline constexpr uint8_t kProtoTcp = 6;
 inline constexpr uint8_t kExtHopByHop = 0;
@@ -87,7 +88,8 @@ inline constexpr uint8_t kNullIpv6[] = {10, 24, 28, 30};  // Linux, NetBSD, Free
 inline constexpr int kVlanTags = VlanList::kMost;
 inline constexpr int kMplsLabels = 4;
 inline constexpr int kExtensionHeaders = 6;
-inline constexpr uint32_t kTcpBytes = 14;  // up to and with the flags
+// What the packet must have of TCP by its own account, however much of it was captured.
+inline constexpr uint32_t kTcpHeader = 20;
 }  // namespace wire
 
 }  // namespace parallax::sensor

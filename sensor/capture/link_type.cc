@@ -8,6 +8,7 @@ namespace parallax::sensor {
 std::optional<LinkType> LinkTypeFromDlt(int dlt) {
   switch (dlt) {
     case 101:  // LINKTYPE_RAW, as files number it
+    case 14:   // DLT_RAW of OpenBSD
       return LinkType::kRaw;
     case 50:
       return LinkType::kPpp;

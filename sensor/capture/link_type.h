@@ -10,7 +10,7 @@ namespace parallax::sensor {
 // How a frame begins; https://www.tcpdump.org/linktypes.html.
 enum class LinkType : uint8_t {
   kEthernet,   // DLT_EN10MB, 1
-  kRaw,        // DLT_RAW, 12 or 101: IPv4 or IPv6 by the version nibble
+  kRaw,        // DLT_RAW, 12, 14 or 101: IPv4 or IPv6 by the version nibble
   kIpv4,       // DLT_IPV4, 228
   kIpv6,       // DLT_IPV6, 229
   kNull,       // DLT_NULL, 0: address family in the byte order of the writing host

@@ -35,6 +35,9 @@ Result<std::unique_ptr<LiveCapture>> LiveCapture::Open(LiveCaptureOptions option
   }
   std::vector<std::unique_ptr<InterfaceTap>> taps;
   for (const std::string& name : options.interfaces) {
+    if (std::count(options.interfaces.begin(), options.interfaces.end(), name) > 1) {
+      return Fail(ErrorCode::kUsage, "interface " + name + " is named twice");
+    }
     auto tap = std::make_unique<InterfaceTap>(name, options);
     if (auto opened = tap->Open(); !opened) {
       return tl::make_unexpected(opened.error());

@@ -65,9 +65,9 @@ class LiveCapture {
 
   static constexpr size_t kMostInterfaces = 64;
 
-  // Opens every interface. kUsage without any or with more than 64; kNotFound for a name this host
-  // does not have; kPermission if the kernel does not let us. An interface that is merely down is
-  // no error.
+  // Opens every interface. kUsage without any, with more than 64 or one twice; kNotFound for a name
+  // this host does not have; kPermission if the kernel does not let us. An interface that is merely
+  // down is no error.
   static Result<std::unique_ptr<LiveCapture>> Open(LiveCaptureOptions options);
   ~LiveCapture();
 

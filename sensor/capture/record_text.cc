@@ -21,18 +21,20 @@ void AppendField(const char* name, uint64_t value, std::string& out) {
   AppendNumber(value, out);
 }
 
-// Interface names may hold anything but a slash and white space.
+// Interface names may hold any byte but a slash and white space; they go to terminals and to JSON.
+void AppendName(std::string_view name, std::string& out) {
+  for (const char c : name) {
+    out += c > ' ' && c <= '~' ? c : '?';
+  }
+}
+
 void AppendJsonString(std::string_view text, std::string& out) {
   out += '"';
   for (const char c : text) {
     if (c == '"' || c == '\\') {
       out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
     }
+    AppendName({&c, 1}, out);
   }
   out += '"';
 }
@@ -178,7 +180,7 @@ void RecordText::SegmentRow(const CapturedSegment& captured, std::string& out) {
   Time(captured.stamp, false, out);
   EndFixedColumn(start, kTimeWidth, out);
   start = out.size();
-  out += captured.interface.empty() ? "-" : captured.interface;
+  AppendName(captured.interface.empty() ? "-" : captured.interface, out);
   EndColumn(start, interface_width_, out);
   start = out.size();
   out += FlagsText(s);
@@ -209,7 +211,7 @@ void RecordText::AttemptRow(const Attempt& a, std::string& out) {
   Time(a.first_seen, false, out);
   EndFixedColumn(start, kTimeWidth, out);
   start = out.size();
-  out += a.interface.empty() ? "-" : a.interface;
+  AppendName(a.interface.empty() ? "-" : a.interface, out);
   EndColumn(start, interface_width_, out);
   start = out.size();
   AppendEndpoint(a.client, out);

@@ -14,20 +14,23 @@ namespace {
 
 constexpr int kSnapLength = 262144;
 
-// Whether a word of the expression speaks of the frame. libpcap compiles "ether[0]" and "greater
-// 60" for an IP packet without a link layer as well, and then means the packet's first byte and
-// length; "not vlan" would hold for all.
-bool NamesLinkLayer(std::string_view expression) {
-  static constexpr std::string_view kNames[] = {
-      "ether", "link", "fddi", "tr",      "wlan", "ppp",    "slip",   "radio",
-      "vlan",  "mpls", "len",  "greater", "less", "pppoes", "pppoed",
-  };
+// Words that speak of the frame. libpcap compiles "ether[0]" and "greater 60" for an IP packet
+// without a link layer as well, and then means the packet's first byte and length; "not vlan" would
+// hold for all.
+constexpr std::string_view kFrameWords[] = {
+    "ether", "link", "fddi", "tr",      "wlan", "ppp",    "slip",   "radio",
+    "vlan",  "mpls", "len",  "greater", "less", "pppoes", "pppoed",
+};
+// Only a live socket could tell; libpcap compiles them for a file too, and matches nothing.
+constexpr std::string_view kDirections[] = {"inbound", "outbound"};
+
+bool HasWordOf(std::span<const std::string_view> words, std::string_view expression) {
   constexpr std::string_view kInWords =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-";
   while (!expression.empty()) {
     const size_t end = std::min(expression.find_first_not_of(kInWords), expression.size());
     const std::string_view word = expression.substr(0, end);
-    if (std::find(std::begin(kNames), std::end(kNames), word) != std::end(kNames)) {
+    if (std::find(words.begin(), words.end(), word) != words.end()) {
       return true;
     }
     expression.remove_prefix(std::max<size_t>(end, 1));
@@ -75,8 +78,13 @@ Result<UserFilter> UserFilter::Compile(const std::string& expression) {
     }
     return nullptr;
   };
+  if (HasWordOf(kDirections, expression)) {
+    return Fail(ErrorCode::kUsage, fmt::format("--filter '{}': inbound and outbound are not told "
+                                               "apart; name the host or net that is meant",
+                                               expression));
+  }
   UserFilter filter;
-  filter.network_ = NamesLinkLayer(expression) ? nullptr : compile(LinkType::kRaw, nullptr);
+  filter.network_ = HasWordOf(kFrameWords, expression) ? nullptr : compile(LinkType::kRaw, nullptr);
   std::string why;
   if (!filter.network_) {
     for (const LinkType type : kAllLinkTypes) {

@@ -13,7 +13,7 @@ constexpr double kLeastSlack = 10;      // per second; below it no rate is news
 constexpr double kSlackShare = 0.5;     // of what is usual
 // What has gone on for longer than this many usual seconds is drained within minutes once it has
 // become usual.
-constexpr double kMostExcess = 200;
+constexpr double kMostExcess = 50;
 
 }  // namespace
 

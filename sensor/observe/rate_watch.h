@@ -1,7 +1,7 @@
 // Is a rate still what it usually is? A one-sided CUSUM (Page, 1954; for SYN floods: Wang, Zhang
 // and Shin, 2002) over counts per second: S := max(0, S + x - usual - slack), where `usual` is
 // learnt while nothing is unusual. A new level
-// becomes usual too, within half an hour. Pure.
+// becomes usual too, within forty minutes. Pure.
 #pragma once
 
 namespace parallax::sensor {

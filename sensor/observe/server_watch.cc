@@ -20,6 +20,8 @@ constexpr uint64_t kHalfOpenIsTrouble = 3;
 // A rate that is a flood: ten seconds' worth of what is usual beyond it, and no trickle.
 constexpr double kFloodExcess = 10;
 constexpr double kFloodRate = 200;
+// Half-open attempts of which fewer are tried again are not those of real clients.
+constexpr double kForgedRepeated = 0.05;
 constexpr Duration kCookiesLinger = 60s;  // after the last one was sent
 constexpr uint64_t kLeastForShare = 5;
 constexpr size_t kMostReports = 64;
@@ -85,6 +87,14 @@ ServerWatch::Server& ServerWatch::Of(const IpAddress& address, MonoTime now) {
   return *server;
 }
 
+void ServerWatch::Start(MonoTime now) {
+  if (!started_) {
+    started_ = now;
+    next_report_ = now + kReportEvery;
+    half_minute_ = HalfMinute(now);
+  }
+}
+
 uint64_t ServerWatch::ClientHash(const IpAddress& client) {
   if (client != last_client_) {
     last_client_ = client;
@@ -120,11 +130,7 @@ uint64_t ServerWatch::PortHash(const Server& server, uint16_t port) const {
 }
 
 void ServerWatch::Count(const SynSegment& segment, MonoTime now) {
-  if (!started_) {
-    started_ = now;
-    next_report_ = now + kReportEvery;
-    half_minute_ = HalfMinute(now);
-  }
+  Start(now);
   if (const int64_t half = HalfMinute(now); half > half_minute_) {
     const bool both = half > half_minute_ + 1;
     half_minute_ = half;
@@ -229,8 +235,18 @@ bool ServerWatch::IsOwn(const IpAddress& address) const {
 bool ServerWatch::MayTrustSilence(const AttemptKey& key, MonoTime now) {
   const IpAddress& server = key.server.address;
   const bool cookies = now < cookies_until_ && IsOwn(server);
-  return (!cookies && !InFlood(Of(server, now))) ||
+  const Server& s = Of(server, now);
+  return (!cookies && !InFlood(s) && !IsForgedAt(s)) ||
          known_.Knows(ClientHash(key.client.address), now);
+}
+
+bool ServerWatch::IsForgedAt(const Server& server) const {
+  const Counts& c = server.current;
+  const Counts& p = server.previous;
+  const auto half_open = static_cast<size_t>(AttemptOutcome::kHalfOpen);
+  return c.half_open_followed + p.half_open_followed >= kLeastForShare &&
+         static_cast<double>(c.half_open_repeated + p.half_open_repeated) <
+             kForgedRepeated * static_cast<double>(c.outcomes[half_open] + p.outcomes[half_open]);
 }
 
 bool ServerWatch::InTrouble(const Server& server) const {
@@ -265,10 +281,11 @@ void ServerWatch::Advance(const Moment& now, const TcpExtCounters& host,
     cookies_until_ = now.mono + kCookiesLinger;
   }
   cookies_sent_ = host.syn_cookies_sent;
+  Start(now.mono);      // learning begins with the capture, not with the first SYN
   if (host_.empty()) {  // what the first report is compared with
     host_.push_back({now.mono, host});
   }
-  if (!started_ || now.mono < next_report_) {
+  if (now.mono < next_report_) {
     return;
   }
   next_report_ = now.mono + kReportEvery;

@@ -89,10 +89,14 @@ class ServerWatch : public AttemptGate {
 
   Server& Of(const IpAddress& address, MonoTime now);
   uint64_t ClientHash(const IpAddress& client);
+  void Start(MonoTime now);
   void Pass(Server& server, MonoTime now);
   uint64_t PortHash(const Server& server, uint16_t port) const;
   bool IsOwn(const IpAddress& address) const;
   bool InFlood(const Server& server) const;
+  // Some attempts stay half-open, and hardly any of their clients tries again: the SYNs are forged,
+  // and those that look completed may have got a SYN cookie.
+  bool IsForgedAt(const Server& server) const;
   bool InTrouble(const Server& server) const;
   // The servers in trouble, those that drew most SYNs first.
   std::vector<const Server*> Troubled(MonoTime now);

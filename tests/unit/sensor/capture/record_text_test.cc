@@ -38,7 +38,7 @@ TEST(RecordText, NanosecondsSynAckAndStrangeInterfaceNames) {
   c.interface = "a\"b\\c\x01";
   text.SegmentJson(c, out);
   EXPECT_NE(out.find("\"time\":\"2026-11-23T13:30:18.123456789Z\""), out.npos) << out;
-  EXPECT_NE(out.find("\"interface\":\"a\\\"b\\\\c\\u0001\""), out.npos) << out;
+  EXPECT_NE(out.find("\"interface\":\"a\\\"b\\\\c?\""), out.npos) << out;
   EXPECT_NE(out.find("\"flags\":\"SA\""), out.npos) << out;
   EXPECT_NE(out.find("\"vlan\":[]}"), out.npos) << out;
 }

@@ -120,8 +120,18 @@ TEST(UserFilter, CutFramesAndLengths) {
     // The ports are the first four bytes behind 14 + 4 + 20.
     EXPECT_EQ(port.Matches(LinkType::kEthernet, cut, 1500), length >= 42) << length;
   }
-  // Of an expression on IP, the length is that of the IP packet, and of all of it.
-  EXPECT_TRUE(Compile("len = 1482").Matches(LinkType::kEthernet, frame, 1500));
+  // The length is that of the frame, and of all of it.
+  EXPECT_TRUE(Compile("len = 1500").Matches(LinkType::kEthernet, frame, 1500));
+  EXPECT_TRUE(Compile("greater 1500").Matches(LinkType::kEthernet, frame, 1500));
+  EXPECT_FALSE(Compile("greater 1501").Matches(LinkType::kEthernet, frame, 1500));
+}
+
+TEST(UserFilter, DirectionsAreRefused) {  // nobody tells us which way a frame went
+  for (const char* expression : {"inbound", "outbound and port 443", "not inbound"}) {
+    const auto filter = UserFilter::Compile(expression);
+    ASSERT_FALSE(filter) << expression;
+    EXPECT_THAT(filter.error().message, HasSubstr("inbound and outbound are not told apart"));
+  }
 }
 
 TEST(UserFilter, BadExpressionsAreNamed) {

@@ -39,7 +39,7 @@ TEST(RateWatch, AFloodThatBeginsWhileLearningIsStillOne) {
   Seconds(watch, 10, 20, true);
   Seconds(watch, 20, 5000, true);
   Seconds(watch, 2, 5000);
-  EXPECT_GT(watch.excess(), 100);
+  EXPECT_GT(watch.excess(), 40);
 }
 
 TEST(RateWatch, AFloodOlderThanTheWatchIsTakenForUsual) {
@@ -106,11 +106,20 @@ TEST(RateWatch, WhatGoesOnForHoursBecomesUsual) {
   RateWatch watch;
   Seconds(watch, 30, 100, true);
   Seconds(watch, 600, 1000);
-  EXPECT_GT(watch.excess(), 500);
+  EXPECT_GT(watch.excess(), 40);  // 50 at the most
   EXPECT_LT(watch.usual(), 500);  // ten minutes are not enough
   Seconds(watch, 12 * 3600, 1000);
   EXPECT_EQ(watch.excess(), 0);
   EXPECT_NEAR(watch.usual(), 1000, 50);
+}
+
+TEST(RateWatch, ANewLevelIsNoFloodForMoreThanFortyMinutes) {
+  for (const double before : {0.0, 30.0, 100.0}) {
+    RateWatch watch;
+    Seconds(watch, 30, before, true);
+    Seconds(watch, 2400, 300);
+    EXPECT_LT(watch.excess(), 10) << before;
+  }
 }
 
 TEST(RateWatch, TheRateFollowsWithinSeconds) {

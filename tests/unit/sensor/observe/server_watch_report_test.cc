@@ -232,7 +232,7 @@ TEST_F(ServerWatchReportTest, ARateFarBeyondWhatIsUsualIsAFloodEvenWithinTheBudg
   EXPECT_FALSE(report.aggregate);
   EXPECT_NEAR(report.usual_rate, 50, 15);
   EXPECT_GT(report.syn_rate, 1000);
-  EXPECT_GT(report.excess, 100);
+  EXPECT_GT(report.excess, 40);
   EXPECT_FALSE(Trusts(Client(1), kServer, 970s));
   EXPECT_TRUE(Trusts(Client(1), kOwn, 970s));  // another server
 }
