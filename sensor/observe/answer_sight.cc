@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kEntries = 2048;
 constexpr uint16_t kLeast = 8;
+constexpr uint16_t kLeastAcknowledged = 3;
 constexpr uint16_t kMost = 0x7fff;
 
 void Count(uint16_t& counter) { counter = std::min<uint16_t>(counter + 1, kMost); }
@@ -34,6 +35,7 @@ AnswerSight::Entry& AnswerSight::Of(const IpAddress& server, MonoTime now) {
   entry->answered = static_cast<uint16_t>(entry->answered >> passed);
   entry->only_once = static_cast<uint16_t>(entry->only_once >> passed);
   entry->repeated = static_cast<uint16_t>(entry->repeated >> passed);
+  entry->acknowledged = static_cast<uint16_t>(entry->acknowledged >> passed);
   entry->minute = std::max(entry->minute, minute);
   return *entry;
 }
@@ -53,6 +55,14 @@ void AnswerSight::OnlyOnce(const IpAddress& server, const IpAddress& client, Mon
 
 void AnswerSight::Repeated(const IpAddress& server, MonoTime now) {
   Count(Of(server, now).repeated);
+}
+
+void AnswerSight::Acknowledged(const IpAddress& server, MonoTime now) {
+  Count(Of(server, now).acknowledged);
+}
+
+bool AnswerSight::ShowsAcknowledgements(const IpAddress& server, MonoTime now) {
+  return Of(server, now).acknowledged >= kLeastAcknowledged;
 }
 
 bool AnswerSight::IsOneWay(const IpAddress& server, MonoTime now) {

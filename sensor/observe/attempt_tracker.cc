@@ -228,6 +228,7 @@ void AttemptTracker::ObserveOther(const Sighting& s, std::vector<AttemptEvent>& 
     TrackedAttempt& a = table_.at(*found);
     if (!a.acknowledged && !a.refused) {
       a.acknowledged = true;
+      sight_.Acknowledged(tuple.server.address, s.now);
       a.last_seen = std::max(a.last_seen, s.now);
       Settle(*found, s.now, out);
     }
@@ -356,6 +357,9 @@ void AttemptTracker::Decide(TrackedAttempt& a, MonoTime now, std::vector<Attempt
   const IpAddress& server = a.key.server.address;
   if (c.from_silence && WasLossy(a)) {
     c = {AttemptOutcome::kUnknown, "capture_loss"};
+  } else if (c.from_silence && c.outcome == AttemptOutcome::kCompleted &&
+             sight_.ShowsAcknowledgements(server, now)) {
+    c = {AttemptOutcome::kHalfOpen, "never_acknowledged"};
   } else if (c.from_silence && c.outcome == AttemptOutcome::kCompleted && gate_ != nullptr &&
              !gate_->MayTrustSilence(a.key, now)) {
     c = {AttemptOutcome::kUnknown, "server_flooded"};

@@ -13,7 +13,9 @@
 //
 // (1) reported up to 0.4 s later, so that the count of SYNs tells a client that keeps trying from a
 //     forged one: its SYN is repeated at about the same time.
-// (2) seen in saved captures only; the kernel's filter passes no mere acknowledgement.
+// (2) seen in saved captures only; the kernel's filter passes no mere acknowledgement. Where they
+// are
+//     seen, silence is not completion but half_open, "never_acknowledged".
 // (3) its answer is on the way, if it was merely the first SYN that got lost; 3.5 s after the first
 // SYN
 //     at the latest. And unknown, "one_way", at a server from which no answer is ever seen here

@@ -26,8 +26,8 @@ class TryTally {
     uint64_t pair = 0;
     uint64_t server = 0;
     uint32_t second = 0;  // of the clock, wraps
-    uint8_t tries = 0;   // up to three
-    uint8_t failed = 0;  // the last three, a bit each
+    uint8_t tries = 0;    // up to three
+    uint8_t failed = 0;   // the last three, a bit each
   };
   std::vector<Entry> entries_;
 };

@@ -298,6 +298,30 @@ TEST_F(TrackerTest, ALossSpoilsAnUnansweredAttemptAndALoneSyn) {
   EXPECT_EQ(Outcomes()[1].rule, "capture_loss");
 }
 
+// In a file that holds acknowledgements, the one that is not there was never sent.
+TEST_F(AtEndEvidenceTest, SilenceIsNoCompletionWhereOthersAreSeenToGoOn) {
+  for (const int acknowledged : {2, 3}) {
+    for (int port = 1; port <= acknowledged + 1; ++port) {
+      const Endpoint client{kClient.address, static_cast<uint16_t>(acknowledged * 100 + port)};
+      Send(1s, {.src = client, .dst = kServer, .seq = 5, .flags = kTcpSyn});
+      Send(1s, {.src = kServer, .dst = client, .seq = 9, .ack = 6, .flags = kTcpSyn | kTcpAck});
+      if (port <= acknowledged) {
+        Send(1s, {.src = client, .dst = kServer, .seq = 6, .ack = 10, .flags = kTcpAck});
+      }
+    }
+    tracker_.Finish(MonoTime(2s), out_);
+    int completed = 0;
+    int never = 0;
+    for (const AttemptEvent& event : out_) {
+      completed += event.outcome == AttemptOutcome::kCompleted ? 1 : 0;
+      never += event.rule == "never_acknowledged" ? 1 : 0;
+    }
+    EXPECT_EQ(completed, 3);  // of two, the third one too: two are too few to tell
+    EXPECT_EQ(never, acknowledged == 2 ? 0 : 1);
+    out_.clear();
+  }
+}
+
 class Gate : public AttemptGate {
  public:
   void Count(const SynSegment&, MonoTime) override { ++counted; }

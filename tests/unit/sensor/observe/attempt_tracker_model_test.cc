@@ -129,6 +129,7 @@ class Model {
       }
       if (story != nullptr && !story->acknowledged && !story->refused) {
         story->acknowledged = true;
+        sight_.Acknowledged(story->key.server.address, now);
         Touch(*story, now);
       }
     }
@@ -298,6 +299,8 @@ class Model {
     }
     if (!s.syn_acks.empty()) {
       return s.syns.empty() ? say(AttemptOutcome::kUnknown, "syn_not_seen")
+             : sight_.ShowsAcknowledgements(server, now)
+                 ? say(AttemptOutcome::kHalfOpen, "never_acknowledged")
              : gate_.MayTrustSilence(s.key, now)
                  ? say(AttemptOutcome::kCompleted, "syn_ack_not_repeated")
                  : say(AttemptOutcome::kUnknown, "server_flooded");
