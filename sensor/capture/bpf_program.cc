@@ -327,7 +327,7 @@ class FilterWriter {
     }
     a_.JumpIf(BpfTest::kGreaterOrEqual, 0x5000, kNext, reject_);  // data offset
     a_.XToA();
-    a_.Add(wire::kTcpHeader);
+    a_.Add(wire::kTcpLeast);
     a_.RecallX(kEnd);
     a_.JumpIfGreaterThanX(reject_, accept_);  // padding is not TCP
   }

@@ -293,7 +293,7 @@ std::optional<DecodeSkip> ReadTcp(Cursor& c, SegmentScope scope, SynSegment& seg
   segment.seq = c.U32(4);
   segment.ack = c.U32(8);
   const uint16_t offset_and_flags = c.U16(12);
-  if (!c.ok() || offset_and_flags >> 12 < 5 || !c.MayHave(wire::kTcpHeader)) {
+  if (!c.ok() || offset_and_flags >> 12 < 5 || !c.MayHave(wire::kTcpLeast)) {
     return DecodeSkip::kMalformed;
   }
   segment.flags = offset_and_flags & (kTcpFin | kTcpSyn | kTcpRst | kTcpAck);

@@ -89,7 +89,8 @@ inline constexpr int kVlanTags = VlanList::kMost;
 inline constexpr int kMplsLabels = 4;
 inline constexpr int kExtensionHeaders = 6;
 // What the packet must have of TCP by its own account, however much of it was captured.
-inline constexpr uint32_t kTcpHeader = 20;
+// Up to and with the window: a fragment may end there, and nothing that we read is beyond.
+inline constexpr uint32_t kTcpLeast = 16;
 }  // namespace wire
 
 }  // namespace parallax::sensor
