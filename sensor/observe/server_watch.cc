@@ -20,7 +20,9 @@ constexpr uint64_t kHalfOpenIsTrouble = 3;
 // A rate that is a flood: ten seconds' worth of what is usual beyond it, and no trickle.
 constexpr double kFloodExcess = 10;
 constexpr double kFloodRate = 200;
-// Half-open attempts of which fewer are tried again are not those of real clients.
+// So many half-open attempts within a window, of which fewer are tried again, are not those of real
+// clients, and more than the scanners that every server sees.
+constexpr uint64_t kForgedHalfOpen = 20;
 constexpr double kForgedRepeated = 0.05;
 constexpr Duration kCookiesLinger = 60s;  // after the last one was sent
 constexpr uint64_t kLeastForShare = 5;
@@ -244,7 +246,7 @@ bool ServerWatch::IsForgedAt(const Server& server) const {
   const Counts& c = server.current;
   const Counts& p = server.previous;
   const auto half_open = static_cast<size_t>(AttemptOutcome::kHalfOpen);
-  return c.half_open_followed + p.half_open_followed >= kLeastForShare &&
+  return c.half_open_followed + p.half_open_followed >= kForgedHalfOpen &&
          static_cast<double>(c.half_open_repeated + p.half_open_repeated) <
              kForgedRepeated * static_cast<double>(c.outcomes[half_open] + p.outcomes[half_open]);
 }

@@ -202,6 +202,38 @@ TEST_F(ServerWatchReportTest, SharesOfHalfOpenAttempts) {
   EXPECT_DOUBLE_EQ(report.half_open_known.value_or(-1), 0.6);
 }
 
+TEST_F(ServerWatchReportTest, WhatStandsForManyWeighsAsMany) {
+  Syns(900s, 100);
+  for (uint32_t n = 0; n < 6; ++n) {  // real ones, each for itself
+    Decide(Client(n), AttemptOutcome::kHalfOpen, 905s, 2);
+  }
+  for (uint32_t n = 0; n < 3; ++n) {
+    Decide(Client(100 + n), AttemptOutcome::kHalfOpen, 905s, 1, kServer, 64);
+  }
+  const ServerReport report = Report(910s);
+  EXPECT_EQ(report.half_open, 6u + 3 * 64);
+  EXPECT_NEAR(report.half_open_repeated.value_or(-1), 6.0 / (6 + 3 * 64), 1e-9);
+}
+
+// SYN cookies from the first second on: the rate says nothing, but those few do that got none.
+TEST_F(ServerWatchReportTest, HalfOpenAttemptsThatNobodyRepeatsMakeCompletionsDoubtful) {
+  Syns(900s, 100);
+  Decide(Client(500), AttemptOutcome::kCompleted, 901s);
+  HalfOpen(19, 905s);
+  EXPECT_TRUE(Trusts(Client(1000), kServer, 906s));
+  HalfOpen(1, 905s);
+  EXPECT_FALSE(Trusts(Client(1000), kServer, 906s));
+  EXPECT_TRUE(Trusts(Client(500), kServer, 906s));  // known
+  EXPECT_TRUE(Trusts(Client(1000), kOwn, 906s));    // elsewhere
+  for (uint32_t n = 0; n < 2; ++n) {                // a tenth of them are tried again
+    Decide(Client(600 + n), AttemptOutcome::kHalfOpen, 907s, 2);
+  }
+  EXPECT_TRUE(Trusts(Client(1000), kServer, 908s));
+  Decide(Client(1), AttemptOutcome::kHalfOpen, 907s, 1, kServer, 64);
+  EXPECT_FALSE(Trusts(Client(1000), kServer, 908s));
+  EXPECT_TRUE(Trusts(Client(1000), kServer, 1000s));  // a minute later
+}
+
 TEST_F(ServerWatchReportTest, AllOrNothingTellsAFaultFromAnOverflow) {
   Syns(900s, 100);
   Syns(900s, 100, kOwn);
