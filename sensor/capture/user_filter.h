@@ -4,8 +4,9 @@
 //
 // An expression that only speaks of IP and above ("net 192.0.2.0/24 and tcp port 25") is matched
 // against the IP packet, wherever in the frame it begins: under VLAN tags, MPLS labels and PPPoE as
-// well. Ports are looked for as libpcap does it: not behind IPv6 extension headers. One that speaks of the frame ("vlan 5", "ether host ...", "greater 60") is matched against
-// the frame, as tcpdump would: an expression without "vlan" then does not match behind a tag.
+// well. Ports are looked for as libpcap does it: not behind IPv6 extension headers. One that speaks
+// of the frame ("vlan 5", "ether host ...", "greater 60") is matched against the frame, as tcpdump
+// would: an expression without "vlan" then does not match behind a tag.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // A whole file through the parser, the decoder, the attempt tracker and the server watch, as
-// `parallax-sensor capture --read FILE --handshakes` does it. Every step must get on, and all of them
-// together must not cost more than the file is long.
+// `parallax-sensor capture --read FILE --handshakes` does it. Every step must get on, and all of
+// them together must not cost more than the file is long.
 #include <algorithm>
 #include <optional>
 #include <span>
