@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,8 @@ namespace {
 
 constexpr const char* kProgram = "parallax-sensor";
 constexpr size_t kWriteAt = size_t{1} << 18;  // bytes
+constexpr size_t kPage = 4096;                // a pipe that is writable takes so much at once
+constexpr int kStuckReaderMillis = 1000;
 constexpr size_t kFileAttempts = size_t{1} << 18;
 constexpr uint64_t kFramesPerLook = 16384;  // at the clock, while reading a file
 constexpr size_t kBatch = 64;               // segments that the tracker gets at a time
@@ -61,13 +64,21 @@ class Output {
   }
   void Flush() {
     for (size_t at = 0; at < text_.size() && error_ == 0;) {
-      const ssize_t written = write(STDOUT_FILENO, text_.data() + at, text_.size() - at);
+      size_t size = text_.size() - at;
+      if (g_stop.load(std::memory_order_relaxed)) {
+        // We are to stop: whoever reads gets a second for each page, or counts as gone.
+        pollfd writable{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+        if (poll(&writable, 1, kStuckReaderMillis) <= 0) {
+          error_ = EPIPE;
+          break;
+        }
+        size = std::min(size, kPage);
+      }
+      const ssize_t written = write(STDOUT_FILENO, text_.data() + at, size);
       if (written >= 0) {
         at += static_cast<size_t>(written);
       } else if (errno != EINTR) {
         error_ = errno;
-      } else if (g_stop.load(std::memory_order_relaxed)) {
-        error_ = EPIPE;  // whoever reads is stuck, and we are to stop: as if it had gone
       }
     }
     text_.clear();

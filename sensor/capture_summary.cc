@@ -23,6 +23,7 @@ constexpr double kFaultRepeated = 0.5;
 constexpr double kFloodRepeated = 0.05;
 constexpr double kFaultAllOrNothing = 0.8;
 constexpr double kFloodExcess = 10;
+constexpr uint64_t kForgedHalfOpen = 20;
 
 using Tops = std::vector<TopTalkers::Talker>;
 
@@ -68,7 +69,9 @@ std::string_view Reading(const ServerReport& r) {
                ? "; real clients do not get through, and SYNs far exceed what is usual"
                : "; real clients keep trying and their answers get lost: no flood";
   }
-  if (not_repeated && r.excess >= kFloodExcess) {
+  // Without knowing what is usual: forged sources do not come twice.
+  const bool forged = r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2;
+  if (not_repeated && (r.excess >= kFloodExcess || forged)) {
     return "; nobody tries again: looks like a SYN flood";
   }
   return "";
