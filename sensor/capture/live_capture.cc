@@ -66,8 +66,9 @@ void LiveCapture::Run(const Handlers& handlers, const std::atomic<bool>& stop) {
   }
   // The first wait lets the kernel give up the block that it is filling.
   const MonoTime give_up = Now().mono + kDrainFor;
-  while (Dispatch(kPollMillis, handlers) && Now().mono < give_up) {
+  for (bool more = Dispatch(kPollMillis, handlers); more && Now().mono < give_up;) {
     HandOver(Now().mono - merge_wait_, handlers);
+    more = Dispatch(0, handlers);
   }
   HandOver(MonoTime::max(), handlers);
   Look(Now(), handlers);

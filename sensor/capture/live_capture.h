@@ -39,8 +39,8 @@ struct LiveCaptureOptions {
   size_t ring_bytes = size_t{64} << 20;
   // How long the kernel may hold back a ring block that is not full. Bounds the latency; but a
   // block given up early still takes 256 KiB of the ring, so it also bounds how long the reader may
-  // be kept waiting while frames trickle in: 64 MiB / 256 KiB * 3 ms = 0.8 s.
-  std::chrono::milliseconds block_timeout{3};
+  // be kept waiting while frames trickle in: 64 MiB / 256 KiB * 2 ms = 0.5 s.
+  std::chrono::milliseconds block_timeout{2};
   const UserFilter* filter = nullptr;  // narrows the capture; outlives it
 };
 

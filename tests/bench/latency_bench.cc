@@ -48,7 +48,7 @@ int Main(const std::string& interface, size_t count) {
       const bool first = attempt != nullptr && attempt->outcome == AttemptOutcome::kPending;
       const uint32_t sent = first ? attempt->isn : 0;
       spool.Append(std::move(record), now);
-      if (first) {
+      if (first && latencies.size() < count) {
         const auto then = static_cast<uint32_t>(ToUnixNanos(Now().wall));
         latencies.push_back(static_cast<double>(then - sent) / 1e6);
       }
