@@ -36,7 +36,6 @@ constexpr int kStuckReaderMillis = 1000;
 constexpr size_t kFileAttempts = size_t{1} << 18;
 constexpr uint64_t kFramesPerLook = 16384;  // at the clock, while reading a file
 constexpr size_t kBatch = 64;               // segments that the tracker gets at a time
-constexpr Duration kReadCountersEvery = std::chrono::seconds(1);
 constexpr Duration kAdvanceEvery = std::chrono::milliseconds(10);
 
 std::atomic<bool> g_stop{false};
@@ -278,7 +277,7 @@ class Session {
       more = tracker_.Advance(now.mono, attempts_);
       PrintAttempts(now.mono);
     }
-    servers_.Advance(now, FromFile() ? TcpExtCounters{} : ReadCounters(now), reports_);
+    servers_.Advance(now, FromFile() ? TcpExtCounters{} : counters_.At(now.mono), reports_);
     NoteTroubles();
   }
 
@@ -290,14 +289,6 @@ class Session {
       servers_.Finish(now, reports_);
       NoteTroubles();
     }
-  }
-
-  TcpExtCounters ReadCounters(const Moment& now) {
-    if (now.mono - counters_read_ >= kReadCountersEvery) {
-      counters_read_ = now.mono;
-      counters_ = ReadTcpExtCounters().value_or(counters_);
-    }
-    return counters_;
   }
 
   void NoteTroubles() {
@@ -335,8 +326,7 @@ class Session {
   std::vector<AttemptEvent> attempts_;
   std::vector<ServerReport> reports_;
   MonoTime advanced_;
-  TcpExtCounters counters_;  // of this host's kernel
-  MonoTime counters_read_;
+  HostCounterWatch counters_;
   bool started_ = false;
   uint64_t records_ = 0;
 };

@@ -84,12 +84,7 @@ class CaptureWork {
 
   void Idle(const Moment& now) {
     Flush();
-    if (now.mono - counters_read_ >= kReadCountersEvery) {
-      counters_read_ = now.mono;
-      // The last reading stands if there is none: a fall to zero would look like a rise afterwards.
-      counters_ = ReadTcpExtCounters().value_or(counters_);
-    }
-    observer_.Advance(now, counters_, fresh_);
+    observer_.Advance(now, counters_.At(now.mono), fresh_);
     Forward(now.mono);
     const ObserverStats stats = observer_.stats();
     syns_seen_ = stats.tracker.syns;
@@ -105,7 +100,6 @@ class CaptureWork {
   }
 
  private:
-  static constexpr Duration kReadCountersEvery = std::chrono::seconds(1);
   static constexpr size_t kBatch = 64;
 
   void Flush() {
@@ -127,8 +121,7 @@ class CaptureWork {
   Spool& spool_;
   std::vector<CapturedSegment> batch_;
   std::vector<Record> fresh_;
-  TcpExtCounters counters_;
-  MonoTime counters_read_;
+  HostCounterWatch counters_;
   std::atomic<uint64_t> syns_seen_ = 0;
   std::atomic<uint64_t> attempts_evicted_ = 0;
   std::atomic<uint64_t> segments_unsampled_ = 0;

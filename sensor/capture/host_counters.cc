@@ -1,5 +1,6 @@
 #include "sensor/capture/host_counters.h"
 
+#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -34,6 +35,14 @@ std::optional<TcpExtCounters> ReadTcpExtCounters() {
     return found == 2 ? std::optional(counters) : std::nullopt;
   }
   return std::nullopt;
+}
+
+const TcpExtCounters& HostCounterWatch::At(MonoTime now) {
+  if (now - read_at_ >= std::chrono::seconds(1)) {
+    read_at_ = now;
+    counters_ = ReadTcpExtCounters().value_or(counters_);
+  }
+  return counters_;
 }
 
 }  // namespace parallax::sensor

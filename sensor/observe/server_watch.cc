@@ -68,9 +68,7 @@ ServerWatch::Server& ServerWatch::Of(const IpAddress& address, MonoTime now) {
         Pass(*s, now);
       }
     }
-    const auto worth = [](const Server& s) {
-      return std::pair(s.sampler.sampling(), s.current.syns + s.previous.syns);
-    };
+    const auto worth = [](const Server& s) { return std::pair(s.sampler.sampling(), s.Syns()); };
     server = std::min_element(first, last, [&](const Server& a, const Server& b) {
       return a.used != b.used ? !a.used : worth(a) < worth(b);
     });
@@ -243,19 +241,13 @@ bool ServerWatch::MayTrustSilence(const AttemptKey& key, MonoTime now) {
 }
 
 bool ServerWatch::IsForgedAt(const Server& server) const {
-  const Counts& c = server.current;
-  const Counts& p = server.previous;
-  const auto half_open = static_cast<size_t>(AttemptOutcome::kHalfOpen);
-  return c.half_open_followed + p.half_open_followed >= kForgedHalfOpen &&
-         static_cast<double>(c.half_open_repeated + p.half_open_repeated) <
-             kForgedRepeated * static_cast<double>(c.outcomes[half_open] + p.outcomes[half_open]);
+  return server.HalfOpenFollowed() >= kForgedHalfOpen &&
+         static_cast<double>(server.HalfOpenRepeated()) <
+             kForgedRepeated * static_cast<double>(server.Outcomes(AttemptOutcome::kHalfOpen));
 }
 
 bool ServerWatch::InTrouble(const Server& server) const {
-  const auto half_open = static_cast<size_t>(AttemptOutcome::kHalfOpen);
-  return InFlood(server) ||
-         server.current.outcomes[half_open] + server.previous.outcomes[half_open] >=
-             kHalfOpenIsTrouble;
+  return InFlood(server) || server.Outcomes(AttemptOutcome::kHalfOpen) >= kHalfOpenIsTrouble;
 }
 
 std::vector<const ServerWatch::Server*> ServerWatch::Troubled(MonoTime now) {
@@ -269,9 +261,7 @@ std::vector<const ServerWatch::Server*> ServerWatch::Troubled(MonoTime now) {
     }
   }
   std::sort(troubled.begin(), troubled.end(), [](const Server* a, const Server* b) {
-    const uint64_t syns_a = a->current.syns + a->previous.syns;
-    const uint64_t syns_b = b->current.syns + b->previous.syns;
-    return syns_a != syns_b ? syns_a > syns_b : a->address < b->address;
+    return a->Syns() != b->Syns() ? a->Syns() > b->Syns() : a->address < b->address;
   });
   troubled.resize(std::min(troubled.size(), kMostReports));
   return troubled;
@@ -319,14 +309,11 @@ void ServerWatch::Finish(const Moment& now, std::vector<ServerReport>& out) {
 ServerReport ServerWatch::ReportOf(const Server& server, const Moment& now) const {
   const Counts& c = server.current;
   const Counts& p = server.previous;
-  const auto outcomes = [&](AttemptOutcome outcome) {
-    return c.outcomes[static_cast<size_t>(outcome)] + p.outcomes[static_cast<size_t>(outcome)];
-  };
   const MonoTime start = std::min(
       now.mono, std::max(server.first_seen, MonoTime((server.half_minute - 1) * kHalfMinute)));
   const uint64_t port_hash = PortHash(server, server.port);
-  const uint64_t half_open = outcomes(AttemptOutcome::kHalfOpen);
-  const bool enough = c.half_open_followed + p.half_open_followed >= kLeastForShare;
+  const uint64_t half_open = server.Outcomes(AttemptOutcome::kHalfOpen);
+  const bool enough = server.HalfOpenFollowed() >= kLeastForShare;
   const auto share = [&](uint64_t part) {
     return enough ? std::optional(static_cast<double>(part) / static_cast<double>(half_open))
                   : std::nullopt;
@@ -341,18 +328,18 @@ ServerReport ServerWatch::ReportOf(const Server& server, const Moment& now) cons
           .age = Duration::zero(),
           .aggregate = c.aggregate || p.aggregate,
           .sampling = std::max(server.sampler.sampling(), total_.sampling()),
-          .syns = c.syns + p.syns,
+          .syns = server.Syns(),
           .syn_acks = c.syn_acks + p.syn_acks,
           .sources = c.sources.EstimateUnion(p.sources),
           .port = server.port,
-          .port_syns = port(port_syns_, c.syns + p.syns),
+          .port_syns = port(port_syns_, server.Syns()),
           .port_syn_acks = port(port_syn_acks_, c.syn_acks + p.syn_acks),
-          .completed = outcomes(AttemptOutcome::kCompleted),
+          .completed = server.Outcomes(AttemptOutcome::kCompleted),
           .half_open = half_open,
-          .unanswered = outcomes(AttemptOutcome::kUnanswered),
-          .refused = outcomes(AttemptOutcome::kRefused),
-          .unknown = outcomes(AttemptOutcome::kUnknown),
-          .half_open_repeated = share(c.half_open_repeated + p.half_open_repeated),
+          .unanswered = server.Outcomes(AttemptOutcome::kUnanswered),
+          .refused = server.Outcomes(AttemptOutcome::kRefused),
+          .unknown = server.Outcomes(AttemptOutcome::kUnknown),
+          .half_open_repeated = share(server.HalfOpenRepeated()),
           .half_open_known = share(c.half_open_known + p.half_open_known),
           .all_or_nothing = tries_.AllOrNothing(server.hash, now.mono),
           .syn_rate = server.rate.rate(),

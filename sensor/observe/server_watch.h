@@ -85,6 +85,19 @@ class ServerWatch : public AttemptGate {
     int64_t port_votes = 0;
     Sampler sampler{0};
     RateWatch rate;
+
+    // Of both half minutes.
+    uint64_t Syns() const { return current.syns + previous.syns; }
+    uint64_t Outcomes(AttemptOutcome outcome) const {
+      const auto index = static_cast<size_t>(outcome);
+      return current.outcomes[index] + previous.outcomes[index];
+    }
+    uint64_t HalfOpenFollowed() const {
+      return current.half_open_followed + previous.half_open_followed;
+    }
+    uint64_t HalfOpenRepeated() const {
+      return current.half_open_repeated + previous.half_open_repeated;
+    }
   };
 
   Server& Of(const IpAddress& address, MonoTime now);
