@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "sensor/observe/address_hash.h"
+
 namespace parallax::sensor {
 namespace {
 
@@ -20,7 +22,7 @@ AnswerSight::AnswerSight(const HashKey& key) : key_(key), entries_(kEntries) {}
 AnswerSight::Entry& AnswerSight::Of(const IpAddress& server, MonoTime now) {
   const auto minute = static_cast<int32_t>(
       std::chrono::floor<std::chrono::minutes>(now.time_since_epoch()).count());
-  const uint64_t hash = SipHash24(key_, server.bytes());
+  const uint64_t hash = AddressHash(key_, server);
   const auto tag = static_cast<uint32_t>(hash >> 32) | 1;
   Entry* const first = &entries_[hash % (kEntries / kWays) * kWays];
   Entry* const last = first + kWays;
@@ -46,7 +48,7 @@ void AnswerSight::Answered(const IpAddress& server, MonoTime now) {
 
 void AnswerSight::OnlyOnce(const IpAddress& server, const IpAddress& client, MonoTime now) {
   Entry& entry = Of(server, now);
-  const auto tag = static_cast<uint32_t>(SipHash24(key_, client.bytes())) | 1;
+  const auto tag = static_cast<uint32_t>(AddressHash(key_, client)) | 1;
   if (entry.last_client != tag) {
     entry.last_client = tag;
     Count(entry.only_once);
