@@ -21,7 +21,15 @@ std::string_view ToString(AttemptOutcome outcome) {
 }
 
 std::string_view ToString(ProbeMethod method) {
-  return method == ProbeMethod::kIcmpEcho ? "icmp" : "tcp";
+  switch (method) {
+    case ProbeMethod::kIcmpEcho:
+      return "icmp";
+    case ProbeMethod::kTcpSyn:
+      return "tcp";
+    case ProbeMethod::kUdp:
+      return "udp";
+  }
+  return "icmp";
 }
 
 std::string_view ToString(ProbeState state) {
@@ -32,6 +40,8 @@ std::string_view ToString(ProbeState state) {
       return "silent";
     case ProbeState::kUnreachable:
       return "unreachable";
+    case ProbeState::kTimeExceeded:
+      return "time_exceeded";
     case ProbeState::kProhibited:
       return "prohibited";
     case ProbeState::kNotSent:

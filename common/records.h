@@ -94,24 +94,28 @@ struct ServerReport {
   bool operator==(const ServerReport&) const = default;
 };
 
-enum class ProbeMethod : uint8_t { kIcmpEcho, kTcpSyn };
-std::string_view ToString(ProbeMethod method);  // "icmp", "tcp"
+enum class ProbeMethod : uint8_t { kIcmpEcho, kTcpSyn, kUdp };
+std::string_view ToString(ProbeMethod method);  // "icmp", "tcp", "udp"
 
 // What one probe brought back.
 enum class ProbeState : uint8_t {
-  kAnswered,     // the target itself answered: echo reply, SYN-ACK, RST, or an ICMP error from it
-  kSilent,       // nothing within the time-out
-  kUnreachable,  // a router said net/host unreachable, or TTL exceeded (a loop)
-  kProhibited,   // a router said administratively prohibited: a filter, not routing
-  kNotSent,      // the sensor's own kernel refused: no route, interface down
-  kRefused,      // the sensor's local policy refused
+  kAnswered,      // the target itself answered: echo reply, SYN-ACK, RST, datagram or ICMP error
+  kSilent,        // nothing within the time-out
+  kUnreachable,   // a router said net/host unreachable
+  kTimeExceeded,  // a router said that the TTL ran out: a routing loop
+  kProhibited,    // a router said administratively prohibited: a filter, not routing
+  kNotSent,       // the sensor's own kernel refused: no route, interface down
+  kRefused,       // the sensor's local policy refused
 };
 std::string_view ToString(ProbeState state);
 
 // One way of asking.
 struct ProbeTry {
   ProbeMethod method = ProbeMethod::kIcmpEcho;
-  uint16_t port = 0;  // kTcpSyn only
+  uint16_t port = 0;  // 0 for kIcmpEcho
+  // Which of several flows to the target, for paths that are chosen by flow: another flow has
+  // another source port, or for kIcmpEcho another identifier and checksum.
+  uint16_t flow = 0;
   bool operator==(const ProbeTry&) const = default;
 };
 
@@ -127,6 +131,13 @@ struct ProbeOrder {
 };
 inline constexpr size_t kMaxTries = 8;
 
+// A router said that another gateway is the better way (ICMP redirect).
+struct Redirect {
+  IpAddress router;
+  IpAddress gateway;
+  bool operator==(const Redirect&) const = default;
+};
+
 struct ProbeTryResult {
   ProbeTry attempt;
   ProbeState state = ProbeState::kSilent;
@@ -135,6 +146,7 @@ struct ProbeTryResult {
   uint8_t icmp_type = 0;              // of the ICMP error, if one came
   uint8_t icmp_code = 0;
   std::string detail;  // kNotSent, kRefused: why, in a word or a short sentence
+  std::optional<Redirect> redirect;  // seen while the try ran, whatever came of it
   bool operator==(const ProbeTryResult&) const = default;
 };
 

@@ -164,7 +164,7 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
   // Willingness first: an answer to anybody makes the others' silence mean something.
   for (const auto& [sensor, report] : round.reports) {
     for (const ProbeTryResult& result : report.tries) {
-      if (result.state == ProbeState::kAnswered) {
+      if (result.state == ProbeState::kAnswered && result.attempt.method != ProbeMethod::kUdp) {
         (result.attempt.method == ProbeMethod::kIcmpEcho ? target.record.icmp_answered
                                                          : target.record.tcp_answered) = now.wall;
       }

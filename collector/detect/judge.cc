@@ -9,6 +9,9 @@ Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<
   size_t unsent = 0;
   for (const ProbeTryResult& result : report.tries) {
     const auto method = static_cast<size_t>(result.attempt.method);
+    if (method >= telling.size()) {
+      continue;  // a way of asking that no round uses
+    }
     switch (result.state) {
       case ProbeState::kAnswered:
         ballot.answered = true;
@@ -20,6 +23,7 @@ Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<
         ballot.misses += telling[method] ? 1 : 0;
         break;
       case ProbeState::kUnreachable:
+      case ProbeState::kTimeExceeded:
         ++ballot.misses;
         break;
       case ProbeState::kProhibited:

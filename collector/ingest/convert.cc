@@ -62,6 +62,31 @@ std::optional<AttemptOutcome> FromProto(v1::AttemptOutcome outcome) {
   }
 }
 
+std::optional<ProbeMethod> FromProto(v1::ProbeMethod method) {
+  switch (method) {
+    case v1::PROBE_METHOD_ICMP_ECHO:
+      return ProbeMethod::kIcmpEcho;
+    case v1::PROBE_METHOD_TCP_SYN:
+      return ProbeMethod::kTcpSyn;
+    case v1::PROBE_METHOD_UDP:
+      return ProbeMethod::kUdp;
+    default:
+      return std::nullopt;
+  }
+}
+
+v1::ProbeMethod ToProto(ProbeMethod method) {
+  switch (method) {
+    case ProbeMethod::kIcmpEcho:
+      return v1::PROBE_METHOD_ICMP_ECHO;
+    case ProbeMethod::kTcpSyn:
+      return v1::PROBE_METHOD_TCP_SYN;
+    case ProbeMethod::kUdp:
+      return v1::PROBE_METHOD_UDP;
+  }
+  return v1::PROBE_METHOD_UNSPECIFIED;
+}
+
 std::optional<ProbeState> FromProto(v1::ProbeState state) {
   switch (state) {
     case v1::PROBE_STATE_ANSWERED:
@@ -70,6 +95,8 @@ std::optional<ProbeState> FromProto(v1::ProbeState state) {
       return ProbeState::kSilent;
     case v1::PROBE_STATE_UNREACHABLE:
       return ProbeState::kUnreachable;
+    case v1::PROBE_STATE_TIME_EXCEEDED:
+      return ProbeState::kTimeExceeded;
     case v1::PROBE_STATE_PROHIBITED:
       return ProbeState::kProhibited;
     case v1::PROBE_STATE_NOT_SENT:
@@ -124,15 +151,14 @@ Result<Record> ReadReport(const v1::ProbeReport& in) {
   out.age = Duration(in.age_nanos());
   for (const v1::ProbeTryResult& from : in.tries()) {
     const auto state = FromProto(from.state());
-    const bool icmp = from.attempt().method() == v1::PROBE_METHOD_ICMP_ECHO;
-    if (!state || (!icmp && from.attempt().method() != v1::PROBE_METHOD_TCP_SYN) ||
-        from.attempt().port() > 65535 || from.rtt_nanos() > kLongestAge || from.icmp_type() > 255 ||
-        from.icmp_code() > 255) {
+    const auto method = FromProto(from.attempt().method());
+    if (!state || !method || from.attempt().port() > 65535 || from.attempt().flow() > 65535 ||
+        from.rtt_nanos() > kLongestAge || from.icmp_type() > 255 || from.icmp_code() > 255) {
       return Fail(ErrorCode::kFailure, "probe try with a value out of range");
     }
     ProbeTryResult to;
-    to.attempt = {icmp ? ProbeMethod::kIcmpEcho : ProbeMethod::kTcpSyn,
-                  static_cast<uint16_t>(from.attempt().port())};
+    to.attempt = {*method, static_cast<uint16_t>(from.attempt().port()),
+                  static_cast<uint16_t>(from.attempt().flow())};
     to.state = *state;
     to.rtt = Duration(from.rtt_nanos());
     if (!from.reporter().empty()) {
@@ -144,6 +170,14 @@ Result<Record> ReadReport(const v1::ProbeReport& in) {
     to.icmp_type = static_cast<uint8_t>(from.icmp_type());
     to.icmp_code = static_cast<uint8_t>(from.icmp_code());
     to.detail = Text(from.detail());
+    if (from.has_redirect()) {
+      const auto router = Address(from.redirect().router());
+      const auto gateway = Address(from.redirect().gateway());
+      if (!router || !gateway) {
+        return Fail(ErrorCode::kFailure, "probe try with a bad address in its redirect");
+      }
+      to.redirect = Redirect{*router, *gateway};
+    }
     out.tries.push_back(std::move(to));
   }
   return out;
@@ -310,9 +344,9 @@ v1::ProbeOrder ToProto(const ProbeOrder& order) {
   out.set_target(std::string(bytes.begin(), bytes.end()));
   for (const ProbeTry& probe : order.tries) {
     v1::ProbeTry* to = out.add_tries();
-    to->set_method(probe.method == ProbeMethod::kIcmpEcho ? v1::PROBE_METHOD_ICMP_ECHO
-                                                          : v1::PROBE_METHOD_TCP_SYN);
+    to->set_method(ToProto(probe.method));
     to->set_port(probe.port);
+    to->set_flow(probe.flow);
   }
   out.set_start_after_nanos(static_cast<uint64_t>(order.start_after.count()));
   out.set_spacing_nanos(static_cast<uint64_t>(order.spacing.count()));

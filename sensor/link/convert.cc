@@ -53,6 +53,31 @@ v1::AttemptOutcome ToProto(AttemptOutcome outcome) {
   return v1::ATTEMPT_OUTCOME_UNSPECIFIED;
 }
 
+v1::ProbeMethod ToProto(ProbeMethod method) {
+  switch (method) {
+    case ProbeMethod::kIcmpEcho:
+      return v1::PROBE_METHOD_ICMP_ECHO;
+    case ProbeMethod::kTcpSyn:
+      return v1::PROBE_METHOD_TCP_SYN;
+    case ProbeMethod::kUdp:
+      return v1::PROBE_METHOD_UDP;
+  }
+  return v1::PROBE_METHOD_UNSPECIFIED;
+}
+
+std::optional<ProbeMethod> FromProto(v1::ProbeMethod method) {
+  switch (method) {
+    case v1::PROBE_METHOD_ICMP_ECHO:
+      return ProbeMethod::kIcmpEcho;
+    case v1::PROBE_METHOD_TCP_SYN:
+      return ProbeMethod::kTcpSyn;
+    case v1::PROBE_METHOD_UDP:
+      return ProbeMethod::kUdp;
+    default:
+      return std::nullopt;
+  }
+}
+
 v1::ProbeState ToProto(ProbeState state) {
   switch (state) {
     case ProbeState::kAnswered:
@@ -61,6 +86,8 @@ v1::ProbeState ToProto(ProbeState state) {
       return v1::PROBE_STATE_SILENT;
     case ProbeState::kUnreachable:
       return v1::PROBE_STATE_UNREACHABLE;
+    case ProbeState::kTimeExceeded:
+      return v1::PROBE_STATE_TIME_EXCEEDED;
     case ProbeState::kProhibited:
       return v1::PROBE_STATE_PROHIBITED;
     case ProbeState::kNotSent:
@@ -126,10 +153,9 @@ void Fill(const ProbeReport& report, v1::ProbeReport* out) {
   out->set_age_nanos(Nanos(report.age));
   for (const ProbeTryResult& result : report.tries) {
     v1::ProbeTryResult* to = out->add_tries();
-    to->mutable_attempt()->set_method(result.attempt.method == ProbeMethod::kIcmpEcho
-                                          ? v1::PROBE_METHOD_ICMP_ECHO
-                                          : v1::PROBE_METHOD_TCP_SYN);
+    to->mutable_attempt()->set_method(ToProto(result.attempt.method));
     to->mutable_attempt()->set_port(result.attempt.port);
+    to->mutable_attempt()->set_flow(result.attempt.flow);
     to->set_state(ToProto(result.state));
     to->set_rtt_nanos(Nanos(result.rtt));
     if (result.reporter) {
@@ -138,6 +164,10 @@ void Fill(const ProbeReport& report, v1::ProbeReport* out) {
     to->set_icmp_type(result.icmp_type);
     to->set_icmp_code(result.icmp_code);
     to->set_detail(Text(result.detail));
+    if (result.redirect) {
+      to->mutable_redirect()->set_router(Bytes(result.redirect->router));
+      to->mutable_redirect()->set_gateway(Bytes(result.redirect->gateway));
+    }
   }
 }
 
@@ -235,13 +265,16 @@ Result<ProbeOrder> FromProto(const v1::ProbeOrder& order) {
   out.spacing = Duration(order.spacing_nanos());
   out.timeout = Duration(order.timeout_nanos());
   for (const v1::ProbeTry& probe : order.tries()) {
-    const bool icmp = probe.method() == v1::PROBE_METHOD_ICMP_ECHO;
-    if ((!icmp && probe.method() != v1::PROBE_METHOD_TCP_SYN) ||
-        (!icmp && (probe.port() == 0 || probe.port() > 65535))) {
+    const auto method = FromProto(probe.method());
+    const bool ports = method != ProbeMethod::kIcmpEcho;
+    if (!method || (ports && (probe.port() == 0 || probe.port() > 65535))) {
       return refuse("a try has an unknown method or no port");
     }
-    out.tries.push_back({icmp ? ProbeMethod::kIcmpEcho : ProbeMethod::kTcpSyn,
-                         static_cast<uint16_t>(icmp ? 0 : probe.port())});
+    if (probe.flow() > 65535) {
+      return refuse("a try names a flow beyond 65535");
+    }
+    out.tries.push_back({*method, static_cast<uint16_t>(ports ? probe.port() : 0),
+                         static_cast<uint16_t>(probe.flow())});
   }
   return out;
 }

@@ -1,15 +1,24 @@
 // The exact table of probes in flight: gives each probe its identity, and says of each answer
 // whether it answers one of them. An answer counts only if the table and the keyed tag agree.
-// Probes whose order has ended are remembered a while, so that late and repeated answers can be
-// told from forged ones. Pure; owned by the probe thread. Bounded: `capacity` probes in all,
-// forgetting the ended ones first, oldest first.
+// Probes that nobody waits for any more are remembered a while, so that late and repeated answers
+// can be told from forged ones. Pure; owned by the probe thread. Bounded: `capacity` probes in all,
+// 96 bytes each, forgetting the ended ones first, oldest first.
+//
+// What must agree, besides method, target and the target's port:
+//   echo reply         identifier, sequence, and the payload's id and tag
+//   SYN-ACK, RST       our port, and the acknowledged sequence number (32 bits, keyed)
+//   UDP reply          our port (keyed); it names no probe: the last one of the flow is answered
+//   quote in an error  our port and the sequence; where a NAT has changed our port or the checksum:
+//                      the payload's id and tag, TCP's 32-bit sequence, or for UDP the IP
+//                      identification. A tag that is there must be right.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <unordered_map>
+#include <vector>
 
+#include "common/siphash.h"
 #include "common/time.h"
 #include "sensor/probe/tagger.h"
 
@@ -17,82 +26,110 @@ namespace parallax::sensor {
 
 // On whose behalf a probe was sent; handed back with its answer.
 struct ProbeOwner {
-  enum class Kind : uint8_t { kOrder, kGateway };
+  enum class Kind : uint8_t { kOrder, kGateway, kSweep, kTrace };
+  static constexpr size_t kKinds = 4;
   Kind kind = Kind::kOrder;
-  uint64_t serial = 0;  // the owner's own number
   uint32_t index = 0;   // kOrder: which try
+  uint64_t serial = 0;  // the owner's own number
 };
 
 struct AnswerCounts {
   uint64_t accepted = 0;
-  uint64_t late = 0;       // to a probe of ours whose order has ended
+  uint64_t late = 0;       // to a probe of ours that was no longer waited for
   uint64_t duplicate = 0;  // to a probe of ours that was answered already
   uint64_t forged = 0;     // for a flow of ours, but tag, acknowledgement or source is wrong
   uint64_t foreign = 0;    // somebody else's ping or connection
 };
 
+// What an answer belongs to.
+struct ProbeMatch {
+  ProbeOwner owner;
+  uint64_t probe_id = 0;
+  Duration rtt{};
+  uint8_t ttl = 0;    // that the probe was sent with
+  bool nat = false;   // the quote has another source port or checksum than we sent
+  bool late = false;  // the probe was closed before: evidence, but not an answer in time
+};
+
 class ProbeLedger {
  public:
-  // What an accepted answer belongs to.
-  struct Match {
-    ProbeOwner owner;
-    Duration rtt{};
-  };
-
   ProbeLedger(const ProbeTagger& tagger, size_t capacity);
 
   // A new probe, in flight from `now` on; nullopt if `capacity` probes are in flight.
   std::optional<Probe> Open(const IpAddress& target, uint32_t scope, const ProbeTry& attempt,
-                            const ProbeOwner& owner, MonoTime now);
+                            uint8_t ttl, const ProbeOwner& owner, MonoTime now);
 
   // The exact time at which the probe left, where it is known better than at Open.
   void SetSent(uint64_t probe_id, MonoTime at);
 
-  // No answer to the probe is wanted any more.
+  // No answer to the probe is waited for any more.
   void Close(uint64_t probe_id, MonoTime now);
 
-  // The answer's match if it counts; else it has been counted as what it is. The first error and
-  // the first proper answer to a probe count.
-  std::optional<Match> OnAnswer(const Answer& answer, MonoTime received);
+  // Whose answer it is, if it is one of ours: accepted, or `late`. Else nullopt, and it has been
+  // counted as what it is. Of each probe the first error, the first redirect and the first proper
+  // answer count; the rest are duplicates.
+  std::optional<ProbeMatch> OnAnswer(const Answer& answer, MonoTime received);
 
   const AnswerCounts& counts() const { return counts_; }
-  size_t size() const { return entries_.size(); }
+  size_t in_flight() const { return in_flight_; }
+  size_t capacity() const { return capacity_; }
 
  private:
-  // The fields that an answer brings back.
-  struct WireKey {
-    IpAddress target;
-    ProbeTry attempt;
-    uint16_t flow_port = 0;
-    uint32_t sequence = 0;
-    bool operator==(const WireKey&) const = default;
-  };
-  struct WireKeyHash {
-    size_t operator()(const WireKey& key) const;
-  };
+  using Slot = uint32_t;
+
   struct Entry {
-    Probe probe;
+    Probe probe;  // probe.id == 0: the slot is free
     ProbeOwner owner;
     MonoTime sent;
-    bool open = true;
+    bool open = false;
     bool answered = false;
     bool errored = false;
+    bool redirected = false;
   };
   struct Ended {
     MonoTime forget_at;
     uint64_t probe_id;
   };
 
-  static WireKey KeyOf(const Probe& probe);
+  // Hash -> slot: open addressing, several slots may share a hash.
+  class SlotIndex {
+   public:
+    explicit SlotIndex(size_t capacity);
+    void Insert(uint64_t hash, Slot slot);
+    void Erase(uint64_t hash, Slot slot);
+    // The slots under `hash`, in no particular order, until `visit` returns true.
+    template <typename Visit>
+    bool Find(uint64_t hash, Visit&& visit) const;
+
+   private:
+    static constexpr Slot kNone = UINT32_MAX;
+    struct Cell {
+      uint64_t hash = 0;
+      Slot slot = kNone;
+    };
+    void Grow();
+    std::vector<Cell> cells_;  // a power of two of them, at most half in use
+    size_t used_ = 0;
+  };
+
+  uint64_t WireHash(const IpAddress& target, ProbeMethod method, uint16_t port,
+                    uint32_t sequence) const;
+  Entry* FindById(uint64_t probe_id);
+  Entry* FindBySequence(const Answer& answer, uint32_t sequence);
+  Entry* FindMatch(const Answer& answer);
   void ForgetOldest();
   void CountUnmatched(const Answer& answer);
 
   const ProbeTagger& tagger_;
   const size_t capacity_;
-  uint64_t next_id_ = 1;
-  std::unordered_map<uint64_t, Entry> entries_;  // by probe id
-  std::unordered_map<WireKey, uint64_t, WireKeyHash> by_wire_;
+  const HashKey key_ = ProcessHashKey();
+  uint64_t next_number_ = 1;
+  std::vector<Entry> entries_;  // grows with need
+  std::vector<Slot> free_;
+  SlotIndex by_wire_;
+  SlotIndex by_flow_;        // UDP: replies name no probe
   std::deque<Ended> ended_;  // in the order in which they ended
+  size_t in_flight_ = 0;
   AnswerCounts counts_;
 };
 

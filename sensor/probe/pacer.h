@@ -1,19 +1,23 @@
-// Limits the sending of probes: in all, and per target. Token buckets that never save up: after a
-// pause sending goes on at the rate, it does not catch up. Pure; owned by the probe thread.
+// Limits the sending of probes: in all, per /24 (IPv4) or /64 (IPv6), and per target. Token buckets
+// that never save up: after a pause sending goes on at the rate, it does not catch up. Pure; owned
+// by the probe thread.
 //
-// In any window of length W at most 1 + W * rate probes are sent, and with rates above 500 per
-// second at most W * rate + rate * 2 ms (room for the timer's coarseness, no more).
+// In any second at most `rate` probes are sent, and at least 0.99 of it while there are enough of
+// them to send: a bucket runs at rate / 1.003 and lets a probe go up to 2 ms before its time, so
+// that a coarse timer costs nothing.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "common/ip.h"
+#include "common/siphash.h"
 #include "common/time.h"
 
 namespace parallax::sensor {
 
 // One token bucket, kept as the time of the next token (the "virtual scheduling" form of GCRA,
-// ITU-T I.371).
+// ITU-T I.371). Rates are taken to lie between one in 1000 s and ten million per second.
 class TokenBucket {
  public:
   explicit TokenBucket(double per_second);
@@ -22,35 +26,65 @@ class TokenBucket {
 
  private:
   Duration interval_;
-  Duration slack_;  // how far `next_` may lie behind: the burst
   MonoTime next_ = MonoTime::min();
 };
 
+struct PaceRates {
+  double all = 100;
+  double per_prefix = 20;
+  double per_target = 5;
+  bool operator==(const PaceRates&) const = default;
+};
+
+enum class PaceLimit : uint8_t { kAll, kPrefix, kTarget };
+
 class Pacer {
  public:
-  // Rates are taken to lie between one in 1000 s and a million per second.
-  Pacer(double per_second, double per_target_per_second);
+  explicit Pacer(const PaceRates& rates);
 
-  // The earliest time at which a probe to anybody, or to `target`, may be sent; `now` or earlier
-  // means at once. A full per-target table delays rather than forgets a limit.
+  // The earliest time at which a probe to `target` may be sent, and which limit says so; `at` <=
+  // `now` means at once. A full table delays rather than forgets a limit.
+  struct Word {
+    MonoTime at;
+    PaceLimit limit;
+  };
+  Word Next(const IpAddress& target, MonoTime now) const;
   MonoTime NextForAll() const { return all_.next(); }
-  MonoTime NextFor(const IpAddress& target, MonoTime now) const;
 
-  // Counts a probe to `target`. REQUIRES: both of the above are <= now.
+  // Counts a probe to `target`. REQUIRES: Next(target, now).at <= now.
   void Take(const IpAddress& target, MonoTime now);
 
- private:
-  static constexpr size_t kWays = 8;
-  static constexpr size_t kSets = 1024;
-  struct Slot {
-    IpAddress target;
-    MonoTime next = MonoTime::min();  // in the past: the slot is free
-  };
-  size_t SetOf(const IpAddress& target) const;
+  // Other rates from here on; what was taken stays taken.
+  void SetRates(const PaceRates& rates);
+  const PaceRates& rates() const { return rates_; }
 
+ private:
+  // The buckets of many keys, each with the same rate: a set-associative table of next times.
+  class KeyedBuckets {
+   public:
+    explicit KeyedBuckets(double per_second, double all_per_second);
+    MonoTime Next(uint64_t key, MonoTime now) const;
+    void Take(uint64_t key, MonoTime now);
+    void SetRate(double per_second) ;
+
+   private:
+    static constexpr size_t kWays = 8;
+    struct Slot {
+      uint64_t key = 0;
+      MonoTime next = MonoTime::min();  // in the past: the slot is free
+    };
+    Duration interval_;
+    std::vector<Slot> slots_;
+  };
+
+  uint64_t TargetKey(const IpAddress& target) const;
+  uint64_t PrefixKey(const IpAddress& target) const;
+
+  PaceRates rates_;
+  HashKey key_ = ProcessHashKey();
   TokenBucket all_;
-  Duration target_interval_;
-  std::vector<Slot> slots_;
+  KeyedBuckets prefixes_;
+  KeyedBuckets targets_;
 };
 
 }  // namespace parallax::sensor

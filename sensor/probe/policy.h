@@ -2,30 +2,62 @@
 // collector cannot change. Checked last, right before a probe is sent. Pure.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/ip.h"
 #include "common/records.h"
 
 namespace parallax::sensor {
 
+// Inclusive.
+struct PortSpan {
+  uint16_t first = 0;
+  uint16_t last = 0;
+  bool operator==(const PortSpan&) const = default;
+};
+
 struct Policy {
-  double packets_per_second = 100;  // in all
-  double per_target_per_second = 2;
-  PrefixSet allow;  // nothing outside is probed
-  PrefixSet deny;   // beats `allow`
+  // In any second at most so many packets: in all, to one /24 (IPv4) or /64 (IPv6), to one target.
+  double packets_per_second = 100;
+  double per_prefix_per_second = 20;
+  double per_target_per_second = 5;
+  // Nothing outside is probed. A special-purpose range (special_purpose.h) is only probed where
+  // `allow` names it, or a part of it: 0.0.0.0/0 does not.
+  PrefixSet allow;
+  PrefixSet deny;  // beats `allow`
+  bool icmp = true;
+  bool tcp = true;
+  bool udp = true;
+  bool trace = true;  // probes whose TTL is meant to run out
+  std::vector<PortSpan> tcp_ports = {{1, 65535}};
+  std::vector<PortSpan> udp_ports = {{1, 65535}};
+  std::string contact;  // told in each probe's payload: a mail address or URL
   bool operator==(const Policy&) const = default;
 };
 
-struct PolicyVerdict {
-  bool allowed = false;
-  std::string_view reason;  // why not, in a few words; empty if allowed
+// Why the policy refuses a probe.
+enum class Refusal : uint8_t {
+  kNone,            // it does not
+  kNoPolicy,        // there is none
+  kNotRemote,       // loopback, multicast, link-local, IPv4-mapped...: no remote host's address
+  kSpecialPurpose,  // in a special-purpose range that `allow` does not name
+  kDenied,
+  kNotAllowed,
+  kMethod,
+  kPort,
 };
+inline constexpr size_t kRefusals = 8;
+// A short sentence for people, e.g. "denied by this sensor's policy"; empty for kNone.
+std::string_view Describe(Refusal refusal);
+// For counters: "denied"; "none" for kNone.
+std::string_view ToString(Refusal refusal);
 
-// Addresses that can be no remote host (loopback, multicast, link-local, IPv4-mapped...) are
-// refused whatever the policy says.
-PolicyVerdict Check(const Policy& policy, const IpAddress& target, ProbeMethod method,
-                    uint16_t port);
+// `limited_ttl`: the probe is meant to end at a router.
+Refusal Check(const Policy& policy, const IpAddress& target, const ProbeTry& attempt,
+              bool limited_ttl);
 
 }  // namespace parallax::sensor

@@ -30,25 +30,36 @@ PortRange ProbePorts(PortRange ephemeral);
 
 class ProbeTagger {
  public:
-  ProbeTagger(const HashKey& flow_key, const HashKey& secret, PortRange ports)
-      : flow_key_(flow_key), secret_(secret), ports_(ports) {}
+  // `ports`: source ports of TCP and UDP probes. `icmp_ids`: identifiers of ICMP probes.
+  ProbeTagger(const HashKey& flow_key, const HashKey& secret, PortRange ports,
+              PortRange icmp_ids = {0, 65535})
+      : flow_key_(flow_key), secret_(secret), ports_(ports), icmp_ids_(icmp_ids) {}
 
   // The probe with this id: a function of the arguments and the keys alone.
-  Probe Make(uint64_t id, const IpAddress& target, uint32_t scope, const ProbeTry& attempt) const;
+  Probe Make(uint64_t id, const IpAddress& target, uint32_t scope, const ProbeTry& attempt,
+             uint8_t ttl) const;
 
-  // The flow's TCP source port or ICMP identifier.
+  // The flow's source port or ICMP identifier. Different flows to one target have different ones,
+  // as far as there are enough; UDP uses the first kUdpPorts ports only.
   uint16_t FlowPort(const IpAddress& target, const ProbeTry& attempt) const;
 
-  // The answer's echo payload was made by us, for this target, identifier and sequence. Needs no
-  // memory of the probe.
-  bool EchoTagIsOurs(const Answer& answer) const;
+  // The payload was made by us for the probe that the answer names. Needs no memory of the probe.
+  bool TagIsOurs(const Answer& answer) const;
+
+  // No program of this host but us would be answered there.
+  bool OwnsFlow(const Answer& answer) const;
 
   const PortRange& ports() const { return ports_; }
+  PortRange udp_ports() const;
+  static constexpr uint32_t kUdpPorts = 512;
 
  private:
+  const PortRange& RangeOf(ProbeMethod method) const;
+
   HashKey flow_key_;
   HashKey secret_;
   PortRange ports_;
+  PortRange icmp_ids_;
 };
 
 }  // namespace parallax::sensor

@@ -1,0 +1,74 @@
+// The one way a probe gets out: the policy first, then the pacer, then an entry in the ledger. Who
+// wants to probe asks here for every single packet, and what the gate lets pass is sent at once.
+// Pure; owned by the probe thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "sensor/probe/ledger.h"
+#include "sensor/probe/pacer.h"
+#include "sensor/probe/policy.h"
+
+namespace parallax::sensor {
+
+struct ProbeRequest {
+  IpAddress target;
+  ProbeTry attempt;
+  uint8_t ttl = 0;  // 0: kDefaultTtl; else the probe is meant to end on its way (a trace)
+  ProbeOwner owner;
+  // The host's own gateway: the policy's prefixes do not apply, its rates do.
+  bool own_gateway = false;
+  uint32_t scope = 0;  // interface index of a link-local gateway
+};
+
+// A probe to put on the wire at once.
+struct ProbeSend {
+  Probe probe;
+  ProbeOwner owner;
+};
+
+enum class GateWord : uint8_t { kSent, kLater, kRefused, kFull };
+
+struct GateAnswer {
+  GateWord word = GateWord::kRefused;
+  uint64_t probe_id = 0;                // kSent
+  MonoTime at;                          // kLater: not before
+  PaceLimit limit = PaceLimit::kAll;    // kLater: whose
+  Refusal refusal = Refusal::kNone;     // kRefused
+};
+
+class ProbeGate {
+ public:
+  // Without a policy everything is refused (kNoPolicy). `extra_limit`: a rate over all below the
+  // policy's, for example --rate; 0: none.
+  ProbeGate(ProbeLedger& ledger, const std::optional<Policy>& policy, double extra_limit = 0);
+
+  // kSent: the probe is in `sends` and in the ledger, and is to be sent before anything else
+  // happens. kFull: too many probes are in flight.
+  GateAnswer Ask(const ProbeRequest& request, MonoTime now, std::vector<ProbeSend>& sends);
+
+  // Another policy from here on, or none.
+  void SetPolicy(const std::optional<Policy>& policy);
+  const std::optional<Policy>& policy() const { return policy_; }
+
+  MonoTime NextForAll() const { return pacer_.NextForAll(); }
+  // By Refusal; kNone counts nothing.
+  const std::array<uint64_t, kRefusals>& refusals() const { return refusals_; }
+  uint64_t refused() const;
+
+  ProbeLedger& ledger() { return ledger_; }
+
+ private:
+  ProbeLedger& ledger_;
+  std::optional<Policy> policy_;
+  double extra_limit_;
+  Pacer pacer_;
+  std::array<uint64_t, kRefusals> refusals_{};
+};
+
+}  // namespace parallax::sensor

@@ -1,0 +1,36 @@
+// Where probes leave the host and their answers come in. Two kinds: raw sockets (raw_port.h), and
+// what an unprivileged process can do (plain_port.h). Not thread-safe; owned by the probe thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/time.h"
+#include "sensor/probe/answer.h"
+#include "sensor/probe/packet.h"
+
+namespace parallax::sensor {
+
+class ProbePort {
+ public:
+  using Handler = std::function<void(const Answer& answer, MonoTime received)>;
+
+  virtual ~ProbePort() = default;
+
+  // Sends the probes in order. errors[i] becomes 0, or the errno with which the kernel refused
+  // probe i, and sent[i] when it left. REQUIRES: three spans of one size.
+  virtual void Send(std::span<const Probe> probes, std::span<int> errors,
+                    std::span<MonoTime> sent) = 0;
+
+  // Reads what has arrived, a bounded number of packets, and hands on what may be an answer, with
+  // the time at which the kernel received it. True: there may be more.
+  virtual bool Receive(const Handler& handle) = 0;
+
+  // The descriptors to wait on for reading; they may change with every call of Send or Receive.
+  virtual std::vector<int> descriptors() const = 0;
+};
+
+}  // namespace parallax::sensor
