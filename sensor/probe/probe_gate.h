@@ -36,10 +36,10 @@ enum class GateWord : uint8_t { kSent, kLater, kRefused, kFull };
 
 struct GateAnswer {
   GateWord word = GateWord::kRefused;
-  uint64_t probe_id = 0;                // kSent
-  MonoTime at;                          // kLater: not before
-  PaceLimit limit = PaceLimit::kAll;    // kLater: whose
-  Refusal refusal = Refusal::kNone;     // kRefused
+  uint64_t probe_id = 0;              // kSent
+  MonoTime at{};                      // kLater: not before
+  PaceLimit limit = PaceLimit::kAll;  // kLater: whose
+  Refusal refusal = Refusal::kNone;   // kRefused
 };
 
 class ProbeGate {
@@ -51,6 +51,9 @@ class ProbeGate {
   // kSent: the probe is in `sends` and in the ledger, and is to be sent before anything else
   // happens. kFull: too many probes are in flight.
   GateAnswer Ask(const ProbeRequest& request, MonoTime now, std::vector<ProbeSend>& sends);
+
+  // What the policy says of such a probe. Counts nothing.
+  Refusal Judge(const IpAddress& target, const ProbeTry& attempt, bool limited_ttl) const;
 
   // Another policy from here on, or none.
   void SetPolicy(const std::optional<Policy>& policy);
@@ -64,6 +67,8 @@ class ProbeGate {
   ProbeLedger& ledger() { return ledger_; }
 
  private:
+  GateAnswer Refuse(Refusal refusal);
+
   ProbeLedger& ledger_;
   std::optional<Policy> policy_;
   double extra_limit_;
