@@ -2,6 +2,7 @@
 
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -19,6 +20,8 @@ constexpr int kSmallBuffer = 1 << 20;
 constexpr size_t kMaxPacket = 1536;  // larger than any answer to our small probes
 constexpr size_t kBatch = 64;
 constexpr size_t kMostPerSocket = 256;
+constexpr int kMostWaits = 10;  // a batch
+constexpr int kWaitMs = 10;
 
 }  // namespace
 
@@ -211,11 +214,19 @@ int RawPort::Prepare(const Probe& probe, size_t slot) {
 
 void RawPort::Flush(int fd, std::span<const size_t> members, std::span<int> errors) {
   size_t done = 0;
+  int waits = 0;
   while (done < members.size()) {
     const int count = sendmmsg(fd, &out_->messages[done],
                                static_cast<unsigned>(members.size() - done), MSG_DONTWAIT);
     if (count > 0) {
       done += static_cast<size_t>(count);
+    } else if (errno == EAGAIN || errno == ENOBUFS) {
+      // The kernel's queue is full: wait until it has room.
+      const int full = errno;
+      pollfd writable{fd, POLLOUT, 0};
+      if (++waits > kMostWaits || poll(&writable, 1, kWaitMs) < 0) {
+        errors[members[done++]] = full;
+      }
     } else if (errno != EINTR) {
       errors[members[done++]] = errno;
     }
@@ -239,12 +250,12 @@ void RawPort::Send(std::span<const Probe> probes, std::span<int> errors,
     const MonoTime start = Now().mono;
     Flush(fd, std::span(members).first(count), errors);
     // They left one after the other.
-    const Duration each = count == 0 ? Duration::zero() : (Now().mono - start) / count;
+    const Duration each = count == 0 ? Duration::zero() : (Now().mono - start) / static_cast<int64_t>(count);
     for (size_t i = first; i < next; ++i) {
       sent[i] = start;
     }
     for (size_t i = 0; i < count; ++i) {
-      sent[members[i]] = start + each * i;
+      sent[members[i]] = start + each * static_cast<int64_t>(i);
     }
   }
 }
