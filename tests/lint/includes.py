@@ -24,9 +24,9 @@ MAX_LINES = 450
 # Folders and files of decision code (DESIGN section 4).
 PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "sensor/capture/decode*",
         "sensor/capture/bpf_program*", "sensor/probe/packet*", "sensor/probe/pacer*",
-        "sensor/probe/policy.*", "sensor/probe/prober*", "sensor/probe/answer*",
-        "sensor/probe/tagger*", "sensor/probe/ledger*", "sensor/probe/gateway_watch*",
-        "sensor/capture/link_type*", "sensor/capture/segment*")
+        "sensor/probe/policy.*", "sensor/probe/special_purpose*", "sensor/probe/prober*",
+        "sensor/probe/answer*", "sensor/probe/tagger*", "sensor/probe/ledger*",
+        "sensor/probe/gateway_watch*", "sensor/capture/link_type*", "sensor/capture/segment*")
 
 # Headers that touch the world. Matched against the text between <> or "".
 WORLD = re.compile(
