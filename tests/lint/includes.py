@@ -25,6 +25,7 @@ MAX_LINES = 450
 PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "sensor/capture/decode*",
         "sensor/capture/bpf_program*", "sensor/probe/packet*", "sensor/probe/pacer*",
         "sensor/probe/policy.*", "sensor/probe/prober*", "sensor/probe/answer*",
+        "sensor/probe/icmp_extension*", "sensor/probe/byte_view.h",
         "sensor/probe/tagger*", "sensor/probe/ledger*", "sensor/probe/gateway_watch*",
         "sensor/capture/link_type*", "sensor/capture/segment*")
 
