@@ -27,6 +27,7 @@ PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "senso
         "sensor/probe/policy.*", "sensor/probe/prober*", "sensor/probe/answer*",
         "sensor/probe/icmp_extension*", "sensor/probe/byte_view.h",
         "sensor/probe/tagger*", "sensor/probe/ledger*", "sensor/probe/gateway_watch*",
+        "sensor/probe/stripped_error*", "sensor/probe/udp_history*",
         "sensor/capture/link_type*", "sensor/capture/segment*")
 
 # Headers that touch the world. Matched against the text between <> or "".
