@@ -154,14 +154,9 @@ Result<std::unique_ptr<ProbeEngine>> OpenProbes(const SensorConfig& config,
   ProbeEngineOptions options;
   options.policy = LoadPolicy(config.probe.policy_file);
   options.flow_key = StableFlowKey(name);
-  if (!options.policy) {
-    LogError("{}; this sensor does not probe", options.policy.error().message);
-  }
-  auto engine = ProbeEngine::Open(options);
-  if (!engine && options.policy) {
-    LogError("{}; this sensor does not probe", engine.error().message);
-    options.policy = tl::make_unexpected(engine.error());
-    engine = ProbeEngine::Open(options);
+  auto engine = ProbeEngine::Open(std::move(options));
+  if (engine && !(*engine)->Health().probing) {
+    LogError("{}; this sensor does not probe", (*engine)->Health().problem);
   }
   return engine;
 }

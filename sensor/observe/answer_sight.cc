@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "sensor/observe/address_hash.h"
+#include "common/address_hash.h"
 
 namespace parallax::sensor {
 namespace {

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <utility>
 
-#include "sensor/observe/address_hash.h"
+#include "common/address_hash.h"
 
 namespace parallax::sensor {
 namespace {

@@ -1,101 +1,150 @@
 #include "sensor/probe/answer.h"
 
+#include <algorithm>
+
+#include "sensor/probe/byte_view.h"
+#include "sensor/probe/icmp_extension.h"
 #include "sensor/probe/packet.h"
 
 namespace parallax::sensor {
 namespace {
 
-constexpr size_t kIpv4HeaderBytes = 20;
 constexpr size_t kIpv6HeaderBytes = 40;
 constexpr size_t kTcpHeaderBytes = 20;
+constexpr size_t kIcmpHeaderBytes = 8;
 constexpr size_t kQuotedTransportBytes = 8;
 constexpr size_t kMaxExtensionHeaders = 8;
+
 constexpr uint8_t kTcpRst = 0x04;
 constexpr uint8_t kTcpSyn = 0x02;
 constexpr uint8_t kTcpAck = 0x10;
 
-// Reads big-endian numbers at offsets. The caller checks Has() first.
-class Bytes {
- public:
-  explicit Bytes(std::span<const uint8_t> data) : data_(data) {}
-  bool Has(size_t count) const { return data_.size() >= count; }
-  size_t size() const { return data_.size(); }
-  uint8_t U8(size_t at) const { return data_[at]; }
-  uint16_t U16(size_t at) const { return static_cast<uint16_t>(data_[at] << 8 | data_[at + 1]); }
-  uint32_t U32(size_t at) const { return uint32_t{U16(at)} << 16 | U16(at + 2); }
-  uint64_t U64(size_t at) const { return uint64_t{U32(at)} << 32 | U32(at + 4); }
-  std::span<const uint8_t> From(size_t at) const { return data_.subspan(at); }
-  IpAddress V4At(size_t at) const { return *IpAddress::FromBytes(data_.subspan(at, 4)); }
-  IpAddress V6At(size_t at) const { return *IpAddress::FromBytes(data_.subspan(at, 16)); }
+// RFC 792, RFC 4443, RFC 4861.
+constexpr uint8_t kEchoReplyV4 = 0;
+constexpr uint8_t kUnreachableV4 = 3;
+constexpr uint8_t kRedirectV4 = 5;
+constexpr uint8_t kEchoRequestV4 = 8;
+constexpr uint8_t kTimeExceededV4 = 11;
+constexpr uint8_t kParameterProblemV4 = 12;
+constexpr uint8_t kUnreachableV6 = 1;
+constexpr uint8_t kTimeExceededV6 = 3;
+constexpr uint8_t kParameterProblemV6 = 4;
+constexpr uint8_t kEchoRequestV6 = 128;
+constexpr uint8_t kEchoReplyV6 = 129;
+constexpr uint8_t kRedirectV6 = 137;
 
- private:
-  std::span<const uint8_t> data_;
-};
-
-std::optional<EchoTag> ReadEchoTag(Bytes icmp) {
-  if (!icmp.Has(kEchoHeaderBytes + kEchoTagBytes)) {
+// After the 8-byte header of ICMP echo and UDP.
+std::optional<PayloadTag> ReadTag(ByteView transport) {
+  constexpr size_t kAt = kEchoHeaderBytes;
+  constexpr size_t kEnd = kAt + kPayloadTagBytes;
+  static_assert(kEchoHeaderBytes == kUdpHeaderBytes);
+  if (!transport.Has(kEnd)) {
     return std::nullopt;
   }
-  const EchoTag tag{icmp.U64(kEchoHeaderBytes), icmp.U64(kEchoHeaderBytes + 8)};
-  // A short quote padded with zeros (RFC 4884 section 5.1) holds no tag; probe ids are never 0.
-  return tag.probe_id == 0 && tag.tag == 0 ? std::nullopt : std::optional(tag);
+  const PayloadTag tag{transport.U64(kAt), transport.U64(kAt + 8)};
+  if (tag.probe_id == 0 && tag.tag == 0) {
+    return std::nullopt;
+  }
+  // A short quote is padded with zeros (RFC 4884 section 5.1), perhaps from within the tag on. If
+  // it were longer than the tag, our payload's text would follow.
+  const auto rest = transport.From(kEnd - 1).span();
+  const bool padded =
+      rest.size() > 1 && std::all_of(rest.begin(), rest.end(), [](uint8_t b) { return b == 0; });
+  return padded ? std::nullopt : std::optional(tag);
 }
 
-std::optional<Answer> ReadEchoReply(const IpAddress& source, Bytes icmp) {
-  if (!icmp.Has(kEchoHeaderBytes) || icmp.U8(1) != 0) {
-    return std::nullopt;
-  }
+Answer FromTarget(AnswerKind kind, const IpAddress& source, uint8_t ttl, ProbeMethod method) {
   Answer answer;
-  answer.kind = AnswerKind::kEchoReply;
+  answer.kind = kind;
   answer.source = source;
+  answer.ttl = ttl;
   answer.target = source;
-  answer.flow_port = icmp.U16(4);
-  answer.sequence = icmp.U16(6);
-  answer.echo = ReadEchoTag(icmp);
+  answer.method = method;
   return answer;
 }
 
-std::optional<Answer> ReadTcp(const IpAddress& source, Bytes tcp) {
+std::optional<Answer> ReadEchoReply(const IpAddress& source, uint8_t ttl, ByteView icmp) {
+  if (!icmp.Has(kEchoHeaderBytes) || icmp.U8(1) != 0) {
+    return std::nullopt;
+  }
+  Answer answer = FromTarget(AnswerKind::kEchoReply, source, ttl, ProbeMethod::kIcmpEcho);
+  answer.flow_port = icmp.U16(4);
+  answer.sequence = icmp.U16(6);
+  answer.tag = ReadTag(icmp);
+  return answer;
+}
+
+std::optional<Answer> ReadTcp(const IpAddress& source, uint8_t ttl, ByteView tcp) {
   if (!tcp.Has(kTcpHeaderBytes)) {
     return std::nullopt;
   }
-  // An answer to a SYN always acknowledges it (RFC 9293 3.10.7.3): a bare RST is somebody's guess.
+  const size_t header = size_t{tcp.U8(12)} >> 4 << 2;
+  if (header < kTcpHeaderBytes || !tcp.Has(header)) {
+    return std::nullopt;
+  }
+  // An answer to a SYN always acknowledges it (RFC 9293 3.10.7): a bare RST is somebody's guess.
   const uint8_t flags = tcp.U8(13);
   const bool reset = (flags & kTcpRst) != 0;
   if ((flags & kTcpAck) == 0 || (!reset && (flags & kTcpSyn) == 0)) {
     return std::nullopt;
   }
-  Answer answer;
-  answer.kind = reset ? AnswerKind::kReset : AnswerKind::kSynAck;
-  answer.source = source;
-  answer.target = source;
-  answer.attempt = {ProbeMethod::kTcpSyn, tcp.U16(0)};
+  Answer answer = FromTarget(reset ? AnswerKind::kReset : AnswerKind::kSynAck, source, ttl,
+                             ProbeMethod::kTcpSyn);
+  answer.port = tcp.U16(0);
   answer.flow_port = tcp.U16(2);
   answer.sequence = tcp.U32(8) - 1;
   return answer;
 }
 
-// The first transport bytes of the quoted probe.
-bool ReadQuotedTransport(Bytes transport, uint8_t protocol, uint8_t echo_request, Answer& answer) {
+std::optional<Answer> ReadUdp(const IpAddress& source, uint8_t ttl, ByteView udp) {
+  if (!udp.Has(kUdpHeaderBytes)) {
+    return std::nullopt;
+  }
+  const size_t length = udp.U16(4);
+  if (length < kUdpHeaderBytes || !udp.Has(length)) {
+    return std::nullopt;
+  }
+  Answer answer = FromTarget(AnswerKind::kUdpReply, source, ttl, ProbeMethod::kUdp);
+  answer.port = udp.U16(0);
+  answer.flow_port = udp.U16(2);
+  answer.tag = ReadTag(udp.First(length));
+  return answer;
+}
+
+// The first transport bytes of the quoted probe. The tag is within the first `trusted` bytes, or
+// it is not read.
+bool ReadQuotedTransport(ByteView transport, size_t trusted, uint8_t protocol, Answer& answer) {
   if (!transport.Has(kQuotedTransportBytes)) {
     return false;
   }
   if (protocol == kProtocolTcp) {
-    answer.attempt = {ProbeMethod::kTcpSyn, transport.U16(2)};
+    answer.method = ProbeMethod::kTcpSyn;
+    answer.port = transport.U16(2);
     answer.flow_port = transport.U16(0);
     answer.sequence = transport.U32(4);
     return true;
   }
-  if (transport.U8(0) != echo_request || transport.U8(1) != 0) {
-    return false;
+  if (protocol == kProtocolUdp) {
+    answer.method = ProbeMethod::kUdp;
+    answer.port = transport.U16(2);
+    answer.flow_port = transport.U16(0);
+    answer.quoted_checksum = transport.U16(6);
+    answer.sequence = *answer.quoted_checksum;
+  } else {
+    const uint8_t request = protocol == kProtocolIcmp ? kEchoRequestV4 : kEchoRequestV6;
+    if (transport.U8(0) != request || transport.U8(1) != 0) {
+      return false;
+    }
+    answer.method = ProbeMethod::kIcmpEcho;
+    answer.quoted_checksum = transport.U16(2);
+    answer.flow_port = transport.U16(4);
+    answer.sequence = transport.U16(6);
   }
-  answer.flow_port = transport.U16(4);
-  answer.sequence = transport.U16(6);
-  answer.echo = ReadEchoTag(transport);
+  answer.tag = ReadTag(transport.First(std::min(trusted, transport.size())));
   return true;
 }
 
-bool ReadQuoteV4(Bytes quote, Answer& answer) {
+bool ReadQuoteV4(ByteView quote, size_t trusted, Answer& answer) {
   if (!quote.Has(kIpv4HeaderBytes) || quote.U8(0) >> 4 != 4) {
     return false;
   }
@@ -103,70 +152,88 @@ bool ReadQuoteV4(Bytes quote, Answer& answer) {
   const bool later_fragment = (quote.U16(6) & 0x1fff) != 0;
   const uint8_t protocol = quote.U8(9);
   if (header < kIpv4HeaderBytes || !quote.Has(header) || later_fragment ||
-      (protocol != kProtocolIcmp && protocol != kProtocolTcp)) {
+      (protocol != kProtocolIcmp && protocol != kProtocolTcp && protocol != kProtocolUdp)) {
     return false;
   }
-  answer.from_this_host = quote.V4At(12) == answer.source;
-  answer.target = quote.V4At(16);
-  return ReadQuotedTransport(Bytes(quote.From(header)), protocol, 8, answer);
+  answer.quoted_ip_id = quote.U16(4);
+  answer.quoted_ttl = quote.U8(8);
+  answer.quoted_source = quote.V4(12);
+  answer.target = quote.V4(16);
+  return ReadQuotedTransport(quote.From(header), trusted - std::min(trusted, header), protocol,
+                             answer);
 }
 
-bool ReadQuoteV6(Bytes quote, Answer& answer) {
+// How long the IPv6 extension header `next` is that begins at `header`; 0: no such header, or the
+// transport header is in another fragment. REQUIRES: header.Has(8).
+size_t ExtensionHeaderBytes(uint8_t next, ByteView header) {
+  switch (next) {
+    case 0:    // hop-by-hop options
+    case 43:   // routing
+    case 60:   // destination options
+    case 135:  // mobility
+      return (size_t{header.U8(1)} + 1) * 8;
+    case 44:  // fragment
+      return (header.U16(2) & 0xfff8) == 0 ? 8 : 0;
+    case 51:  // authentication
+      return (size_t{header.U8(1)} + 2) * 4;
+    default:
+      return 0;
+  }
+}
+
+bool ReadQuoteV6(ByteView quote, size_t trusted, Answer& answer) {
   if (!quote.Has(kIpv6HeaderBytes) || quote.U8(0) >> 4 != 6) {
     return false;
   }
-  answer.from_this_host = quote.V6At(8) == answer.source;
-  answer.target = quote.V6At(24);
+  answer.quoted_ttl = quote.U8(7);
+  answer.quoted_source = quote.V6(8);
+  answer.target = quote.V6(24);
   uint8_t next = quote.U8(6);
   size_t at = kIpv6HeaderBytes;
-  for (size_t headers = 0; next != kProtocolTcp && next != kProtocolIcmpv6; ++headers) {
+  for (size_t headers = 0; next != kProtocolTcp && next != kProtocolUdp && next != kProtocolIcmpv6;
+       ++headers) {
     if (headers == kMaxExtensionHeaders || !quote.Has(at + 8)) {
       return false;
     }
-    size_t length = 0;
-    switch (next) {
-      case 0:    // hop-by-hop
-      case 43:   // routing
-      case 60:   // destination options
-      case 135:  // mobility
-        length = (size_t{quote.U8(at + 1)} + 1) * 8;
-        break;
-      case 44:  // fragment
-        if ((quote.U16(at + 2) & 0xfff8) != 0) {
-          return false;
-        }
-        length = 8;
-        break;
-      case 51:  // authentication header
-        length = (size_t{quote.U8(at + 1)} + 2) * 4;
-        break;
-      default:
-        return false;
+    const ByteView header = quote.From(at);
+    const size_t length = ExtensionHeaderBytes(next, header);
+    if (length == 0) {
+      return false;
     }
-    next = quote.U8(at);
+    next = header.U8(0);
     at += length;
   }
-  return at <= quote.size() && ReadQuotedTransport(Bytes(quote.From(at)), next, 128, answer);
+  return quote.Has(at) &&
+         ReadQuotedTransport(quote.From(at), trusted - std::min(trusted, at), next, answer);
 }
 
-// nullopt: no error that ends a probe (redirects, source quench, packet too big, queries).
+bool ReadQuote(ByteView quote, size_t trusted, Answer& answer) {
+  return answer.source.is_v4() ? ReadQuoteV4(quote, trusted, answer)
+                               : ReadQuoteV6(quote, trusted, answer);
+}
+
+// nullopt: no error that ends a probe (source quench, packet too big, queries). A code that nobody
+// has defined still says that the packet went no further.
 std::optional<ErrorMeaning> MeaningV4(uint8_t type, uint8_t code) {
   switch (type) {
-    case 3:
+    case kUnreachableV4:
       switch (code) {
-        case 2:  // protocol, port: what a filter that rejects says in the target's stead
-        case 3:
-        case 9:
-        case 10:
-        case 13:
+        case 2:   // protocol: like the next, what a filter that rejects says in the target's stead
+        case 3:   // port
+        case 9:   // network administratively prohibited
+        case 10:  // host administratively prohibited
+        case 13:  // communication administratively prohibited
+        case 14:  // host precedence violation
+        case 15:  // precedence cutoff
           return ErrorMeaning::kProhibited;
-        case 4:  // fragmentation needed: cannot be about a probe of 74 bytes
+        case 4:  // fragmentation needed: cannot be about a packet as short as ours
           return std::nullopt;
         default:
           return ErrorMeaning::kUnreachable;
       }
-    case 11:
-    case 12:
+    case kTimeExceededV4:  // code 1 is about reassembly: the packet arrived, but in part
+      return code == 0 ? ErrorMeaning::kTimeExceeded : ErrorMeaning::kUnreachable;
+    case kParameterProblemV4:
       return ErrorMeaning::kUnreachable;
     default:
       return std::nullopt;
@@ -175,50 +242,121 @@ std::optional<ErrorMeaning> MeaningV4(uint8_t type, uint8_t code) {
 
 std::optional<ErrorMeaning> MeaningV6(uint8_t type, uint8_t code) {
   switch (type) {
-    case 1:
+    case kUnreachableV6:
       switch (code) {
         case 1:  // administratively prohibited
         case 4:  // port
         case 5:  // source address failed ingress/egress policy
           return ErrorMeaning::kProhibited;
-        default:
+        default:  // with code 6, reject route: the routing table says so, not a filter
           return ErrorMeaning::kUnreachable;
       }
-    case 3:
-    case 4:
+    case kTimeExceededV6:
+      return code == 0 ? ErrorMeaning::kTimeExceeded : ErrorMeaning::kUnreachable;
+    case kParameterProblemV6:
       return ErrorMeaning::kUnreachable;
     default:
       return std::nullopt;
   }
 }
 
-std::optional<Answer> ReadError(const IpAddress& source, Bytes icmp) {
-  if (!icmp.Has(kEchoHeaderBytes)) {
-    return std::nullopt;
-  }
-  Answer answer;
-  answer.kind = AnswerKind::kError;
-  answer.source = source;
-  answer.icmp_type = icmp.U8(0);
-  answer.icmp_code = icmp.U8(1);
-  const bool v4 = source.is_v4();
-  const auto meaning = v4 ? MeaningV4(answer.icmp_type, answer.icmp_code)
-                          : MeaningV6(answer.icmp_type, answer.icmp_code);
+std::optional<Answer> ReadError(const Answer& head, ByteView icmp) {
+  const bool v4 = head.source.is_v4();
+  const auto meaning =
+      v4 ? MeaningV4(head.icmp_type, head.icmp_code) : MeaningV6(head.icmp_type, head.icmp_code);
   if (!meaning) {
     return std::nullopt;
   }
+  Answer answer = head;
+  answer.kind = AnswerKind::kError;
   answer.meaning = *meaning;
-  const Bytes quote(icmp.From(kEchoHeaderBytes));
-  if (!(v4 ? ReadQuoteV4(quote, answer) : ReadQuoteV6(quote, answer))) {
+  const ByteView body = icmp.From(kIcmpHeaderBytes);
+  // The length that RFC 4884 section 4 adds; ICMPv6 parameter problems have a pointer there.
+  QuoteAndExtension parts{.quote = body, .trusted = body.size(), .mpls = {}};
+  if (v4) {
+    parts = SplitQuote(body, size_t{icmp.U8(5)} * 4);
+  } else if (head.icmp_type != kParameterProblemV6) {
+    parts = SplitQuote(body, size_t{icmp.U8(4)} * 8);
+  }
+  answer.mpls = parts.mpls;
+  return ReadQuote(parts.quote, parts.trusted, answer) ? std::optional(answer) : std::nullopt;
+}
+
+// RFC 792.
+std::optional<Answer> ReadRedirectV4(const Answer& head, ByteView icmp) {
+  if (head.icmp_code > 3) {
+    return std::nullopt;
+  }
+  Answer answer = head;
+  answer.kind = AnswerKind::kRedirect;
+  answer.gateway = icmp.V4(4);
+  const ByteView quote = icmp.From(kIcmpHeaderBytes);
+  return ReadQuote(quote, quote.size(), answer) ? std::optional(answer) : std::nullopt;
+}
+
+bool IsLinkLocal(const IpAddress& v6) {
+  return v6.bytes()[0] == 0xfe && (v6.bytes()[1] & 0xc0) == 0x80;
+}
+
+// RFC 4861 sections 4.5 and 8.1: only a neighbour can redirect, and of which packet it speaks only
+// the Redirected Header option tells.
+std::optional<Answer> ReadRedirectV6(const Answer& head, ByteView icmp) {
+  constexpr size_t kFixedBytes = 40;
+  constexpr uint8_t kRedirectedHeader = 4;
+  constexpr size_t kOptionHeaderBytes = 8;
+  constexpr uint8_t kNeighbourHopLimit = 255;
+  const bool from_neighbour =
+      IsLinkLocal(head.source) && (head.ttl == kNeighbourHopLimit || head.ttl == 0);
+  if (!from_neighbour || head.icmp_code != 0 || !icmp.Has(kFixedBytes)) {
+    return std::nullopt;
+  }
+  std::optional<ByteView> quote;
+  for (ByteView options = icmp.From(kFixedBytes); options.size() != 0;) {
+    if (!options.Has(kOptionHeaderBytes)) {
+      return std::nullopt;
+    }
+    const size_t length = size_t{options.U8(1)} * 8;
+    if (length == 0 || !options.Has(length)) {
+      return std::nullopt;
+    }
+    if (options.U8(0) == kRedirectedHeader && !quote) {
+      quote = options.First(length).From(kOptionHeaderBytes);
+    }
+    options = options.From(length);
+  }
+  Answer answer = head;
+  answer.kind = AnswerKind::kRedirect;
+  answer.gateway = icmp.V6(8);
+  const IpAddress destination = icmp.V6(24);
+  if (!quote || !ReadQuote(*quote, quote->size(), answer) || answer.target != destination) {
     return std::nullopt;
   }
   return answer;
 }
 
+std::optional<Answer> ReadIcmp(const IpAddress& source, uint8_t ttl, ByteView icmp) {
+  if (!icmp.Has(kIcmpHeaderBytes)) {
+    return std::nullopt;
+  }
+  Answer head;
+  head.source = source;
+  head.ttl = ttl;
+  head.icmp_type = icmp.U8(0);
+  head.icmp_code = icmp.U8(1);
+  const bool v4 = source.is_v4();
+  if (head.icmp_type == (v4 ? kEchoReplyV4 : kEchoReplyV6)) {
+    return ReadEchoReply(source, ttl, icmp);
+  }
+  if (head.icmp_type == (v4 ? kRedirectV4 : kRedirectV6)) {
+    return v4 ? ReadRedirectV4(head, icmp) : ReadRedirectV6(head, icmp);
+  }
+  return ReadError(head, icmp);
+}
+
 }  // namespace
 
 std::optional<Answer> ParseAnswerV4(std::span<const uint8_t> packet) {
-  const Bytes ip(packet);
+  const ByteView ip(packet);
   if (!ip.Has(kIpv4HeaderBytes) || ip.U8(0) >> 4 != 4) {
     return std::nullopt;
   }
@@ -228,34 +366,43 @@ std::optional<Answer> ParseAnswerV4(std::span<const uint8_t> packet) {
   if (header < kIpv4HeaderBytes || total < header || !ip.Has(total) || fragment) {
     return std::nullopt;
   }
-  const IpAddress source = ip.V4At(12);
-  const Bytes payload(packet.subspan(header, total - header));
+  const uint8_t ttl = ip.U8(8);
+  const IpAddress source = ip.V4(12);
+  const ByteView payload = ip.First(total).From(header);
   switch (ip.U8(9)) {
     case kProtocolTcp:
-      return ReadTcp(source, payload);
+      return ReadTcp(source, ttl, payload);
+    case kProtocolUdp:
+      return ReadUdp(source, ttl, payload);
     case kProtocolIcmp:
-      if (payload.size() == 0 || OnesComplementSum(payload.From(0)) != 0xffff) {
-        return std::nullopt;
-      }
-      return payload.U8(0) == 0 ? ReadEchoReply(source, payload) : ReadError(source, payload);
+      return OnesComplementSum(payload.span()) == 0xffff ? ReadIcmp(source, ttl, payload)
+                                                         : std::nullopt;
     default:
       return std::nullopt;
   }
 }
 
-std::optional<Answer> ParseAnswerV6(const IpAddress& source, uint8_t protocol,
+std::optional<Answer> ParseAnswerV6(const IpAddress& source, uint8_t protocol, uint8_t hop_limit,
                                     std::span<const uint8_t> payload) {
-  const Bytes bytes(payload);
-  if (source.is_v4() || bytes.size() == 0) {
+  const ByteView bytes(payload);
+  if (source.is_v4()) {
     return std::nullopt;
   }
-  if (protocol == kProtocolTcp) {
-    return ReadTcp(source, bytes);
+  switch (protocol) {
+    case kProtocolTcp:
+      return ReadTcp(source, hop_limit, bytes);
+    case kProtocolUdp:
+      return ReadUdp(source, hop_limit, bytes);
+    case kProtocolIcmpv6:
+      return ReadIcmp(source, hop_limit, bytes);
+    default:
+      return std::nullopt;
   }
-  if (protocol != kProtocolIcmpv6) {
-    return std::nullopt;
-  }
-  return bytes.U8(0) == 129 ? ReadEchoReply(source, bytes) : ReadError(source, bytes);
+}
+
+std::optional<Answer> ParseIcmp(const IpAddress& source, uint8_t ttl,
+                                std::span<const uint8_t> message) {
+  return ReadIcmp(source, ttl, ByteView(message));
 }
 
 }  // namespace parallax::sensor

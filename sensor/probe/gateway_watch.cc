@@ -62,56 +62,58 @@ GatewayWatch::Watched* GatewayWatch::Find(uint64_t serial) {
 
 void GatewayWatch::Drop(Watched& watched, MonoTime now) {
   for (const uint64_t probe_id : watched.asked) {
-    ledger_.Close(probe_id, now);
+    gate_.ledger().Close(probe_id, now);
   }
   watched.asked.clear();
 }
 
-void GatewayWatch::OnAnswer(const ProbeLedger::Match& match, const Answer& answer, MonoTime now) {
+void GatewayWatch::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment& now) {
   Watched* watched = Find(match.owner.serial);
-  if (watched == nullptr || answer.source != watched->gateway.address) {
+  if (watched == nullptr || match.late || answer.kind == AnswerKind::kRedirect || answer.source != watched->gateway.address) {
     return;  // an error from elsewhere says nothing that silence does not
   }
-  watched->last_answer = now;
+  watched->last_answer = now.mono;
   watched->unanswered = 0;
   watched->send_failed = false;
 }
 
-void GatewayWatch::OnSendError(const ProbeOwner& owner, bool unreachable) {
+void GatewayWatch::OnSendError(const ProbeOwner& owner, int error, const Moment&) {
   if (Watched* watched = Find(owner.serial); watched != nullptr) {
-    watched->send_failed = unreachable;
+    watched->send_failed = SaysUnreachable(error);
     watched->unanswered -= watched->unanswered > 0 ? 1 : 0;  // it was never asked
   }
 }
 
-void GatewayWatch::Advance(MonoTime now, ProbeActions& out) {
+void GatewayWatch::Advance(const Moment& now, size_t most, std::vector<ProbeSend>& sends) {
+  const size_t enough = sends.size() + most;
   for (Watched& watched : watched_) {
-    if (!watched.present || watched.next_ping > now) {
+    if (!watched.present || watched.next_ping > now.mono || sends.size() >= enough) {
       continue;
     }
     const IpAddress& address = watched.gateway.address;
-    const MonoTime allowed = std::max(pacer_.NextForAll(), pacer_.NextFor(address, now));
-    if (allowed > now) {
-      watched.next_ping = allowed;
-      continue;
-    }
     const bool link_local = address.IsNeverRemote() && !address.is_v4();
-    const ProbeOwner owner{ProbeOwner::Kind::kGateway, watched.serial, 0};
-    const auto probe = ledger_.Open(address, link_local ? watched.gateway.interface_index : 0,
-                                    ProbeTry{ProbeMethod::kIcmpEcho, 0}, owner, now);
-    watched.next_ping = now + kPingEvery;
-    if (!probe) {
+    const GateAnswer answer =
+        gate_.Ask({.target = address,
+                   .attempt = {ProbeMethod::kIcmpEcho},
+                   .owner = {ProbeOwner::Kind::kGateway, 0, watched.serial},
+                   .own_gateway = true,
+                   .scope = link_local ? watched.gateway.interface_index : 0},
+                  now.mono, sends);
+    if (answer.word == GateWord::kLater) {
+      watched.next_ping = answer.at;
       continue;
     }
-    pacer_.Take(address, now);
-    watched.asked.push_back(probe->id);
+    watched.next_ping = now.mono + kPingEvery;
+    if (answer.word != GateWord::kSent) {
+      continue;
+    }
+    watched.asked.push_back(answer.probe_id);
     if (watched.asked.size() > kMostAsked) {
-      ledger_.Close(watched.asked.front(), now);
+      gate_.ledger().Close(watched.asked.front(), now.mono);
       watched.asked.pop_front();
     }
     ++watched.unanswered;
     watched.send_failed = false;
-    out.sends.push_back({*probe, owner});
   }
 }
 

@@ -17,9 +17,7 @@
 
 #include "common/records.h"
 #include "common/time.h"
-#include "sensor/probe/ledger.h"
-#include "sensor/probe/pacer.h"
-#include "sensor/probe/prober.h"
+#include "sensor/probe/probe_client.h"
 
 namespace parallax::sensor {
 
@@ -37,21 +35,18 @@ struct Gateway {
 
 inline constexpr size_t kMaxGateways = 16;
 
-class GatewayWatch {
+class GatewayWatch : public ProbeClient {
  public:
-  GatewayWatch(ProbeLedger& ledger, Pacer& pacer) : ledger_(ledger), pacer_(pacer) {}
+  explicit GatewayWatch(ProbeGate& gate) : gate_(gate) {}
 
   // What the kernel's tables say now; kMaxGateways at the most are taken. A gateway that is gone is
   // forgotten, unless its family has no other left: then it is down.
   void SetGateways(const std::vector<Gateway>& current, MonoTime now);
 
-  void OnAnswer(const ProbeLedger::Match& match, const Answer& answer, MonoTime now);
-  // `unreachable`: the kernel has no way to the gateway (ENETUNREACH, ENETDOWN and the like).
-  void OnSendError(const ProbeOwner& owner, bool unreachable);
-
-  // Emits the echo requests that are due and that the pacer lets pass.
-  void Advance(MonoTime now, ProbeActions& out);
-  std::optional<MonoTime> NextDeadline() const;
+  void OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment& now) override;
+  void OnSendError(const ProbeOwner& owner, int error, const Moment& now) override;
+  void Advance(const Moment& now, size_t most, std::vector<ProbeSend>& sends) override;
+  std::optional<MonoTime> NextDeadline() const override;
 
   std::vector<GatewayHealth> Health(MonoTime now) const;
 
@@ -72,8 +67,7 @@ class GatewayWatch {
   void Drop(Watched& watched, MonoTime now);
   static Reach ReachOf(const Watched& watched, MonoTime now);
 
-  ProbeLedger& ledger_;
-  Pacer& pacer_;
+  ProbeGate& gate_;
   uint64_t next_serial_ = 1;
   std::vector<Watched> watched_;
 };

@@ -76,6 +76,7 @@ class ProbeLedger {
 
  private:
   using Slot = uint32_t;
+  static constexpr unsigned kMostIdsTried = 1024;
 
   struct Entry {
     Probe probe;  // probe.id == 0: the slot is free
@@ -94,7 +95,7 @@ class ProbeLedger {
   // Hash -> slot: open addressing, several slots may share a hash.
   class SlotIndex {
    public:
-    explicit SlotIndex(size_t capacity);
+    SlotIndex();
     void Insert(uint64_t hash, Slot slot);
     void Erase(uint64_t hash, Slot slot);
     // The slots under `hash`, in no particular order, until `visit` returns true.
@@ -107,16 +108,20 @@ class ProbeLedger {
       uint64_t hash = 0;
       Slot slot = kNone;
     };
-    void Grow();
     std::vector<Cell> cells_;  // a power of two of them, at most half in use
     size_t used_ = 0;
   };
 
   uint64_t WireHash(const IpAddress& target, ProbeMethod method, uint16_t port,
-                    uint32_t sequence) const;
+                    uint32_t number) const;
   Entry* FindById(uint64_t probe_id);
   Entry* FindBySequence(const Answer& answer, uint32_t sequence);
+  Entry* FindByFlow(const Answer& answer);
   Entry* FindMatch(const Answer& answer);
+  // Of several probes that an answer may mean, the one of the highest rank is meant.
+  static uint64_t Rank(const Entry& entry) {
+    return uint64_t{!entry.answered} << 63 | entry.probe.id >> 1;
+  }
   void ForgetOldest();
   void CountUnmatched(const Answer& answer);
 

@@ -1,55 +1,134 @@
 #include "sensor/probe/pacer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <functional>
+
+#include "common/address_hash.h"
 
 namespace parallax::sensor {
 namespace {
 
-constexpr Duration kTimerSlack = std::chrono::milliseconds(2);
+// How far ahead of its time a probe may go.
+constexpr Duration kEarly = std::chrono::milliseconds(2);
+// In any second, (1 s + kEarly) / interval probes: with this much more between them, and the
+// wire's own jitter, that is never more than the rate.
+constexpr double kSlower = 1.003;
 
 Duration Interval(double per_second) {
-  const double rate = std::clamp(per_second, 1e-3, 1e6);
-  return Duration(static_cast<int64_t>(std::ceil(1e9 / rate)));
+  const double rate = std::clamp(per_second, 1e-3, 1e7);
+  return Duration(static_cast<int64_t>(std::ceil(1e9 * kSlower / rate)));
+}
+
+constexpr size_t kFewestSlots = size_t{1} << 12;
+constexpr size_t kMostSlots = size_t{1} << 18;
+
+// A bucket is in use for as long as its interval: twice as many slots as are in use at a time.
+size_t SlotCount(double per_second, double all_per_second) {
+  const double in_use = 2 * all_per_second / per_second;
+  return in_use >= static_cast<double>(kMostSlots)
+             ? kMostSlots
+             : std::bit_ceil(std::max(kFewestSlots, static_cast<size_t>(in_use)));
 }
 
 }  // namespace
 
-TokenBucket::TokenBucket(double per_second)
-    : interval_(Interval(per_second)),
-      slack_(std::max(kTimerSlack - interval_, Duration::zero())) {}
+TokenBucket::TokenBucket(double per_second) : interval_(Interval(per_second)) {}
 
-void TokenBucket::Take(MonoTime now) { next_ = std::max(next_, now - slack_) + interval_; }
+void TokenBucket::SetRate(double per_second) { interval_ = Interval(per_second); }
 
-Pacer::Pacer(double per_second, double per_target_per_second)
-    : all_(per_second), target_interval_(Interval(per_target_per_second)), slots_(kWays * kSets) {}
+void TokenBucket::Take(MonoTime now) { next_ = std::max(next_, now - kEarly) + interval_; }
 
-size_t Pacer::SetOf(const IpAddress& target) const {
-  return std::hash<IpAddress>{}(target) % kSets * kWays;
+Pacer::KeyedBuckets::KeyedBuckets(double per_second, double all_per_second)
+    : interval_(Interval(per_second)), slots_(SlotCount(per_second, all_per_second)) {}
+
+bool Pacer::KeyedBuckets::IsFree(const Slot& slot, MonoTime now) {
+  return slot.next <= now - kEarly;
 }
 
-MonoTime Pacer::NextFor(const IpAddress& target, MonoTime now) const {
+std::span<Pacer::KeyedBuckets::Slot> Pacer::KeyedBuckets::SetOf(uint64_t key) {
+  return std::span(slots_).subspan(key % (slots_.size() / kWays) * kWays, kWays);
+}
+
+std::span<const Pacer::KeyedBuckets::Slot> Pacer::KeyedBuckets::SetOf(uint64_t key) const {
+  return std::span(slots_).subspan(key % (slots_.size() / kWays) * kWays, kWays);
+}
+
+MonoTime Pacer::KeyedBuckets::Next(uint64_t key, MonoTime now) const {
   MonoTime soonest_free = MonoTime::max();
-  const size_t set = SetOf(target);
-  for (size_t i = set; i < set + kWays; ++i) {
-    if (slots_[i].target == target && slots_[i].next > now) {
-      return slots_[i].next;
+  for (const Slot& slot : SetOf(key)) {
+    if (slot.key == key && !IsFree(slot, now)) {
+      return slot.next;
     }
-    soonest_free = std::min(soonest_free, slots_[i].next);
+    soonest_free = std::min(soonest_free, slot.next + kEarly);
   }
   return soonest_free;
 }
 
-void Pacer::Take(const IpAddress& target, MonoTime now) {
-  all_.Take(now);
-  const size_t set = SetOf(target);
-  for (size_t i = set; i < set + kWays; ++i) {
-    if (slots_[i].next <= now) {
-      slots_[i] = {target, now + target_interval_};
-      return;
+void Pacer::KeyedBuckets::Take(uint64_t key, MonoTime now) {
+  Slot* free = nullptr;
+  for (Slot& slot : SetOf(key)) {
+    if (!IsFree(slot, now)) {
+      if (slot.key == key) {
+        slot.next += interval_;
+        return;
+      }
+    } else if (free == nullptr) {
+      free = &slot;
     }
   }
+  if (free != nullptr) {
+    *free = {key, now - kEarly + interval_};
+  }
+}
+
+void Pacer::KeyedBuckets::SetRate(double per_second, double all_per_second) {
+  KeyedBuckets fresh(per_second, all_per_second);
+  for (const Slot& old : slots_) {
+    const auto set = fresh.SetOf(old.key);
+    const auto first = std::min_element(
+        set.begin(), set.end(), [](const Slot& a, const Slot& b) { return a.next < b.next; });
+    if (first->next < old.next) {
+      *first = old;
+    }
+  }
+  *this = std::move(fresh);
+}
+
+Pacer::Pacer(const PaceRates& rates)
+    : rates_(rates),
+      all_(rates.all),
+      prefixes_(rates.per_prefix, rates.all),
+      targets_(rates.per_target, rates.all) {}
+
+uint64_t Pacer::PrefixKey(const IpAddress& target) const {
+  return AddressHash(key_, Prefix(target, target.is_v4() ? 24 : 64).address());
+}
+
+Pacer::Word Pacer::Next(const IpAddress& target, MonoTime now) const {
+  Word word{all_.next(), PaceLimit::kAll};
+  if (word.at > now) {
+    return word;
+  }
+  const MonoTime prefix = prefixes_.Next(PrefixKey(target), now);
+  const MonoTime own = targets_.Next(AddressHash(key_, target), now);
+  if (own > now && own >= prefix) {
+    return {own, PaceLimit::kTarget};
+  }
+  return prefix > now ? Word{prefix, PaceLimit::kPrefix} : word;
+}
+
+void Pacer::Take(const IpAddress& target, MonoTime now) {
+  all_.Take(now);
+  prefixes_.Take(PrefixKey(target), now);
+  targets_.Take(AddressHash(key_, target), now);
+}
+
+void Pacer::SetRates(const PaceRates& rates) {
+  all_.SetRate(rates.all);
+  prefixes_.SetRate(rates.per_prefix, rates.all);
+  targets_.SetRate(rates.per_target, rates.all);
+  rates_ = rates;
 }
 
 }  // namespace parallax::sensor

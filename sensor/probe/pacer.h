@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "common/ip.h"
@@ -21,12 +22,13 @@ namespace parallax::sensor {
 class TokenBucket {
  public:
   explicit TokenBucket(double per_second);
+  void SetRate(double per_second);
   MonoTime next() const { return next_; }
   void Take(MonoTime now);  // REQUIRES: now >= next()
 
  private:
   Duration interval_;
-  MonoTime next_ = MonoTime::min();
+  MonoTime next_ = MonoTime(Duration(INT64_MIN / 2));
 };
 
 struct PaceRates {
@@ -60,24 +62,30 @@ class Pacer {
 
  private:
   // The buckets of many keys, each with the same rate: a set-associative table of next times.
+  static constexpr MonoTime kLongAgo = MonoTime(Duration(INT64_MIN / 2));
   class KeyedBuckets {
    public:
-    explicit KeyedBuckets(double per_second, double all_per_second);
+    KeyedBuckets(double per_second, double all_per_second);
     MonoTime Next(uint64_t key, MonoTime now) const;
     void Take(uint64_t key, MonoTime now);
-    void SetRate(double per_second) ;
+    // Other rates; what was taken stays taken.
+    void SetRate(double per_second, double all_per_second);
 
    private:
     static constexpr size_t kWays = 8;
     struct Slot {
       uint64_t key = 0;
-      MonoTime next = MonoTime::min();  // in the past: the slot is free
+      MonoTime next = kLongAgo;
     };
+    // The slot holds nothing that must be remembered.
+    static bool IsFree(const Slot& slot, MonoTime now);
+    std::span<Slot> SetOf(uint64_t key);
+    std::span<const Slot> SetOf(uint64_t key) const;
+
     Duration interval_;
     std::vector<Slot> slots_;
   };
 
-  uint64_t TargetKey(const IpAddress& target) const;
   uint64_t PrefixKey(const IpAddress& target) const;
 
   PaceRates rates_;

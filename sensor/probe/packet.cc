@@ -1,7 +1,6 @@
 #include "sensor/probe/packet.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace parallax::sensor {
 namespace {
@@ -9,14 +8,7 @@ namespace {
 constexpr uint8_t kEchoRequestV4 = 8;
 constexpr uint8_t kEchoRequestV6 = 128;
 
-// Told to whoever looks at the packet; even length, so that it does not shift the checksum's words.
-constexpr std::string_view kText = "Parallax reachability probe.";
-static_assert(kText.size() % 2 == 0);
-
-constexpr size_t kCompensationAt = kEchoHeaderBytes + kEchoTagBytes;
-constexpr size_t kTextAt = kCompensationAt + 2;
-constexpr size_t kEchoBytes = kTextAt + kText.size();
-static_assert(kEchoBytes <= kMaxProbeBytes);
+constexpr std::string_view kName = "Parallax reachability probe";
 
 constexpr size_t kSynBytes = 24;
 constexpr uint8_t kFlagSyn = 0x02;
@@ -24,18 +16,19 @@ constexpr uint8_t kFlagSyn = 0x02;
 constexpr uint16_t kMssV4 = 1460;
 constexpr uint16_t kMssV6 = 1440;
 constexpr uint16_t kWindow = 65535;
+constexpr uint16_t kDontFragment = 0x4000;
 
-void Put16(ProbeBuffer& buffer, size_t at, uint16_t value) {
+void Put16(std::span<uint8_t> buffer, size_t at, uint16_t value) {
   buffer[at] = static_cast<uint8_t>(value >> 8);
   buffer[at + 1] = static_cast<uint8_t>(value);
 }
 
-void Put32(ProbeBuffer& buffer, size_t at, uint32_t value) {
+void Put32(std::span<uint8_t> buffer, size_t at, uint32_t value) {
   Put16(buffer, at, static_cast<uint16_t>(value >> 16));
   Put16(buffer, at + 2, static_cast<uint16_t>(value));
 }
 
-void Put64(ProbeBuffer& buffer, size_t at, uint64_t value) {
+void Put64(std::span<uint8_t> buffer, size_t at, uint64_t value) {
   Put32(buffer, at, static_cast<uint32_t>(value >> 32));
   Put32(buffer, at + 4, static_cast<uint32_t>(value));
 }
@@ -49,7 +42,102 @@ uint16_t Fold(uint32_t sum) {
   return static_cast<uint16_t>(sum);
 }
 
+// Writes id, tag and text behind an 8-byte header. Returns the size of header and payload.
+size_t PutPayload(const Probe& probe, const ProbeText& text, std::span<uint8_t> buffer) {
+  constexpr size_t kAt = kEchoHeaderBytes;
+  Put64(buffer, kAt, probe.id);
+  Put64(buffer, kAt + 8, probe.tag);
+  Put16(buffer, kAt + kPayloadTagBytes, 0);
+  const std::string_view words = text.view();
+  std::copy(words.begin(), words.end(), buffer.begin() + kAt + kPayloadTagBytes + 2);
+  return kAt + kPayloadTagBytes + 2 + words.size();
+}
+
+// Makes the words of `packet`, on top of `start`, sum up to the complement of `checksum` once that
+// stands in its place: the two compensating bytes take up the difference.
+void Compensate(std::span<uint8_t> packet, uint32_t start, uint16_t checksum) {
+  const uint16_t sum = OnesComplementSum(packet, start);
+  // want: sum + compensation == ~checksum, in ones' complement
+  Put16(packet, kEchoHeaderBytes + kPayloadTagBytes,
+        Fold(uint32_t{Complement(checksum)} + Complement(sum)));
+}
+
+std::span<const uint8_t> BuildEcho(const Probe& probe, const ProbeText& text,
+                                   std::span<uint8_t> buffer) {
+  buffer[0] = probe.target.is_v4() ? kEchoRequestV4 : kEchoRequestV6;
+  buffer[1] = 0;
+  Put16(buffer, 2, 0);
+  Put16(buffer, 4, probe.flow_port);
+  Put16(buffer, 6, static_cast<uint16_t>(probe.sequence));
+  const auto packet = buffer.first(PutPayload(probe, text, buffer));
+  Compensate(packet, 0, probe.flow_checksum);
+  Put16(buffer, 2, probe.flow_checksum);
+  return packet;
+}
+
+std::span<const uint8_t> BuildUdp(const Probe& probe, const IpAddress& source,
+                                  const ProbeText& text, std::span<uint8_t> buffer) {
+  Put16(buffer, 0, probe.flow_port);
+  Put16(buffer, 2, probe.attempt.port);
+  Put16(buffer, 6, 0);
+  const auto packet = buffer.first(PutPayload(probe, text, buffer));
+  Put16(buffer, 4, static_cast<uint16_t>(packet.size()));
+  const auto checksum = static_cast<uint16_t>(probe.sequence);
+  Compensate(packet, PseudoHeaderSum(source, probe.target, kProtocolUdp, packet.size()), checksum);
+  Put16(buffer, 6, checksum);
+  return packet;
+}
+
+std::span<const uint8_t> BuildSyn(const Probe& probe, const IpAddress& source,
+                                  std::span<uint8_t> buffer) {
+  const auto packet = buffer.first(kSynBytes);
+  std::fill(packet.begin(), packet.end(), uint8_t{0});
+  Put16(packet, 0, probe.flow_port);
+  Put16(packet, 2, probe.attempt.port);
+  Put32(packet, 4, probe.sequence);
+  packet[12] = (kSynBytes / 4) << 4;
+  packet[13] = kFlagSyn;
+  Put16(packet, 14, kWindow);
+  packet[20] = 2;  // option: maximum segment size
+  packet[21] = 4;
+  Put16(packet, 22, probe.target.is_v4() ? kMssV4 : kMssV6);
+  const uint16_t pseudo = PseudoHeaderSum(source, probe.target, kProtocolTcp, packet.size());
+  Put16(packet, 16, Complement(OnesComplementSum(packet, pseudo)));
+  return packet;
+}
+
+std::span<const uint8_t> Build(const Probe& probe, const IpAddress& source, const ProbeText& text,
+                               std::span<uint8_t> buffer) {
+  switch (probe.attempt.method) {
+    case ProbeMethod::kIcmpEcho:
+      return BuildEcho(probe, text, buffer);
+    case ProbeMethod::kTcpSyn:
+      return BuildSyn(probe, source, buffer);
+    case ProbeMethod::kUdp:
+      return BuildUdp(probe, source, text, buffer);
+  }
+  return {};
+}
+
 }  // namespace
+
+ProbeText::ProbeText(std::string_view contact) {
+  const auto add = [this](std::string_view words) {
+    const size_t count = std::min(words.size(), kMaxText - size_);
+    std::copy_n(words.begin(), count, text_.begin() + static_cast<ptrdiff_t>(size_));
+    size_ += count;
+  };
+  add(kName);
+  if (!contact.empty()) {
+    add(" - ");
+    add(contact);
+  }
+  add(".");
+  if (size_ % 2 == 1) {  // so that it does not shift the checksum's words
+    add(" ");
+  }
+  static_assert(kMaxText % 2 == 0);
+}
 
 uint16_t OnesComplementSum(std::span<const uint8_t> data, uint32_t start) {
   uint64_t sum = start;
@@ -68,52 +156,38 @@ uint16_t PseudoHeaderSum(const IpAddress& source, const IpAddress& destination, 
   return OnesComplementSum(destination.bytes(), OnesComplementSum(source.bytes(), start));
 }
 
-std::span<const uint8_t> BuildEchoRequest(const Probe& probe,
-                                          const std::optional<IpAddress>& source,
-                                          ProbeBuffer& buffer) {
-  const bool v4 = probe.target.is_v4();
-  buffer.fill(0);
-  buffer[0] = v4 ? kEchoRequestV4 : kEchoRequestV6;
-  Put16(buffer, 4, probe.flow_port);
-  Put16(buffer, 6, static_cast<uint16_t>(probe.sequence));
-  Put64(buffer, kEchoHeaderBytes, probe.id);
-  Put64(buffer, kEchoHeaderBytes + 8, probe.tag);
-  std::copy(kText.begin(), kText.end(), buffer.begin() + kTextAt);
-  const std::span<const uint8_t> packet(buffer.data(), kEchoBytes);
-
-  // Wanted: sum(everything) = ~flow_checksum. The compensation is the difference, in ones'
-  // complement arithmetic.
-  const uint16_t wanted = Complement(probe.flow_checksum);
-  const uint16_t rest = OnesComplementSum(packet);
-  Put16(buffer, kCompensationAt, Fold(uint32_t{wanted} + Complement(rest)));
-
-  if (v4) {
-    Put16(buffer, 2, probe.flow_checksum);
-  } else if (source) {
-    const uint16_t pseudo = PseudoHeaderSum(*source, probe.target, kProtocolIcmpv6, packet.size());
-    Put16(buffer, 2, Complement(Fold(uint32_t{pseudo} + wanted)));
+uint8_t ProtocolOf(const Probe& probe) {
+  switch (probe.attempt.method) {
+    case ProbeMethod::kTcpSyn:
+      return kProtocolTcp;
+    case ProbeMethod::kUdp:
+      return kProtocolUdp;
+    case ProbeMethod::kIcmpEcho:
+      break;
   }
-  return packet;
+  return probe.target.is_v4() ? kProtocolIcmp : kProtocolIcmpv6;
 }
 
-std::span<const uint8_t> BuildSyn(const Probe& probe, const std::optional<IpAddress>& source,
-                                  ProbeBuffer& buffer) {
-  buffer.fill(0);
-  Put16(buffer, 0, probe.flow_port);
-  Put16(buffer, 2, probe.attempt.port);
-  Put32(buffer, 4, probe.sequence);
-  buffer[12] = (kSynBytes / 4) << 4;
-  buffer[13] = kFlagSyn;
-  Put16(buffer, 14, kWindow);
-  buffer[20] = 2;  // option: maximum segment size
-  buffer[21] = 4;
-  Put16(buffer, 22, probe.target.is_v4() ? kMssV4 : kMssV6);
-  const std::span<const uint8_t> packet(buffer.data(), kSynBytes);
-  if (source) {
-    const uint16_t pseudo = PseudoHeaderSum(*source, probe.target, kProtocolTcp, packet.size());
-    Put16(buffer, 16, Complement(OnesComplementSum(packet, pseudo)));
-  }
-  return packet;
+std::span<const uint8_t> BuildTransport(const Probe& probe, const IpAddress& source,
+                                        const ProbeText& text, ProbeBuffer& buffer) {
+  return Build(probe, source, text, buffer);
+}
+
+std::span<const uint8_t> BuildPacketV4(const Probe& probe, const IpAddress& source,
+                                       const ProbeText& text, ProbeBuffer& buffer) {
+  const std::span<uint8_t> all(buffer);
+  const size_t payload = Build(probe, source, text, all.subspan(kIpv4HeaderBytes)).size();
+  all[0] = 0x45;
+  all[1] = 0;
+  Put16(all, 2, static_cast<uint16_t>(kIpv4HeaderBytes + payload));
+  Put16(all, 4, static_cast<uint16_t>(probe.sequence));
+  Put16(all, 6, kDontFragment);
+  all[8] = probe.ttl == 0 ? kDefaultTtl : probe.ttl;
+  all[9] = ProtocolOf(probe);
+  Put16(all, 10, 0);
+  std::copy_n(source.bytes().begin(), 4, all.begin() + 12);
+  std::copy_n(probe.target.bytes().begin(), 4, all.begin() + 16);
+  return all.first(kIpv4HeaderBytes + payload);
 }
 
 }  // namespace parallax::sensor

@@ -28,6 +28,9 @@ class ProbeClient {
   virtual std::optional<MonoTime> NextDeadline() const = 0;
 };
 
+// What an error from somebody else than the target says of the probe.
+ProbeState StateOf(ErrorMeaning meaning);
+
 // The kernel's refusal to send, in a few words: "no route to the target".
 std::string DescribeSendError(int error);
 // The kernel has no way there, as opposed to being short of something.

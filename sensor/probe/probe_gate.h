@@ -36,10 +36,10 @@ enum class GateWord : uint8_t { kSent, kLater, kRefused, kFull };
 
 struct GateAnswer {
   GateWord word = GateWord::kRefused;
-  uint64_t probe_id = 0;                // kSent
-  MonoTime at;                          // kLater: not before
-  PaceLimit limit = PaceLimit::kAll;    // kLater: whose
-  Refusal refusal = Refusal::kNone;     // kRefused
+  uint64_t probe_id = 0;              // kSent
+  MonoTime at{};                      // kLater: not before
+  PaceLimit limit = PaceLimit::kAll;  // kLater: whose
+  Refusal refusal = Refusal::kNone;   // kRefused
 };
 
 class ProbeGate {
@@ -52,11 +52,16 @@ class ProbeGate {
   // happens. kFull: too many probes are in flight.
   GateAnswer Ask(const ProbeRequest& request, MonoTime now, std::vector<ProbeSend>& sends);
 
+  // What the policy says of such a probe. Counts nothing.
+  Refusal Judge(const IpAddress& target, const ProbeTry& attempt, bool limited_ttl) const;
+
   // Another policy from here on, or none.
   void SetPolicy(const std::optional<Policy>& policy);
   const std::optional<Policy>& policy() const { return policy_; }
 
   MonoTime NextForAll() const { return pacer_.NextForAll(); }
+  // Over all, packets a second.
+  double rate() const { return pacer_.rates().all; }
   // By Refusal; kNone counts nothing.
   const std::array<uint64_t, kRefusals>& refusals() const { return refusals_; }
   uint64_t refused() const;
@@ -64,6 +69,8 @@ class ProbeGate {
   ProbeLedger& ledger() { return ledger_; }
 
  private:
+  GateAnswer Refuse(Refusal refusal);
+
   ProbeLedger& ledger_;
   std::optional<Policy> policy_;
   double extra_limit_;

@@ -19,10 +19,7 @@ std::string FaultOf(const ProbeOrder& order) {
     return fmt::format("the order's times are not between 0 and {}",
                        FormatDuration(kLongestOrderTime));
   }
-  const bool known = std::all_of(order.tries.begin(), order.tries.end(), [](const ProbeTry& t) {
-    return t.method == ProbeMethod::kIcmpEcho || t.method == ProbeMethod::kTcpSyn;
-  });
-  return known ? std::string() : "the order names a method that this sensor does not know";
+  return {};
 }
 
 }  // namespace
@@ -40,16 +37,15 @@ ProbeReport RefusedReport(const ProbeOrder& order, std::string reason, const Mom
   return report;
 }
 
-Prober::Prober(Policy policy, ProbeLedger& ledger, Pacer& pacer, size_t max_orders)
-    : policy_(std::move(policy)), ledger_(ledger), pacer_(pacer), max_orders_(max_orders) {}
+Prober::Prober(ProbeGate& gate, size_t max_orders) : gate_(gate), max_orders_(max_orders) {}
 
-void Prober::Accept(ProbeOrder order, const Moment& now, ProbeActions& out) {
+void Prober::Accept(ProbeOrder order, const Moment& now) {
   std::string fault = FaultOf(order);
   if (fault.empty() && orders_.size() >= max_orders_) {
     fault = fmt::format("{} orders are in flight already", orders_.size());
   }
   if (!fault.empty()) {
-    out.reports.push_back(RefusedReport(order, std::move(fault), now));
+    reports_.push_back(RefusedReport(order, std::move(fault), now));
     return;
   }
   // ICMP has no ports: whatever an order says there must not make another flow.
@@ -69,8 +65,9 @@ void Prober::SetWake(uint64_t serial, Order& order, MonoTime at) {
   wakes_.emplace(at, serial);
 }
 
-void Prober::Advance(const Moment& now, ProbeActions& out) {
-  while (true) {
+void Prober::Advance(const Moment& now, size_t most, std::vector<ProbeSend>& sends) {
+  const size_t enough = sends.size() + most;
+  while (sends.size() < enough) {
     while (!wakes_.empty() && wakes_.begin()->first <= now.mono) {
       const uint64_t serial = wakes_.begin()->second;
       wakes_.erase(wakes_.begin());
@@ -79,16 +76,25 @@ void Prober::Advance(const Moment& now, ProbeActions& out) {
         order.queued = true;
         ready_.push_back(serial);
       } else {
-        Continue(serial, order, now, out);
+        Continue(serial, order, now);
       }
     }
-    if (ready_.empty() || !ServeFirstReady(now, out)) {
+    if (ready_.empty() || !ServeFirstReady(now, sends)) {
       return;
     }
   }
 }
 
-bool Prober::ServeFirstReady(const Moment& now, ProbeActions& out) {
+GateAnswer Prober::AskForTry(uint64_t serial, const Order& order, const Moment& now,
+                             std::vector<ProbeSend>& sends) {
+  const size_t index = order.tries.size();
+  return gate_.Ask({.target = order.order.target,
+                    .attempt = order.order.tries[index],
+                    .owner = {ProbeOwner::Kind::kOrder, static_cast<uint32_t>(index), serial}},
+                   now.mono, sends);
+}
+
+bool Prober::ServeFirstReady(const Moment& now, std::vector<ProbeSend>& sends) {
   const uint64_t serial = ready_.front();
   const auto it = orders_.find(serial);
   if (it == orders_.end()) {
@@ -96,61 +102,43 @@ bool Prober::ServeFirstReady(const Moment& now, ProbeActions& out) {
     return true;
   }
   Order& order = it->second;
-  const MonoTime target_next = pacer_.NextFor(order.order.target, now.mono);
-  if (target_next > now.mono) {
-    ready_.pop_front();
-    order.queued = false;
-    SetWake(serial, order, target_next);
-    return true;
-  }
-  if (pacer_.NextForAll() > now.mono) {
+  GateAnswer answer = AskForTry(serial, order, now, sends);
+  if (answer.word == GateWord::kLater && answer.limit == PaceLimit::kAll) {
     return false;
   }
   ready_.pop_front();
   order.queued = false;
-  StartTry(serial, order, now, out);
-  return true;
-}
-
-void Prober::StartTry(uint64_t serial, Order& order, const Moment& now, ProbeActions& out) {
+  if (answer.word == GateWord::kLater) {
+    SetWake(serial, order, answer.at);
+    return true;
+  }
   if (order.tries.empty()) {
     order.started = now;
   }
-  if (RefusedByPolicy(order)) {
-    // Nothing was sent, so there is nothing to space out from: refuse at once what would be
-    // refused.
-    while (order.tries.size() < order.order.tries.size() && RefusedByPolicy(order)) {
+  // Of a refused try nothing was sent, so there is nothing to space out from: what follows and
+  // would be refused as well is refused at once.
+  const auto made = [&] { return order.tries.size(); };
+  while (answer.word == GateWord::kRefused) {
+    AddEndedTry(order, order.order.tries[made()], ProbeState::kRefused,
+                std::string(Describe(answer.refusal)));
+    if (made() == order.order.tries.size() ||
+        gate_.Judge(order.order.target, order.order.tries[made()], false) == Refusal::kNone) {
+      Continue(serial, order, now);
+      return true;
     }
-    Continue(serial, order, now, out);
-    return;
+    answer = AskForTry(serial, order, now, sends);
   }
-  const size_t index = order.tries.size();
-  const ProbeTry attempt = order.order.tries[index];
-  const ProbeOwner owner{ProbeOwner::Kind::kOrder, serial, static_cast<uint32_t>(index)};
-  const auto probe = ledger_.Open(order.order.target, 0, attempt, owner, now.mono);
-  if (!probe) {
+  const ProbeTry attempt = order.order.tries[made()];
+  if (answer.word == GateWord::kFull) {
     AddEndedTry(order, attempt, ProbeState::kRefused, "too many probes are in flight");
-    Continue(serial, order, now, out);
-    return;
+  } else {
+    Try sent;
+    sent.probe_id = answer.probe_id;
+    sent.deadline = now.mono + order.order.timeout;
+    sent.result.attempt = attempt;
+    order.tries.push_back(std::move(sent));
   }
-  pacer_.Take(order.order.target, now.mono);
-  Try made;
-  made.probe_id = probe->id;
-  made.deadline = now.mono + order.order.timeout;
-  made.result.attempt = attempt;
-  order.tries.push_back(std::move(made));
-  out.sends.push_back({*probe, owner});
-  Continue(serial, order, now, out);
-}
-
-bool Prober::RefusedByPolicy(Order& order) {
-  const ProbeTry attempt = order.order.tries[order.tries.size()];
-  const PolicyVerdict verdict = Check(policy_, order.order.target, attempt.method, attempt.port);
-  if (verdict.allowed) {
-    return false;
-  }
-  ++refused_;
-  AddEndedTry(order, attempt, ProbeState::kRefused, std::string(verdict.reason));
+  Continue(serial, order, now);
   return true;
 }
 
@@ -164,7 +152,7 @@ void Prober::AddEndedTry(Order& order, const ProbeTry& attempt, ProbeState state
   order.tries.push_back(std::move(made));
 }
 
-void Prober::Continue(uint64_t serial, Order& order, const Moment& now, ProbeActions& out) {
+void Prober::Continue(uint64_t serial, Order& order, const Moment& now) {
   if (order.queued) {
     return;
   }
@@ -183,18 +171,21 @@ void Prober::Continue(uint64_t serial, Order& order, const Moment& now, ProbeAct
   if (end > now.mono) {
     SetWake(serial, order, end);
   } else {
-    Finish(serial, order, std::nullopt, now, out);
+    Finish(serial, order, std::nullopt, now);
   }
 }
 
-void Prober::OnAnswer(const ProbeLedger::Match& match, const Answer& answer, const Moment& now,
-                      ProbeActions& out) {
+void Prober::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment& now) {
   const auto it = orders_.find(match.owner.serial);
   if (it == orders_.end() || match.owner.index >= it->second.tries.size()) {
     return;
   }
   Order& order = it->second;
   Try& made = order.tries[match.owner.index];
+  if (answer.kind == AnswerKind::kRedirect) {
+    made.result.redirect = Redirect{answer.source, answer.gateway};
+    return;
+  }
   made.ended = true;
   made.result.reporter = answer.source;
   if (answer.kind == AnswerKind::kError) {
@@ -205,21 +196,19 @@ void Prober::OnAnswer(const ProbeLedger::Match& match, const Answer& answer, con
   if (answer.kind != AnswerKind::kError || answer.source == answer.target) {
     made.result.state = ProbeState::kAnswered;
     made.result.rtt = match.rtt;
-    Finish(it->first, order, match.owner.index, now, out);
+    Finish(it->first, order, match.owner.index, now);
     return;
   }
-  if (answer.from_this_host) {
+  if (answer.from_this_host()) {
     made.result.state = ProbeState::kNotSent;
     made.result.detail = "this host's own kernel: the next hop does not answer";
   } else {
-    made.result.state = answer.meaning == ErrorMeaning::kProhibited ? ProbeState::kProhibited
-                                                                    : ProbeState::kUnreachable;
+    made.result.state = StateOf(answer.meaning);
   }
-  Continue(it->first, order, now, out);
+  Continue(it->first, order, now);
 }
 
-void Prober::OnSendError(const ProbeOwner& owner, std::string detail, const Moment& now,
-                         ProbeActions& out) {
+void Prober::OnSendError(const ProbeOwner& owner, int error, const Moment& now) {
   const auto it = orders_.find(owner.serial);
   if (it == orders_.end() || owner.index >= it->second.tries.size()) {
     return;
@@ -227,12 +216,12 @@ void Prober::OnSendError(const ProbeOwner& owner, std::string detail, const Mome
   Try& made = it->second.tries[owner.index];
   made.ended = true;
   made.result.state = ProbeState::kNotSent;
-  made.result.detail = std::move(detail);
-  Continue(it->first, it->second, now, out);
+  made.result.detail = DescribeSendError(error);
+  Continue(it->first, it->second, now);
 }
 
 void Prober::Finish(uint64_t serial, Order& order, std::optional<size_t> answered,
-                    const Moment& now, ProbeActions& out) {
+                    const Moment& now) {
   ProbeReport report;
   report.order_id = order.order.id;
   report.target = order.order.target;
@@ -241,7 +230,7 @@ void Prober::Finish(uint64_t serial, Order& order, std::optional<size_t> answere
   for (size_t i = 0; i < order.tries.size(); ++i) {
     Try& made = order.tries[i];
     if (made.probe_id != 0) {
-      ledger_.Close(made.probe_id, now.mono);
+      gate_.ledger().Close(made.probe_id, now.mono);
     }
     const bool waiting = !made.ended && made.deadline > now.mono;
     if (i != answered && !waiting) {
@@ -251,7 +240,7 @@ void Prober::Finish(uint64_t serial, Order& order, std::optional<size_t> answere
   if (answered) {
     report.tries.push_back(std::move(order.tries[*answered].result));
   }
-  out.reports.push_back(std::move(report));
+  reports_.push_back(std::move(report));
   wakes_.erase({order.wake, serial});
   orders_.erase(serial);
 }
@@ -262,7 +251,7 @@ std::optional<MonoTime> Prober::NextDeadline() const {
     next = wakes_.begin()->first;
   }
   if (!ready_.empty()) {
-    next = next ? std::min(*next, pacer_.NextForAll()) : pacer_.NextForAll();
+    next = next ? std::min(*next, gate_.NextForAll()) : gate_.NextForAll();
   }
   return next;
 }

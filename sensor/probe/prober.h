@@ -5,6 +5,7 @@
 //   try:    due -> paced -> policy -> sent -> answered | unreachable | prohibited | silent
 //                            |         \-> not sent (the kernel refused)
 //                            \-> refused
+//   A router's "time exceeded" is a loop; a redirect is noted and ends nothing.
 //
 // An order is reported at the first answer from its target, else when its last try has ended. A try
 // that has timed out still takes an answer until then. In the report tries stand in the order in
@@ -23,22 +24,9 @@
 
 #include "common/records.h"
 #include "common/time.h"
-#include "sensor/probe/ledger.h"
-#include "sensor/probe/pacer.h"
-#include "sensor/probe/policy.h"
+#include "sensor/probe/probe_client.h"
 
 namespace parallax::sensor {
-
-// A probe to put on the wire at once.
-struct ProbeSend {
-  Probe probe;
-  ProbeOwner owner;
-};
-
-struct ProbeActions {
-  std::vector<ProbeSend> sends;
-  std::vector<ProbeReport> reports;
-};
 
 // Limits on what an order may ask; beyond them it is refused.
 inline constexpr Duration kLongestOrderTime = std::chrono::seconds(60);
@@ -47,31 +35,24 @@ inline constexpr size_t kMaxOrdersInFlight = 4096;
 // The report on an order of which nothing was tried.
 ProbeReport RefusedReport(const ProbeOrder& order, std::string reason, const Moment& now);
 
-class Prober {
+class Prober : public ProbeClient {
  public:
-  // The referenced objects must outlive the prober. `ledger` must have room for
-  // max_orders * kMaxTries probes, or tries are refused for want of it.
-  Prober(Policy policy, ProbeLedger& ledger, Pacer& pacer, size_t max_orders = kMaxOrdersInFlight);
+  // `gate` must outlive the prober, and its ledger have room for max_orders * kMaxTries probes, or
+  // tries are refused for want of it.
+  explicit Prober(ProbeGate& gate, size_t max_orders = kMaxOrdersInFlight);
 
   // Takes an order, or reports it refused: malformed, or too many in flight.
-  void Accept(ProbeOrder order, const Moment& now, ProbeActions& out);
+  void Accept(ProbeOrder order, const Moment& now);
 
-  // An answer that the ledger matched to a probe of ours (ProbeOwner::Kind::kOrder).
-  void OnAnswer(const ProbeLedger::Match& match, const Answer& answer, const Moment& now,
-                ProbeActions& out);
+  void Advance(const Moment& now, size_t most, std::vector<ProbeSend>& sends) override;
+  void OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment& now) override;
+  void OnSendError(const ProbeOwner& owner, int error, const Moment& now) override;
+  std::optional<MonoTime> NextDeadline() const override;
 
-  // A probe handed out by Advance could not be sent.
-  void OnSendError(const ProbeOwner& owner, std::string detail, const Moment& now,
-                   ProbeActions& out);
-
-  // Does all that is due.
-  void Advance(const Moment& now, ProbeActions& out);
-
-  // When Advance has something to do next; nullopt: not before a new order or answer.
-  std::optional<MonoTime> NextDeadline() const;
+  // What has been reported since the last call.
+  std::vector<ProbeReport> TakeReports() { return std::exchange(reports_, {}); }
 
   size_t in_flight() const { return orders_.size(); }
-  uint64_t refused() const { return refused_; }  // tries refused by the policy
 
  private:
   struct Try {
@@ -88,28 +69,24 @@ class Prober {
     Moment started;          // of the first try
   };
 
-  // False: no probe may be sent before NextForAll().
-  bool ServeFirstReady(const Moment& now, ProbeActions& out);
-  void StartTry(uint64_t serial, Order& order, const Moment& now, ProbeActions& out);
-  // Asks the policy about the next try; if it says no, the try has been made and refused.
-  bool RefusedByPolicy(Order& order);
+  // False: nothing may be sent before gate_.NextForAll().
+  bool ServeFirstReady(const Moment& now, std::vector<ProbeSend>& sends);
+  GateAnswer AskForTry(uint64_t serial, const Order& order, const Moment& now,
+                       std::vector<ProbeSend>& sends);
   static void AddEndedTry(Order& order, const ProbeTry& attempt, ProbeState state,
                           std::string detail);
   // Sets the next wake, or reports the order if nothing is left to wait for.
-  void Continue(uint64_t serial, Order& order, const Moment& now, ProbeActions& out);
-  void Finish(uint64_t serial, Order& order, std::optional<size_t> answered, const Moment& now,
-              ProbeActions& out);
+  void Continue(uint64_t serial, Order& order, const Moment& now);
+  void Finish(uint64_t serial, Order& order, std::optional<size_t> answered, const Moment& now);
   void SetWake(uint64_t serial, Order& order, MonoTime at);
 
-  const Policy policy_;
-  ProbeLedger& ledger_;
-  Pacer& pacer_;
+  ProbeGate& gate_;
   const size_t max_orders_;
   uint64_t next_serial_ = 1;
   std::unordered_map<uint64_t, Order> orders_;  // by serial
   std::set<std::pair<MonoTime, uint64_t>> wakes_;
   std::deque<uint64_t> ready_;  // serials, first come first served; may name ended orders
-  uint64_t refused_ = 0;
+  std::vector<ProbeReport> reports_;
 };
 
 }  // namespace parallax::sensor

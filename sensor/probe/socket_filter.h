@@ -12,7 +12,10 @@ namespace parallax::sensor {
 // addressed to our probe ports.
 Result<void> FilterTcp(int fd, Family family, PortRange ports);
 
-// Lets through echo replies and the errors that answer.h reads.
+// Likewise of UDP: only datagrams addressed to our probe ports.
+Result<void> FilterUdp(int fd, Family family, PortRange ports);
+
+// Lets through echo replies and the errors and redirects that answer.h reads.
 Result<void> FilterIcmp(int fd, Family family);
 
 }  // namespace parallax::sensor

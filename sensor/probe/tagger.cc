@@ -7,16 +7,18 @@ namespace parallax::sensor {
 namespace {
 
 // Keeps the values drawn from one key apart.
-enum class Purpose : uint8_t { kFlowPort = 1, kFlowChecksum, kSequence, kEchoTag };
+enum class Purpose : uint8_t { kFlowPort = 1, kFlowChecksum, kSequence, kTag };
 
-uint64_t Hash(const HashKey& key, Purpose purpose, const IpAddress& target, const ProbeTry& attempt,
-              uint64_t number) {
+uint64_t Hash(const HashKey& key, Purpose purpose, const IpAddress& target, ProbeMethod method,
+              uint16_t port, uint16_t flow, uint64_t number) {
   std::array<uint8_t, 32> data{};
   data[0] = static_cast<uint8_t>(purpose);
   data[1] = static_cast<uint8_t>(target.family());
-  data[2] = static_cast<uint8_t>(attempt.method);
-  data[3] = static_cast<uint8_t>(attempt.port >> 8);
-  data[4] = static_cast<uint8_t>(attempt.port);
+  data[2] = static_cast<uint8_t>(method);
+  data[3] = static_cast<uint8_t>(port >> 8);
+  data[4] = static_cast<uint8_t>(port);
+  data[5] = static_cast<uint8_t>(flow >> 8);
+  data[6] = static_cast<uint8_t>(flow);
   for (size_t i = 0; i < 8; ++i) {
     data[8 + i] = static_cast<uint8_t>(number >> (8 * i));
   }
@@ -45,39 +47,56 @@ PortRange ProbePorts(PortRange ephemeral) {
   return {kFirstUnprivileged - kFewestPorts, kFirstUnprivileged - 1};
 }
 
+PortRange ProbeTagger::udp_ports() const {
+  const uint32_t count = std::min(ports_.size(), kUdpPorts);
+  return {ports_.first, static_cast<uint16_t>(ports_.first + count - 1)};
+}
+
 uint16_t ProbeTagger::FlowPort(const IpAddress& target, const ProbeTry& attempt) const {
-  const uint64_t hash = Hash(flow_key_, Purpose::kFlowPort, target, attempt, 0);
-  if (attempt.method == ProbeMethod::kTcpSyn) {
-    return static_cast<uint16_t>(ports_.first + hash % ports_.size());
-  }
-  return static_cast<uint16_t>(hash);
+  const PortRange range = attempt.method == ProbeMethod::kIcmpEcho ? icmp_ids_
+                          : attempt.method == ProbeMethod::kUdp    ? udp_ports()
+                                                                   : ports_;
+  const uint64_t first =
+      Hash(flow_key_, Purpose::kFlowPort, target, attempt.method, attempt.port, 0, 0);
+  return static_cast<uint16_t>(range.first + (first % range.size() + attempt.flow) % range.size());
 }
 
 Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
-                        const ProbeTry& attempt) const {
+                        const ProbeTry& attempt, uint8_t ttl) const {
   Probe probe;
   probe.id = id;
   probe.target = target;
   probe.scope = scope;
   probe.attempt = attempt;
+  probe.ttl = ttl;
   probe.flow_port = FlowPort(target, attempt);
-  probe.sequence = static_cast<uint32_t>(Hash(secret_, Purpose::kSequence, target, attempt, id));
+  const auto keyed = [&](const HashKey& key, Purpose purpose, uint64_t number) {
+    return Hash(key, purpose, target, attempt.method, attempt.port, probe.flow_port, number);
+  };
+  probe.sequence = static_cast<uint32_t>(keyed(secret_, Purpose::kSequence, id));
+  if (attempt.method == ProbeMethod::kTcpSyn) {
+    return probe;
+  }
+  probe.sequence = 1 + probe.sequence % 0xffff;  // a UDP checksum of 0 would mean none
+  probe.tag = keyed(secret_, Purpose::kTag, id);
   if (attempt.method == ProbeMethod::kIcmpEcho) {
-    probe.sequence &= 0xffff;
-    const uint64_t hash = Hash(flow_key_, Purpose::kFlowChecksum, target, attempt, 0);
-    probe.flow_checksum = static_cast<uint16_t>(1 + hash % 0xfffe);
-    probe.tag = Hash(secret_, Purpose::kEchoTag, target, attempt, id);
+    probe.flow_checksum =
+        static_cast<uint16_t>(1 + keyed(flow_key_, Purpose::kFlowChecksum, 0) % 0xfffe);
   }
   return probe;
 }
 
-bool ProbeTagger::EchoTagIsOurs(const Answer& answer) const {
-  if (!answer.echo) {
-    return false;
+bool ProbeTagger::TagIsOurs(const Answer& answer) const {
+  return answer.tag &&
+         Hash(secret_, Purpose::kTag, answer.target, answer.method, answer.port, answer.flow_port,
+              answer.tag->probe_id) == answer.tag->tag;
+}
+
+bool ProbeTagger::OwnsFlow(const Answer& answer) const {
+  if (answer.method != ProbeMethod::kIcmpEcho) {
+    return ports_.Contains(answer.flow_port);
   }
-  const Probe probe = Make(answer.echo->probe_id, answer.target, 0, answer.attempt);
-  return probe.tag == answer.echo->tag && probe.flow_port == answer.flow_port &&
-         probe.sequence == answer.sequence;
+  return answer.flow_port == FlowPort(answer.target, {ProbeMethod::kIcmpEcho, 0, 0});
 }
 
 }  // namespace parallax::sensor

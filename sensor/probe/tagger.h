@@ -46,7 +46,8 @@ class ProbeTagger {
   // The payload was made by us for the probe that the answer names. Needs no memory of the probe.
   bool TagIsOurs(const Answer& answer) const;
 
-  // No program of this host but us would be answered there.
+  // The answer is for a flow that belongs to us: a port that the kernel gives to nobody, or the
+  // identifier of the target's first flow.
   bool OwnsFlow(const Answer& answer) const;
 
   const PortRange& ports() const { return ports_; }
@@ -54,8 +55,6 @@ class ProbeTagger {
   static constexpr uint32_t kUdpPorts = 512;
 
  private:
-  const PortRange& RangeOf(ProbeMethod method) const;
-
   HashKey flow_key_;
   HashKey secret_;
   PortRange ports_;

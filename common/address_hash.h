@@ -8,7 +8,7 @@
 #include "common/ip.h"
 #include "common/siphash.h"
 
-namespace parallax::sensor {
+namespace parallax {
 
 inline uint64_t AddressHash(const HashKey& key, const IpAddress& address) {
   const auto bytes = address.bytes();
@@ -22,4 +22,4 @@ inline uint64_t AddressHash(const HashKey& key, const IpAddress& address) {
   return SipHash13(key, words);
 }
 
-}  // namespace parallax::sensor
+}  // namespace parallax

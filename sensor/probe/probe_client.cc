@@ -1,0 +1,44 @@
+#include "sensor/probe/probe_client.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace parallax::sensor {
+
+ProbeState StateOf(ErrorMeaning meaning) {
+  switch (meaning) {
+    case ErrorMeaning::kUnreachable:
+      return ProbeState::kUnreachable;
+    case ErrorMeaning::kTimeExceeded:
+      return ProbeState::kTimeExceeded;
+    case ErrorMeaning::kProhibited:
+      return ProbeState::kProhibited;
+  }
+  return ProbeState::kUnreachable;
+}
+
+bool SaysUnreachable(int error) {
+  return error == ENETUNREACH || error == ENETDOWN || error == EHOSTUNREACH || error == ENODEV ||
+         error == ENXIO || error == EADDRNOTAVAIL;
+}
+
+std::string DescribeSendError(int error) {
+  switch (error) {
+    case ENETUNREACH:
+      return "no route to the target";
+    case EHOSTUNREACH:
+      return "this host's routes say unreachable";
+    case EACCES:
+      return "this host's routes prohibit it, or it is a broadcast address";
+    case EINVAL:
+      return "this host's routes drop it";
+    case EPERM:
+      return "this host's packet filter refused it";
+    case EAFNOSUPPORT:
+      return "this host lacks the address family";
+    default:
+      return std::strerror(error);
+  }
+}
+
+}  // namespace parallax::sensor

@@ -1,0 +1,66 @@
+#include "sensor/probe/probe_gate.h"
+
+#include <numeric>
+
+namespace parallax::sensor {
+namespace {
+
+PaceRates RatesOf(const std::optional<Policy>& policy, double extra_limit) {
+  const Policy& p = policy ? *policy : Policy();
+  PaceRates rates{p.packets_per_second, p.per_prefix_per_second, p.per_target_per_second};
+  if (extra_limit > 0) {
+    rates.all = std::min(rates.all, extra_limit);
+  }
+  return rates;
+}
+
+}  // namespace
+
+ProbeGate::ProbeGate(ProbeLedger& ledger, const std::optional<Policy>& policy, double extra_limit)
+    : ledger_(ledger),
+      policy_(policy),
+      extra_limit_(extra_limit),
+      pacer_(RatesOf(policy, extra_limit)) {}
+
+void ProbeGate::SetPolicy(const std::optional<Policy>& policy) {
+  policy_ = policy;
+  pacer_.SetRates(RatesOf(policy, extra_limit_));
+}
+
+uint64_t ProbeGate::refused() const {
+  return std::accumulate(refusals_.begin(), refusals_.end(), uint64_t{0});
+}
+
+GateAnswer ProbeGate::Refuse(Refusal refusal) {
+  ++refusals_[static_cast<size_t>(refusal)];
+  return {.word = GateWord::kRefused, .refusal = refusal};
+}
+
+Refusal ProbeGate::Judge(const IpAddress& target, const ProbeTry& attempt,
+                         bool limited_ttl) const {
+  return policy_ ? Check(*policy_, target, attempt, limited_ttl) : Refusal::kNoPolicy;
+}
+
+GateAnswer ProbeGate::Ask(const ProbeRequest& request, MonoTime now,
+                          std::vector<ProbeSend>& sends) {
+  const Refusal refusal = request.own_gateway && policy_
+                              ? Refusal::kNone
+                              : Judge(request.target, request.attempt, request.ttl != 0);
+  if (refusal != Refusal::kNone) {
+    return Refuse(refusal);
+  }
+  const Pacer::Word pace = pacer_.Next(request.target, now);
+  if (pace.at > now) {
+    return {.word = GateWord::kLater, .at = pace.at, .limit = pace.limit};
+  }
+  const auto probe = ledger_.Open(request.target, request.scope, request.attempt, request.ttl,
+                                  request.owner, now);
+  if (!probe) {
+    return {.word = GateWord::kFull};
+  }
+  pacer_.Take(request.target, now);
+  sends.push_back({*probe, request.owner});
+  return {.word = GateWord::kSent, .probe_id = probe->id};
+}
+
+}  // namespace parallax::sensor
