@@ -213,7 +213,7 @@ Result<void> RunSensor(const SensorConfig& config) {
   if (!probes) {
     return tl::make_unexpected(probes.error());
   }
-  if (const auto dropped = DropPrivileges(); !dropped) {
+  if (const auto dropped = DropPrivileges(KeepCapability::kNetRaw); !dropped) {
     return dropped;
   }
 

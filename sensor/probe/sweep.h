@@ -70,8 +70,8 @@ struct SweepResult {
   Duration rtt_max{};
   Duration rtt_sum{};
   SweepError error;
-  std::optional<Redirect> redirect;
-  std::optional<FlowVerdict> flows;  // if there are several
+  std::unique_ptr<Redirect> redirect;
+  std::unique_ptr<FlowVerdict> flows;  // if there are several
 };
 
 struct SweepProgress {
