@@ -20,9 +20,6 @@ class ProbePort {
 
   virtual ~ProbePort() = default;
 
-  // What the payload of the probes says from here on.
-  virtual void SetText(const ProbeText& text) = 0;
-
   // Sends the probes in order. errors[i] becomes 0, or the errno with which the kernel refused
   // probe i, and sent[i] when it left. REQUIRES: three spans of one size.
   virtual void Send(std::span<const Probe> probes, std::span<int> errors,

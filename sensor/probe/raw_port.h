@@ -26,7 +26,7 @@ class RawPort : public ProbePort {
   ~RawPort() override;
 
   // What the payload of the probes says from here on.
-  void SetText(const ProbeText& text) override { text_ = text; }
+  void SetText(const ProbeText& text) { text_ = text; }
   void Send(std::span<const Probe> probes, std::span<int> errors,
             std::span<MonoTime> sent) override;
   bool Receive(const Handler& handle) override;
