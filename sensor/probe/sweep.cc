@@ -219,7 +219,7 @@ void Sweep::Continue(Index index, MonoTime now) {
     if (!item.queued) {
       Wake(index, item.next);
     }
-  } else if (item.waiting == 0 || options_.count == 0) {
+  } else if (item.waiting == 0 || (options_.count == 0 && item.result.received > 0)) {
     Finish(index);
   }
 }
@@ -292,7 +292,7 @@ void Sweep::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment
   }
   if (answer.kind == AnswerKind::kRedirect) {
     if (item != nullptr) {
-      item->result.redirect = Redirect{answer.source, answer.gateway};
+      item->result.redirect = std::make_unique<Redirect>(Redirect{answer.source, answer.gateway});
     }
     return;
   }
@@ -380,7 +380,7 @@ SweepState Sweep::StateOf(const SweepResult& result) const {
 void Sweep::Finish(Index index) {
   Item& item = items_[index];
   if (item.check) {
-    item.result.flows = item.check->Verdict();
+    item.result.flows = std::make_unique<FlowVerdict>(item.check->Verdict());
   }
   item.result.state = StateOf(item.result);
   ++progress_.finished;
