@@ -171,13 +171,17 @@ Result<ConfigFile> ConfigFile::Load(const std::string& path) {
     return Fail(ErrorCode::kBadConfig,
                 fmt::format("cannot read the configuration file: {}", content.error().message));
   }
-  if (const auto line = FindTooDeepLine(*content)) {
+  return Parse(*content, path);
+}
+
+Result<ConfigFile> ConfigFile::Parse(const std::string& content, const std::string& path) {
+  if (const auto line = FindTooDeepLine(content)) {
     return Fail(ErrorCode::kBadConfig, fmt::format("{}:{}:1: nested too deeply", path, *line));
   }
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   try {
-    impl->root = toml::parse(std::string_view(*content), std::string_view(path));
+    impl->root = toml::parse(std::string_view(content), std::string_view(path));
   } catch (const toml::parse_error& error) {
     const auto at = error.source().begin;
     return Fail(ErrorCode::kBadConfig, fmt::format("{}:{}:{}: {}", path, at.line, at.column,
@@ -282,6 +286,30 @@ PrefixSet ConfigFile::Prefixes(std::string_view key) {
   }
   return PrefixSet(impl_->ParsedList(*node, key, "a prefix in quotes, for example \"192.0.2.0/24\"",
                                      [](const std::string& text) { return Prefix::Parse(text); }));
+}
+
+void ConfigFile::Elements(std::string_view key, std::string_view wanted,
+                          const std::function<Result<void>(const std::string&)>& read) {
+  const toml::node* node = impl_->Find(key);
+  if (node == nullptr) {
+    return;
+  }
+  const toml::array* array = node->as_array();
+  if (array == nullptr) {
+    impl_->AddWrongType(*node, key, fmt::format("a list in [ ], each element {}", wanted));
+    return;
+  }
+  for (const toml::node& element : *array) {
+    const auto* text = element.as_string();
+    const auto* number = element.as_integer();
+    if (text == nullptr && number == nullptr) {
+      impl_->AddWrongType(element, key, wanted);
+    } else if (const auto done =
+                   read(text != nullptr ? text->get() : fmt::to_string(number->get()));
+               !done) {
+      impl_->AddFor(element, key, done.error().message);
+    }
+  }
 }
 
 HostPort ConfigFile::HostAndPort(std::string_view key, std::string_view fallback) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@ class ConfigFile {
  public:
   // kBadConfig if the file cannot be read or is no TOML (file:line:column in the message).
   static Result<ConfigFile> Load(const std::string& path);
+  // The same of text that has been read already, from `path`.
+  static Result<ConfigFile> Parse(const std::string& content, const std::string& path);
   ConfigFile(ConfigFile&&) noexcept;
   ~ConfigFile();
 
@@ -39,6 +42,10 @@ class ConfigFile {
   Duration Time(std::string_view key, Duration fallback, Duration least, Duration most);
   std::vector<std::string> Strings(std::string_view key, std::vector<std::string> fallback);
   PrefixSet Prefixes(std::string_view key);
+  // Gives each element of a list to `read`: strings as they are, integers in decimal. What `read`
+  // fails with is recorded as a complaint about that element. `wanted` describes an element.
+  void Elements(std::string_view key, std::string_view wanted,
+                const std::function<Result<void>(const std::string&)>& read);
   HostPort HostAndPort(std::string_view key, std::string_view fallback);
   // A list that must be there and not be empty.
   std::vector<HostPort> HostsAndPorts(std::string_view key);

@@ -12,8 +12,6 @@
 namespace parallax {
 namespace {
 
-constexpr size_t kSmallFileLimit = 1 << 20;
-
 Result<void> WriteAll(int fd, std::string_view content, const std::string& path) {
   while (!content.empty()) {
     const ssize_t n = write(fd, content.data(), content.size());
@@ -90,10 +88,14 @@ Result<std::string> ReadSmallFile(const std::string& path) {
   if (!fd) {
     return tl::make_unexpected(ErrnoError(path, errno));
   }
+  return ReadSmallFile(fd.get(), path);
+}
+
+Result<std::string> ReadSmallFile(int fd, const std::string& path) {
   std::string content;
   char buffer[16384];
   while (true) {
-    const ssize_t n = read(fd.get(), buffer, sizeof buffer);
+    const ssize_t n = read(fd, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) {
       continue;
     }

@@ -41,7 +41,10 @@ Error ErrnoError(std::string_view what, int error_number);
 Result<void> WriteFileAtomically(const std::string& path, std::string_view content, unsigned mode,
                                  bool replace);
 
+inline constexpr size_t kSmallFileLimit = 1 << 20;
 // The whole file, 1 MiB at the most; errors name the path.
 Result<std::string> ReadSmallFile(const std::string& path);
+// The same of an open file, from where it stands; `path` is its name for errors.
+Result<std::string> ReadSmallFile(int fd, const std::string& path);
 
 }  // namespace parallax

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <utility>
 
 #include "common/siphash.h"
 
@@ -46,6 +48,24 @@ std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
     return V6(raw);
   }
   return std::nullopt;
+}
+
+void AppendAddress(const IpAddress& address, std::string& out) {
+  if (!address.is_v4()) {
+    out += address.ToString();
+    return;
+  }
+  for (const uint8_t byte : address.bytes()) {
+    if (byte >= 100) {
+      out += static_cast<char>('0' + byte / 100);
+    }
+    if (byte >= 10) {
+      out += static_cast<char>('0' + byte / 10 % 10);
+    }
+    out += static_cast<char>('0' + byte % 10);
+    out += '.';
+  }
+  out.pop_back();
 }
 
 std::string IpAddress::ToString() const {
@@ -119,9 +139,89 @@ bool Prefix::Contains(const IpAddress& address) const {
 
 std::string Prefix::ToString() const { return fmt::format("{}/{}", address_.ToString(), length_); }
 
-bool PrefixSet::Contains(const IpAddress& address) const {
-  return std::any_of(prefixes_.begin(), prefixes_.end(),
-                     [&](const Prefix& p) { return p.Contains(address); });
+PrefixSet::PrefixSet(std::vector<Prefix> prefixes) : prefixes_(std::move(prefixes)) {
+  MakeCuts(Family::kV4, cuts4_);
+  MakeCuts(Family::kV6, cuts6_);
+}
+
+void PrefixSet::Add(const Prefix& prefix) {
+  prefixes_.push_back(prefix);
+  const Family family = prefix.address().family();
+  MakeCuts(family, family == Family::kV4 ? cuts4_ : cuts6_);
+}
+
+PrefixSet::Key PrefixSet::KeyOf(const IpAddress& address) {
+  const uint8_t* b = address.bytes().data();
+  const auto word = [b](size_t at) {
+    return uint64_t{b[at]} << 24 | uint64_t{b[at + 1]} << 16 | uint64_t{b[at + 2]} << 8 | b[at + 3];
+  };
+  return address.is_v4() ? Key{0, word(0)} : Key{word(0) << 32 | word(4), word(8) << 32 | word(12)};
+}
+
+// Sweeps over the prefixes by first address, outer ones before inner ones; `open` are those that
+// hold the current address, each inside the one before it.
+void PrefixSet::MakeCuts(Family family, std::vector<Cut>& cuts) const {
+  struct Span {
+    Key first;
+    Key last;
+    size_t prefix;
+  };
+  std::vector<Span> spans;
+  for (size_t i = 0; i < prefixes_.size(); ++i) {
+    const Prefix& prefix = prefixes_[i];
+    if (prefix.address().family() != family) {
+      continue;
+    }
+    const Key first = KeyOf(prefix.address());
+    const unsigned host_bits = prefix.address().bits() - prefix.length();
+    const auto ones = [](unsigned count) {
+      return count >= 64 ? UINT64_MAX : (uint64_t{1} << count) - 1;
+    };
+    const Key last{first.high | ones(host_bits > 64 ? host_bits - 64 : 0),
+                   first.low | ones(host_bits)};
+    spans.push_back({first, last, i});
+  }
+  std::stable_sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) {
+    return a.first != b.first ? a.first < b.first : a.last > b.last;
+  });
+
+  cuts.clear();
+  const auto cut = [&](const Key& start, size_t longest) {
+    if (!cuts.empty() && cuts.back().start == start) {
+      cuts.back().longest = longest;
+    } else {
+      cuts.push_back({start, longest});
+    }
+  };
+  std::vector<Span> open;
+  const auto close_until = [&](const Key* next) {
+    while (!open.empty() && (next == nullptr || open.back().last < *next)) {
+      Key behind = open.back().last;
+      open.pop_back();
+      behind.high += ++behind.low == 0;
+      if (behind != Key()) {  // else it was the last address of all
+        cut(behind, open.empty() ? kNoPrefix : open.back().prefix);
+      }
+    }
+  };
+  for (const Span& span : spans) {
+    close_until(&span.first);
+    cut(span.first, span.prefix);
+    open.push_back(span);
+  }
+  close_until(nullptr);
+}
+
+const Prefix* PrefixSet::LongestMatch(const IpAddress& address) const {
+  const std::vector<Cut>& cuts = address.is_v4() ? cuts4_ : cuts6_;
+  const Key key = KeyOf(address);
+  const auto behind =
+      std::upper_bound(cuts.begin(), cuts.end(), key,
+                       [](const Key& wanted, const Cut& cut) { return wanted < cut.start; });
+  if (behind == cuts.begin() || std::prev(behind)->longest == kNoPrefix) {
+    return nullptr;
+  }
+  return &prefixes_[std::prev(behind)->longest];
 }
 
 std::string Endpoint::ToString() const {

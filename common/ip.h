@@ -45,6 +45,9 @@ class IpAddress {
   std::array<uint8_t, 16> bytes_{};
 };
 
+// Appends the address as in IpAddress::ToString(), without allocating for IPv4.
+void AppendAddress(const IpAddress& address, std::string& out);
+
 // An address block. Host bits are always zero.
 class Prefix {
  public:
@@ -67,19 +70,41 @@ class Prefix {
   unsigned length_ = 0;
 };
 
-// A handful of prefixes: linear search, both families mixed. An empty set contains nothing.
+// Prefixes of both families mixed, in the order given. A lookup is a binary search, whatever their
+// number. An empty set contains nothing.
 class PrefixSet {
  public:
   PrefixSet() = default;
-  explicit PrefixSet(std::vector<Prefix> prefixes) : prefixes_(std::move(prefixes)) {}
-  void Add(const Prefix& prefix) { prefixes_.push_back(prefix); }
-  bool Contains(const IpAddress& address) const;
+  explicit PrefixSet(std::vector<Prefix> prefixes);
+  // Costs as much as making the set anew: for the odd one, not for many.
+  void Add(const Prefix& prefix);
+  // The longest of the prefixes that hold `address`, nullptr if none does. Valid until the set
+  // changes.
+  const Prefix* LongestMatch(const IpAddress& address) const;
+  bool Contains(const IpAddress& address) const { return LongestMatch(address) != nullptr; }
   bool empty() const { return prefixes_.empty(); }
   const std::vector<Prefix>& prefixes() const { return prefixes_; }
-  bool operator==(const PrefixSet&) const = default;
+  bool operator==(const PrefixSet& other) const { return prefixes_ == other.prefixes_; }
 
  private:
+  // An address as a number.
+  struct Key {
+    uint64_t high = 0;
+    uint64_t low = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+  // From `start` to the next cut, the longest prefix is the one at `longest`, or there is none.
+  struct Cut {
+    Key start;
+    size_t longest = 0;
+  };
+  static constexpr size_t kNoPrefix = SIZE_MAX;
+  static Key KeyOf(const IpAddress& address);
+  void MakeCuts(Family family, std::vector<Cut>& cuts) const;
+
   std::vector<Prefix> prefixes_;
+  std::vector<Cut> cuts4_;  // sorted
+  std::vector<Cut> cuts6_;
 };
 
 struct Endpoint {

@@ -19,6 +19,7 @@ ExitCode ExitCodeFor(ErrorCode code) {
     case ErrorCode::kPermission:
       return ExitCode::kPermission;
     case ErrorCode::kBadConfig:
+    case ErrorCode::kNoConfig:
       return ExitCode::kBadConfig;
   }
   return ExitCode::kFailure;

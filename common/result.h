@@ -16,6 +16,7 @@ enum class ErrorCode {
   kUnavailable,  // unreachable or timed out; safe to retry
   kPermission,   // the kernel or a file mode says no
   kBadConfig,    // a configuration file is unreadable or wrong
+  kNoConfig,     // a configuration file that may be missing is missing, or is no file
 };
 
 // `message` is one clear line that names the thing and, where there is one, the remedy.

@@ -154,14 +154,9 @@ Result<std::unique_ptr<ProbeEngine>> OpenProbes(const SensorConfig& config,
   ProbeEngineOptions options;
   options.policy = LoadPolicy(config.probe.policy_file);
   options.flow_key = StableFlowKey(name);
-  if (!options.policy) {
-    LogError("{}; this sensor does not probe", options.policy.error().message);
-  }
-  auto engine = ProbeEngine::Open(options);
-  if (!engine && options.policy) {
-    LogError("{}; this sensor does not probe", engine.error().message);
-    options.policy = tl::make_unexpected(engine.error());
-    engine = ProbeEngine::Open(options);
+  auto engine = ProbeEngine::Open(std::move(options));
+  if (engine && !(*engine)->Health().probing) {
+    LogError("{}; this sensor does not probe", (*engine)->Health().problem);
   }
   return engine;
 }
@@ -218,7 +213,7 @@ Result<void> RunSensor(const SensorConfig& config) {
   if (!probes) {
     return tl::make_unexpected(probes.error());
   }
-  if (const auto dropped = DropPrivileges(); !dropped) {
+  if (const auto dropped = DropPrivileges(KeepCapability::kNetRaw); !dropped) {
     return dropped;
   }
 
@@ -293,6 +288,9 @@ Result<void> CheckConfig(const std::string& path) {
 int Dispatch(const Command& command) {
   if (const auto* capture = std::get_if<CaptureCommand>(&command)) {
     return RunCaptureCommand(capture->options);
+  }
+  if (const auto* probe = std::get_if<ProbeCommand>(&command)) {
+    return RunProbeCommand(probe->options);
   }
   Result<void> done;
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {

@@ -1,6 +1,7 @@
 #include "sensor/probe/ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/address_hash.h"
 
@@ -73,7 +74,9 @@ bool ProbeLedger::SlotIndex::Find(uint64_t hash, Visit&& visit) const {
 }
 
 ProbeLedger::ProbeLedger(const ProbeTagger& tagger, size_t capacity)
-    : tagger_(tagger), capacity_(std::min(capacity, size_t{kSlotMask})) {}
+    : tagger_(tagger), capacity_(std::min(capacity, size_t{kSlotMask})) {
+  entries_.reserve(capacity_);  // address space; memory is taken as they come into use
+}
 
 uint64_t ProbeLedger::WireHash(const IpAddress& target, ProbeMethod method, uint16_t port,
                                uint32_t number) const {
@@ -82,11 +85,20 @@ uint64_t ProbeLedger::WireHash(const IpAddress& target, ProbeMethod method, uint
   return AddressHash(key_, target) ^ fields * 0x9e3779b97f4a7c15u;
 }
 
-ProbeLedger::Entry* ProbeLedger::FindById(uint64_t probe_id) {
+const ProbeLedger::Entry* ProbeLedger::FindById(uint64_t probe_id) const {
   const uint64_t slot = probe_id & kSlotMask;
   return probe_id != 0 && slot < entries_.size() && entries_[slot].probe.id == probe_id
              ? &entries_[slot]
              : nullptr;
+}
+
+ProbeLedger::Entry* ProbeLedger::FindById(uint64_t probe_id) {
+  return const_cast<Entry*>(std::as_const(*this).FindById(probe_id));
+}
+
+std::optional<ProbeOwner> ProbeLedger::OwnerOf(uint64_t probe_id) const {
+  const Entry* entry = FindById(probe_id);
+  return entry != nullptr && entry->open ? std::optional(entry->owner) : std::nullopt;
 }
 
 std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,

@@ -62,6 +62,9 @@ class ProbeLedger {
   // The exact time at which the probe left, where it is known better than at Open.
   void SetSent(uint64_t probe_id, MonoTime at);
 
+  // Who is waiting for the probe's answer; nullopt: nobody any more.
+  std::optional<ProbeOwner> OwnerOf(uint64_t probe_id) const;
+
   // No answer to the probe is waited for any more.
   void Close(uint64_t probe_id, MonoTime now);
 
@@ -114,6 +117,7 @@ class ProbeLedger {
 
   uint64_t WireHash(const IpAddress& target, ProbeMethod method, uint16_t port,
                     uint32_t number) const;
+  const Entry* FindById(uint64_t probe_id) const;
   Entry* FindById(uint64_t probe_id);
   Entry* FindBySequence(const Answer& answer, uint32_t sequence);
   Entry* FindByFlow(const Answer& answer);

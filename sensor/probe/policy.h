@@ -4,12 +4,14 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/ip.h"
 #include "common/records.h"
+#include "common/result.h"
 
 namespace parallax::sensor {
 
@@ -56,8 +58,23 @@ std::string_view Describe(Refusal refusal);
 // For counters: "denied"; "none" for kNone.
 std::string_view ToString(Refusal refusal);
 
-// `limited_ttl`: the probe is meant to end at a router.
+// `limited_ttl`: the probe is meant to end at a router; both `trace` and its method must be on. An
+// address that stands for IPv4 hosts (FindEmbeddedIpv4) must pass as itself, and as each of them.
+// The first refusal in the order never remote, method, port, denied, not allowed, special purpose.
 Refusal Check(const Policy& policy, const IpAddress& target, const ProbeTry& attempt,
               bool limited_ttl);
+// The part of Check that does not depend on the target.
+Refusal CheckMethod(const Policy& policy, const ProbeTry& attempt, bool limited_ttl);
+
+// What reading the policy file (LoadPolicy) means for the policy in force.
+struct PolicyChange {
+  std::optional<Policy> policy;  // in force from here on; nullopt: nothing is probed
+  bool changed = false;          // `policy` is another one than before
+  std::string problem;           // for the log and the sensor's health; empty: the file is in order
+};
+// A good file is applied whole. One with errors in it (kBadConfig) leaves the policy in force as it
+// is: a slip of the pen must not blind the sensor. A file that is gone, unreadable or open to
+// others says nothing any more: nothing is probed. At start nothing is in force.
+PolicyChange Reconsider(const std::optional<Policy>& in_force, const Result<Policy>& read);
 
 }  // namespace parallax::sensor

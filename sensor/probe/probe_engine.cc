@@ -20,10 +20,12 @@ constexpr size_t kMaxSubmitted = 4096;
 constexpr Duration kGatewayReadEvery = std::chrono::seconds(2);
 // A host with a full routing table must not spend its time on reading it.
 constexpr int kGatewayReadShare = 20;
-constexpr Duration kLongestWait = std::chrono::seconds(1);
+constexpr int kPollWithoutSockets = 1000;  // ms
 
 // Linux' default, should the kernel not tell.
 constexpr PortRange kUsualEphemeral{32768, 60999};
+
+}  // namespace
 
 PortRange EphemeralPorts() {
   const auto text = ReadSmallFile("/proc/sys/net/ipv4/ip_local_port_range");
@@ -38,33 +40,6 @@ PortRange EphemeralPorts() {
   const bool ok = first.ec == std::errc() && last.ec == std::errc() && range.first <= range.last;
   return ok ? range : kUsualEphemeral;
 }
-
-// The kernel has no way there, as opposed to being short of something.
-bool SaysUnreachable(int error) {
-  return error == ENETUNREACH || error == ENETDOWN || error == EHOSTUNREACH || error == ENODEV ||
-         error == ENXIO || error == EADDRNOTAVAIL;
-}
-
-std::string DescribeSendError(int error) {
-  switch (error) {
-    case ENETUNREACH:
-      return "no route to the target";
-    case EHOSTUNREACH:
-      return "this host's routes say unreachable";
-    case EACCES:
-      return "this host's routes prohibit it, or it is a broadcast address";
-    case EINVAL:
-      return "this host's routes drop it";
-    case EPERM:
-      return "this host's packet filter refused it";
-    case EAFNOSUPPORT:
-      return "this host lacks the address family";
-    default:
-      return std::strerror(error);
-  }
-}
-
-}  // namespace
 
 HashKey StableFlowKey(const std::string& identity) {
   static constexpr HashKey kFlows = {0x5061726c6c61786cu, 0x666c6f776b657931u};
@@ -86,15 +61,16 @@ Result<std::unique_ptr<ProbeEngine>> ProbeEngine::Open(ProbeEngineOptions option
   }
   std::unique_ptr<ProbeEngine> engine(
       new ProbeEngine(options, ports, std::move(wake_fd), std::move(*table)));
-  if (options.policy) {
-    auto sockets = ProbeSockets::Open(ports);
-    if (!sockets) {
-      return tl::make_unexpected(sockets.error());
-    }
-    engine->probing_.emplace(std::move(*options.policy), std::move(*sockets), engine->ledger_,
-                             engine->pacer_, options.max_orders);
+  auto port = RawPort::Open(ports, engine->tagger_.udp_ports());
+  if (port) {
+    engine->port_ = std::move(*port);
+    engine->loop_.emplace(*engine->port_, engine->gate_);
+    // Gateways first: without their word no vote counts.
+    engine->loop_->Add(ProbeOwner::Kind::kGateway, engine->watch_);
+    engine->loop_->Add(ProbeOwner::Kind::kOrder, engine->prober_);
+    engine->Apply({std::move(options.policy), {}});
   } else {
-    engine->problem_ = options.policy.error().message;
+    engine->problem_ = port.error().message;
   }
   engine->PublishHealth();
   return engine;
@@ -104,9 +80,9 @@ ProbeEngine::ProbeEngine(const ProbeEngineOptions& options, PortRange ports, Uni
                          GatewayTable table)
     : tagger_(options.flow_key, RandomHashKey(), ports),
       ledger_(tagger_, options.max_orders * kMaxTries + 1024),
-      pacer_(options.policy.value_or(Policy{}).packets_per_second,
-             options.policy.value_or(Policy{}).per_target_per_second),
-      watch_(ledger_, pacer_),
+      gate_(ledger_, std::nullopt),
+      watch_(gate_),
+      prober_(gate_, options.max_orders),
       gateway_table_(std::move(table)),
       wake_fd_(std::move(wake_fd)) {}
 
@@ -124,6 +100,14 @@ bool ProbeEngine::Submit(ProbeOrder order) {
   return true;
 }
 
+void ProbeEngine::SetPolicy(Result<Policy> policy, std::string warning) {
+  {
+    std::lock_guard lock(mutex_);
+    new_policy_ = NewPolicy{std::move(policy), std::move(warning)};
+  }
+  Wake();
+}
+
 void ProbeEngine::Wake() {
   const uint64_t one = 1;
   // Fails only if the counter is full, and then the thread is awake already.
@@ -137,39 +121,63 @@ ProbeHealth ProbeEngine::Health() const {
 
 void ProbeEngine::Run(const std::function<void(ProbeReport)>& report, std::stop_token stop) {
   const std::stop_callback wake_at_stop(stop, [this] { Wake(); });
-  ProbeActions actions;
   while (!stop.stop_requested()) {
     ReadGateways();
-    TakeOrders(actions);
-    if (probing_) {
-      Receive(actions);
-      const Moment now = Now();
-      watch_.Advance(now.mono, actions);  // first: without the gateway's word no vote counts
-      probing_->prober.Advance(now, actions);
-      SendAll(actions);
-    }
+    TakeMail(report);
+    const bool more = loop_ && loop_->Turn();
     PublishHealth();
-    for (ProbeReport& done : actions.reports) {
+    for (ProbeReport& done : prober_.TakeReports()) {
       report(std::move(done));
     }
-    actions.reports.clear();
-    Wait();
+    if (more) {
+      continue;
+    }
+    bool woken = false;
+    if (loop_) {
+      woken = loop_->Wait(wake_fd_.get(), next_gateway_read_);
+    } else {
+      pollfd waiting{wake_fd_.get(), POLLIN, 0};
+      woken = poll(&waiting, 1, kPollWithoutSockets) > 0;
+    }
+    if (woken) {
+      uint64_t count = 0;
+      [[maybe_unused]] const ssize_t got = read(wake_fd_.get(), &count, sizeof count);
+    }
   }
 }
 
-void ProbeEngine::TakeOrders(ProbeActions& actions) {
+void ProbeEngine::Apply(NewPolicy fresh) {
+  if (port_ == nullptr) {
+    return;  // and that stays the problem
+  }
+  if (fresh.policy) {
+    problem_ = std::move(fresh.warning);
+    port_->SetText(ProbeText(fresh.policy->contact));
+    gate_.SetPolicy(std::move(*fresh.policy));
+  } else {
+    problem_ = std::move(fresh.policy.error().message);
+    gate_.SetPolicy(std::nullopt);
+  }
+}
+
+void ProbeEngine::TakeMail(const std::function<void(ProbeReport)>& report) {
   std::vector<ProbeOrder> orders;
+  std::optional<NewPolicy> policy;
   {
     std::lock_guard lock(mutex_);
     orders.swap(submitted_);
+    policy.swap(new_policy_);
+  }
+  if (policy) {
+    Apply(std::move(*policy));
   }
   const Moment now = Now();
   for (ProbeOrder& order : orders) {
-    if (probing_) {
-      probing_->prober.Accept(std::move(order), now, actions);
+    if (probing()) {
+      prober_.Accept(std::move(order), now);
     } else {
-      ++refused_unpoliced_;
-      actions.reports.push_back(RefusedReport(order, problem_, now));
+      ++refused_orders_;
+      report(RefusedReport(order, problem_, now));
     }
   }
 }
@@ -189,66 +197,17 @@ void ProbeEngine::ReadGateways() {
   next_gateway_read_ = end + std::max(kGatewayReadEvery, kGatewayReadShare * (end - start));
 }
 
-void ProbeEngine::SendAll(ProbeActions& actions) {
-  for (const ProbeSend& send : actions.sends) {
-    const Moment now = Now();
-    ledger_.SetSent(send.probe.id, now.mono);
-    const int error = probing_->sockets.Send(send.probe);
-    if (error == 0) {
-      ++sent_;
-    } else if (send.owner.kind == ProbeOwner::Kind::kGateway) {
-      watch_.OnSendError(send.owner, SaysUnreachable(error));
-    } else {
-      probing_->prober.OnSendError(send.owner, DescribeSendError(error), now, actions);
-    }
-  }
-  actions.sends.clear();
-}
-
-void ProbeEngine::Receive(ProbeActions& actions) {
-  probing_->sockets.Receive([&](const Answer& answer, MonoTime received) {
-    const auto match = ledger_.OnAnswer(answer, received);
-    if (!match) {
-      return;
-    }
-    const Moment now = Now();
-    if (match->owner.kind == ProbeOwner::Kind::kGateway) {
-      watch_.OnAnswer(*match, answer, now.mono);
-    } else {
-      probing_->prober.OnAnswer(*match, answer, now, actions);
-    }
-  });
-}
-
 void ProbeEngine::PublishHealth() {
   ProbeHealth health;
   health.gateways = watch_.Health(Now().mono);
-  health.probes_sent = sent_;
-  health.probes_refused = refused_unpoliced_ + (probing_ ? probing_->prober.refused() : 0);
-  health.probing = probing_.has_value();
+  health.probes_sent = loop_ ? loop_->sent() : 0;
+  health.probes_refused = refused_orders_ + gate_.refused();
+  health.refusals = gate_.refusals();
+  health.probing = probing();
   health.problem = problem_;
   health.answers = ledger_.counts();
   std::lock_guard lock(mutex_);
   health_ = std::move(health);
-}
-
-void ProbeEngine::Wait() {
-  MonoTime until = next_gateway_read_;
-  std::vector<pollfd> waiting = {{wake_fd_.get(), POLLIN, 0}};
-  if (probing_) {
-    for (const int fd : probing_->sockets.descriptors()) {
-      waiting.push_back({fd, POLLIN, 0});
-    }
-    until = std::min(until, watch_.NextDeadline().value_or(until));
-    until = std::min(until, probing_->prober.NextDeadline().value_or(until));
-  }
-  const Duration wait = std::clamp(until - Now().mono, Duration::zero(), kLongestWait);
-  const timespec timeout{.tv_sec = wait.count() / 1'000'000'000,
-                         .tv_nsec = wait.count() % 1'000'000'000};
-  if (ppoll(waiting.data(), waiting.size(), &timeout, nullptr) > 0 && waiting[0].revents != 0) {
-    uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = read(wake_fd_.get(), &count, sizeof count);
-  }
 }
 
 }  // namespace parallax::sensor

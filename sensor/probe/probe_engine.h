@@ -1,11 +1,12 @@
 // The sensor's probe engine: one thread that sends the probes that orders ask for, watches the
-// host's gateways, and reports. Wires the pure machines (prober, gateway_watch, ledger, pacer) to
+// host's gateways, and reports. Wires the pure machines (prober, gateway_watch, gate, ledger) to
 // sockets and clocks; decides nothing itself.
 //
-// Threads: Run belongs to one thread and owns everything but two mailboxes; Submit and Health may
-// be called from any thread at any time.
+// Threads: Run belongs to one thread and owns everything but the mailboxes; Submit, SetPolicy and
+// Health may be called from any thread at any time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,10 +23,11 @@
 #include "sensor/probe/gateway_watch.h"
 #include "sensor/probe/gateways.h"
 #include "sensor/probe/ledger.h"
-#include "sensor/probe/pacer.h"
 #include "sensor/probe/policy.h"
-#include "sensor/probe/probe_sockets.h"
+#include "sensor/probe/probe_gate.h"
+#include "sensor/probe/probe_loop.h"
 #include "sensor/probe/prober.h"
+#include "sensor/probe/raw_port.h"
 #include "sensor/probe/tagger.h"
 
 namespace parallax::sensor {
@@ -39,6 +41,9 @@ struct ProbeEngineOptions {
   size_t max_orders = kMaxOrdersInFlight;
 };
 
+// Where the kernel takes ports for its own connections from.
+PortRange EphemeralPorts();
+
 // A flow key that is the same after a restart: from this machine's id and `identity`, for example
 // the sensor's name. Not a secret.
 HashKey StableFlowKey(const std::string& identity);
@@ -46,7 +51,8 @@ HashKey StableFlowKey(const std::string& identity);
 struct ProbeHealth {
   std::vector<GatewayHealth> gateways;
   uint64_t probes_sent = 0;     // gateway probes included
-  uint64_t probes_refused = 0;  // by the policy, or for want of one
+  uint64_t probes_refused = 0;  // tries and orders: by the policy, or for want of one
+  std::array<uint64_t, kRefusals> refusals{};  // tries, by Refusal
   bool probing = false;
   std::string problem;  // why not probing; empty if it is
   AnswerCounts answers;
@@ -54,13 +60,17 @@ struct ProbeHealth {
 
 class ProbeEngine {
  public:
-  // Opens the sockets if there is a policy. kPermission without CAP_NET_RAW. To go on without
-  // probing, pass that error as `options.policy` and open again: that needs no privilege.
+  // Opens the sockets. Without the right to (CAP_NET_RAW), and while there is no policy, it does not
+  // probe, and Health().problem says why; gateways are then judged by the neighbour table alone.
   static Result<std::unique_ptr<ProbeEngine>> Open(ProbeEngineOptions options);
   ~ProbeEngine();
 
   // False: the mailbox is full, and the order is dropped. Every other order gets one report.
   bool Submit(ProbeOrder order);
+
+  // What LoadPolicy says now: applies from the next probe on. `warning`: shown as the problem though
+  // there is a policy, for example that a newer one is wrong; empty: none.
+  void SetPolicy(Result<Policy> policy, std::string warning);
 
   // Works until `stop`; calls `report` from this thread. Orders in flight at the stop get no
   // report.
@@ -72,39 +82,36 @@ class ProbeEngine {
   const PortRange& ports() const { return tagger_.ports(); }
 
  private:
-  // What there is only with a policy and sockets.
-  struct Probing {
-    Probing(Policy policy, ProbeSockets open_sockets, ProbeLedger& ledger, Pacer& pacer,
-            size_t max_orders)
-        : sockets(std::move(open_sockets)), prober(std::move(policy), ledger, pacer, max_orders) {}
-    ProbeSockets sockets;
-    Prober prober;
+  struct NewPolicy {
+    Result<Policy> policy;
+    std::string warning;
   };
 
   ProbeEngine(const ProbeEngineOptions& options, PortRange ports, UniqueFd wake_fd,
               GatewayTable table);
   void Wake();
-  void TakeOrders(ProbeActions& actions);
+  void Apply(NewPolicy fresh);
+  void TakeMail(const std::function<void(ProbeReport)>& report);
   void ReadGateways();
-  void SendAll(ProbeActions& actions);
-  void Receive(ProbeActions& actions);
   void PublishHealth();
-  void Wait();
+  bool probing() const { return port_ != nullptr && gate_.policy().has_value(); }
 
   const ProbeTagger tagger_;
   ProbeLedger ledger_;
-  Pacer pacer_;
+  ProbeGate gate_;
   GatewayWatch watch_;
+  Prober prober_;
   GatewayTable gateway_table_;
   MonoTime next_gateway_read_ = MonoTime::min();
-  std::optional<Probing> probing_;
+  std::unique_ptr<RawPort> port_;  // null: no right to probe
+  std::optional<ProbeLoop> loop_;  // with port_
   std::string problem_;
-  uint64_t sent_ = 0;
-  uint64_t refused_unpoliced_ = 0;
+  uint64_t refused_orders_ = 0;
   UniqueFd wake_fd_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::vector<ProbeOrder> submitted_;
+  std::optional<NewPolicy> new_policy_;
   ProbeHealth health_;
 };
 

@@ -60,6 +60,8 @@ class ProbeGate {
   const std::optional<Policy>& policy() const { return policy_; }
 
   MonoTime NextForAll() const { return pacer_.NextForAll(); }
+  // Over all, packets a second.
+  double rate() const { return pacer_.rates().all; }
   // By Refusal; kNone counts nothing.
   const std::array<uint64_t, kRefusals>& refusals() const { return refusals_; }
   uint64_t refused() const;

@@ -4,34 +4,12 @@
 #
 #   tests/e2e/capture_live.sh [BINARY_DIR]
 #
-# BINARY_DIR holds parallax-sensor; default: bin in $PARALLAX_BUILD_DIR, else build/bin.
-# Prints "ok - ..." or "not ok - ..." per check; exit 0 if all passed, 1 if not, 77 if namespaces are
-# not to be had.
-set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-if [ "${1:-}" != --inside ]; then
-  bin=$(cd "${1:-${PARALLAX_BUILD_DIR:-$here/build}/bin}" && pwd) || exit 1
-  [ -x "$bin/parallax-sensor" ] || { echo "no $bin/parallax-sensor: build it first" >&2; exit 1; }
-  user=(); [ "$(id -u)" = 0 ] || user=(-Ur)
-  unshare "${user[@]}" -nmp --fork --mount-proc true 2>/dev/null || {
-    echo "cannot make namespaces here (kernel.unprivileged_userns_clone?)" >&2; exit 77; }
-  exec unshare "${user[@]}" -nmp --fork --kill-child --mount-proc "$0" --inside "$bin"
-fi
-bin=$2
-sensor="$bin/parallax-sensor"
-python=$(command -v /usr/bin/python3 python3 | head -1)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-mount -t tmpfs tmpfs /run && mkdir -p /run/netns || exit 77
+# See live/lib.sh for BINARY_DIR, output and exit codes.
+# shellcheck disable=SC2317 # most functions are called by name, through check and wait_for
+programs=(parallax-sensor parallax_syn_generator)
+# shellcheck source=tests/e2e/live/lib.sh
+. "$(dirname "$0")/live/lib.sh"
 
-failed=0
-pass() { echo "ok - capture_live $1"; }
-fail() { echo "not ok - capture_live $1: ${2:-}"; failed=1; }
-check() { local name=$1; shift; if "$@" >"$work/why" 2>&1; then pass "$name"; else fail "$name" "$(tail -n 1 "$work/why")"; fi; }
-wait_for() {  # wait_for SECONDS COMMAND...
-  local until=$(($(date +%s) + $1)); shift
-  until "$@" >/dev/null 2>&1; do [ "$(date +%s)" -lt "$until" ] || return 1; sleep 0.05; done
-}
 # records FILE EXPRESSION: how many records of a jsonl file make the Python expression over r true
 records() { "$python" -c 'import json,sys
 print(sum(bool(eval(sys.argv[2])) for r in map(json.loads, open(sys.argv[1]))))' "$@"; }
@@ -47,7 +25,7 @@ start() {
 stop() {  # stop NAME SIGNAL: its exit code
   kill -"$2" "$(cat "$work/$1.pid")"; wait "$(cat "$work/$1.pid")"
 }
-cable() {
+plug() {
   ip link add name here0 type veth peer name there0 netns there
   ip addr add 192.0.2.1/24 dev here0; ip addr add 2001:db8::1/64 dev here0 nodad; ip link set here0 up
   ip -n there addr add 192.0.2.2/24 dev there0; ip -n there addr add 2001:db8::2/64 dev there0 nodad
@@ -57,7 +35,7 @@ there() { ip netns exec there "$@"; }
 knock() { there timeout 5 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; }
 
 ip link set lo up
-ip netns add there && cable || exit 77
+ip netns add there && plug || exit 77
 
 cat >"$work/server.py" <<'PY'
 import socket, time
@@ -110,7 +88,7 @@ knock 192.0.2.1 8025
 wait_for 10 has "$work/real" 'r["flags"] == "SA"' 3; check after-down has "$work/real" 'r["flags"] == "SA"' 3
 ip link del here0
 wait_for 10 grep -q 'here0: gone' "$work/real.err"; check gone-is-said grep -q 'here0: gone' "$work/real.err"
-cable
+plug
 again() { knock 192.0.2.1 8025; has "$work/real" 'r["flags"] == "SA"' 4; }
 wait_for 15 again; check after-gone has "$work/real" 'r["flags"] == "SA"' 4
 # Up, but with nobody at the other end.
@@ -188,4 +166,4 @@ fi
 stop_after_one() { knock 192.0.2.1 8025; ! kill -0 $one; }
 wait_for 10 stop_after_one; check count-ends exactly "$work/one" True 1
 kill $server
-exit $failed
+finish

@@ -5,37 +5,11 @@
 #
 #   tests/e2e/handshakes_live.sh [BINARY_DIR]
 #
-# BINARY_DIR holds parallax-sensor; default: bin in $PARALLAX_BUILD_DIR, else build/bin.
-# Prints "ok - ..." or "not ok - ..." per check; exit 0 if all passed, 1 if not, 77 if namespaces are
-# not to be had.
+# See live/lib.sh for BINARY_DIR, output and exit codes.
 # shellcheck disable=SC2317 # most functions are called by name, through check and wait_for
-set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-PATH=$PATH:/usr/sbin:/sbin
-if [ "${1:-}" != --inside ]; then
-  bin=$(cd "${1:-${PARALLAX_BUILD_DIR:-$here/build}/bin}" && pwd) || exit 1
-  [ -x "$bin/parallax-sensor" ] || { echo "no $bin/parallax-sensor: build it first" >&2; exit 1; }
-  user=(); [ "$(id -u)" = 0 ] || user=(-Ur)
-  unshare "${user[@]}" -nmp --fork --mount-proc true 2>/dev/null || {
-    echo "cannot make namespaces here (kernel.unprivileged_userns_clone?)" >&2; exit 77; }
-  exec unshare "${user[@]}" -nmp --fork --kill-child --mount-proc "$0" --inside "$bin"
-fi
-sensor="$2/parallax-sensor"
-python=$(command -v /usr/bin/python3 python3 | head -1)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-mount -t tmpfs tmpfs /run && mkdir -p /run/netns || exit 77
-
-pass() { echo "ok - handshakes_live $1"; }
-fail() { echo "not ok - handshakes_live $1: ${2:-}"; touch "$work/failed"; }
-check() {  # check NAME COMMAND...: the last line of what the command says is why
-  local name=$1 why; shift
-  if why=$("$@" 2>&1); then pass "$name"; else fail "$name" "${why##*$'\n'}"; fi
-}
-wait_for() {  # wait_for SECONDS COMMAND...
-  local until=$(($(date +%s) + $1)); shift
-  until "$@" >/dev/null 2>&1; do [ "$(date +%s)" -lt "$until" ] || return 1; sleep 0.05; done
-}
+programs=(parallax-sensor)
+# shellcheck source=tests/e2e/live/lib.sh
+. "$(dirname "$0")/live/lib.sh"
 
 # --- captures and their records -------------------------------------------------------------------
 # start NAME NAMESPACE INTERFACE...: a capture in the background, its records in $work/NAME; returns
@@ -60,7 +34,6 @@ stop() {  # stop NAME: as Ctrl-C does
     fail "$1-ends-on-interrupt" "not within 5 s"
   fi
 }
-ended() { ! kill -0 "$1"; }
 cat >"$work/judge.py" <<'PY'
 # judge.py FILE PORT FAMILY COUNT EXPRESSION: whether FILE holds exactly COUNT attempts to PORT in
 # that family, and the expression, over their fields, is true for each. Prints some if not.
@@ -95,14 +68,6 @@ between() {  # between LEAST MOST FILE: the number in FILE is
 }
 
 # --- networks and connections ---------------------------------------------------------------------
-# cable A IF_A B IF_B NET4 NET6: A is NET4.1 and NET6::1, B is .2 and ::2
-cable() {
-  ip link add name "$2" netns "$1" type veth peer name "$4" netns "$3"
-  address "$1" "$2" "$5.1" "$6::1"; address "$3" "$4" "$5.2" "$6::2"
-  ip -n "$1" link set "$2" up; ip -n "$3" link set "$4" up
-}
-address() { ip -n "$1" addr add "$3/24" dev "$2"; ip -n "$1" addr replace "$4/64" dev "$2" nodad; }
-gateway() { ip -n "$1" route add default via "$2"; ip -n "$1" -6 route add default via "$3"; }
 mac() { ip -n "$1" -o link show dev "$2" | sed 's/.*ether \([0-9a-f:]*\).*/\1/'; }
 knock() {  # knock NAMESPACE ADDRESS PORT [SECONDS]: opens a connection and closes it
   ip netns exec "$1" timeout "${4:-5}" bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null
@@ -312,4 +277,4 @@ check fast-open-was-used fast_opens
 for pid in "${servers[@]}"; do hang_up "$pid"; done
 wait "${background[@]}"
 cat "$work"/*.said
-[ ! -e "$work/failed" ]
+finish

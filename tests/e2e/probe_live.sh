@@ -4,29 +4,13 @@
 #
 #   tests/e2e/probe_live.sh [BINARY_DIR]
 #
-# BINARY_DIR holds parallax_probe_once; default: bin in $PARALLAX_BUILD_DIR, else build/bin.
-# Prints "ok - ..." or "not ok - ..." per check; exit 0 if all passed, 1 if not, 77 if namespaces are
-# not to be had.
-set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-if [ "${1:-}" != --inside ]; then
-  bin=$(cd "${1:-${PARALLAX_BUILD_DIR:-$here/build}/bin}" && pwd) || exit 1
-  [ -x "$bin/parallax_probe_once" ] || { echo "no $bin/parallax_probe_once: build it first" >&2; exit 1; }
-  user=(); [ "$(id -u)" = 0 ] || user=(-Ur)
-  unshare "${user[@]}" -nmp --fork --mount-proc true 2>/dev/null || {
-    echo "cannot make namespaces here (kernel.unprivileged_userns_clone?)" >&2; exit 77; }
-  exec unshare "${user[@]}" -nmp --fork --kill-child --mount-proc "$0" --inside "$bin"
-fi
-probe="$2/parallax_probe_once"
-python=$(command -v /usr/bin/python3 python3 | head -1)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-mount -t tmpfs tmpfs /run && mkdir -p /run/netns || exit 77
+# BINARY_DIR holds parallax_probe_once; see live/lib.sh for output and exit codes.
+# shellcheck disable=SC2317 # most functions are called by name, through check and wait_for
+programs=(parallax_probe_once)
+# shellcheck source=tests/e2e/live/lib.sh
+. "$(dirname "$0")/live/lib.sh"
+probe=$bin/parallax_probe_once
 
-failed=0
-pass() { echo "ok - probe_live $1"; }
-fail() { echo "not ok - probe_live $1: ${2:-}"; failed=1; }
-in_ns() { ip netns exec "$@"; }
 # field JSON PATH...: one value of a JSON line
 field() { "$python" -c 'import json,sys
 v=json.loads(sys.argv[1])
@@ -45,11 +29,6 @@ expect() {
   done
   if [ "$got" = "$state" ] && [ "$who" = "$reporter" ]; then pass "$name"; else fail "$name" "$line"; fi
 }
-wait_for() {  # wait_for SECONDS COMMAND...
-  local end=$((SECONDS + $1)); shift
-  until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
-}
-
 # --- the little world -------------------------------------------------------------------------
 for n in client router internet; do
   ip netns add $n
@@ -289,4 +268,4 @@ got=$(watch 5)
   pass "multipath and link-local gateways, one of them dead" || fail "multipath and link-local" "$got"
 
 kill $listener; wait $listener 2>/dev/null
-exit $failed
+finish

@@ -1,0 +1,88 @@
+#include "sensor/probe/probe_loop.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+
+namespace parallax::sensor {
+namespace {
+
+constexpr double kFast = 10'000;
+constexpr Duration kFastSleep = std::chrono::microseconds(500);
+constexpr Duration kLongestWait = std::chrono::seconds(1);
+
+}  // namespace
+
+ProbeLoop::ProbeLoop(ProbePort& port, ProbeGate& gate) : port_(port), gate_(gate) {
+  sends_.reserve(kBatch);
+}
+
+void ProbeLoop::Add(ProbeOwner::Kind kind, ProbeClient& client) {
+  by_kind_[static_cast<size_t>(kind)] = &client;
+  clients_.push_back(&client);
+}
+
+bool ProbeLoop::Turn() {
+  Receive();
+  const Moment now = Now();
+  for (ProbeClient* client : clients_) {
+    if (sends_.size() < kBatch) {
+      client->Advance(now, kBatch - sends_.size(), sends_);
+    }
+  }
+  const bool full = sends_.size() >= kBatch;
+  Send();
+  return full || more_answers_;
+}
+
+void ProbeLoop::Receive() {
+  const auto handle = [this](const Answer& answer, MonoTime received) {
+    const auto match = gate_.ledger().OnAnswer(answer, received);
+    ProbeClient* client = match ? by_kind_[static_cast<size_t>(match->owner.kind)] : nullptr;
+    if (client != nullptr) {
+      client->OnAnswer(*match, answer, Now());
+    }
+  };
+  more_answers_ = port_.Receive(handle);
+}
+
+void ProbeLoop::Send() {
+  probes_.clear();
+  for (const ProbeSend& send : sends_) {
+    probes_.push_back(send.probe);
+  }
+  sends_.clear();
+  port_.Send(probes_, outcomes_);
+  sent_ += probes_.size();
+  for (const SendOutcome& outcome : outcomes_) {
+    if (outcome.error == 0) {
+      gate_.ledger().SetSent(outcome.probe_id, outcome.left);
+      continue;
+    }
+    --sent_;
+    if (const auto owner = gate_.ledger().OwnerOf(outcome.probe_id)) {
+      by_kind_[static_cast<size_t>(owner->kind)]->OnSendError(*owner, outcome.error, Now());
+    }
+  }
+  outcomes_.clear();
+}
+
+bool ProbeLoop::Wait(int wake_fd, MonoTime until) {
+  thread_local const bool precise = prctl(PR_SET_TIMERSLACK, 1) == 0;  // else 50 us late
+  (void)precise;
+  for (const ProbeClient* client : clients_) {
+    until = std::min(until, client->NextDeadline().value_or(until));
+  }
+  const Duration least = gate_.rate() > kFast ? kFastSleep : Duration::zero();
+  const Duration wait = std::clamp(until - Now().mono, least, kLongestWait);
+  std::vector<pollfd> waiting = {{wake_fd, POLLIN, 0}};  // poll passes over a negative one
+  for (const int fd : port_.descriptors()) {
+    waiting.push_back({fd, POLLIN, 0});
+  }
+  const timespec timeout{.tv_sec = wait.count() / 1'000'000'000,
+                         .tv_nsec = wait.count() % 1'000'000'000};
+  return ppoll(waiting.data(), waiting.size(), &timeout, nullptr) > 0 && waiting[0].revents != 0;
+}
+
+}  // namespace parallax::sensor

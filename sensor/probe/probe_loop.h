@@ -1,0 +1,51 @@
+// The turn of the probe thread: answers in, clients asked, probes out, sleep. Never spins: between
+// two turns it waits for an answer or for the next deadline. Owned by the probe thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "common/time.h"
+#include "sensor/probe/probe_client.h"
+#include "sensor/probe/probe_port.h"
+
+namespace parallax::sensor {
+
+class ProbeLoop {
+ public:
+  // Both must outlive the loop.
+  ProbeLoop(ProbePort& port, ProbeGate& gate);
+
+  // `client` must outlive the loop; those added first are served first.
+  void Add(ProbeOwner::Kind kind, ProbeClient& client);
+
+  // Reads what has arrived, lets the clients do what is due, and sends a batch at the most. True:
+  // there is more to do at once.
+  bool Turn();
+
+  // Sleeps until an answer arrives, a client's deadline or `until`, or `wake_fd` (-1: none) becomes
+  // readable; true in that last case. Above ten thousand probes a second sleeps are at least half a
+  // millisecond long, so that probes leave in batches.
+  bool Wait(int wake_fd, MonoTime until);
+
+  uint64_t sent() const { return sent_; }
+
+ private:
+  static constexpr size_t kBatch = 64;
+
+  void Receive();
+  void Send();
+
+  ProbePort& port_;
+  ProbeGate& gate_;
+  std::array<ProbeClient*, ProbeOwner::kKinds> by_kind_{};
+  std::vector<ProbeClient*> clients_;
+  std::vector<ProbeSend> sends_;
+  std::vector<Probe> probes_;
+  std::vector<SendOutcome> outcomes_;
+  uint64_t sent_ = 0;
+  bool more_answers_ = false;
+};
+
+}  // namespace parallax::sensor

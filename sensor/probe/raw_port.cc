@@ -1,0 +1,317 @@
+#include "sensor/probe/raw_port.h"
+
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "sensor/probe/socket_filter.h"
+
+namespace parallax::sensor {
+namespace {
+
+// Answers to some 10,000 probes; the second if the kernel allows no more.
+constexpr int kLargeBuffer = 8 << 20;
+constexpr int kSmallBuffer = 1 << 20;
+constexpr size_t kMaxPacket = 1536;  // larger than any answer to our small probes
+// Larger ones gain nothing (measured: 16 as good as 256), and blur the time at which each left.
+constexpr size_t kBatch = 16;
+constexpr size_t kInbox = 64;
+constexpr size_t kMostPerSocket = 256;
+
+}  // namespace
+
+struct RawPort::Inbox {
+  std::array<std::array<uint8_t, kMaxPacket>, kInbox> buffers;
+  std::array<SocketAddress, kInbox> from;
+  std::array<iovec, kInbox> data;
+  std::array<ControlBuffer<timespec, int>, kInbox> control;
+  std::array<mmsghdr, kInbox> messages;
+};
+
+RawPort::RawPort() : batch_(std::make_unique<SendBatch>()), in_(std::make_unique<Inbox>()) {}
+RawPort::~RawPort() = default;
+
+Result<void> RawPort::Configure(int fd, Family family, uint8_t protocol, PortRange ports) {
+  const bool icmp = protocol == kProtocolIcmp || protocol == kProtocolIcmpv6;
+  auto filtered = icmp                       ? FilterIcmp(fd, family)
+                  : protocol == kProtocolTcp ? FilterTcp(fd, family, ports)
+                                             : FilterUdp(fd, family, ports);
+  if (!filtered) {
+    return filtered;
+  }
+  // A smaller buffer than asked for is no reason to fail.
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kLargeBuffer, sizeof kLargeBuffer) != 0) {
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kSmallBuffer, sizeof kSmallBuffer);
+  }
+  if (auto ok = SetInt(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1, "cannot ask for receive times"); !ok) {
+    return ok;
+  }
+  if (family == Family::kV4) {
+    return {};
+  }
+  if (auto ok = SetInt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1, "cannot ask for hop limits"); !ok) {
+    return ok;
+  }
+  // The flow label is hashed over equal-cost paths: keep it 0.
+  return SetInt(fd, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0, "cannot fix the flow label");
+}
+
+Result<std::unique_ptr<RawPort>> RawPort::Open(PortRange ports, PortRange udp_ports) {
+  struct Wanted {
+    int domain;
+    Family family;
+    uint8_t protocol;
+  };
+  static constexpr std::array<Wanted, kCount> kWanted = {{
+      {AF_INET, Family::kV4, kProtocolIcmp},
+      {AF_INET, Family::kV4, kProtocolTcp},
+      {AF_INET, Family::kV4, kProtocolUdp},
+      {AF_INET6, Family::kV6, kProtocolIcmpv6},
+      {AF_INET6, Family::kV6, kProtocolTcp},
+      {AF_INET6, Family::kV6, kProtocolUdp},
+  }};
+  const auto open = [](int domain, int protocol, UniqueFd& fd) -> Result<void> {
+    fd.Reset(socket(domain, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+    if (fd || errno == EAFNOSUPPORT) {
+      return {};
+    }
+    Error error = ErrnoError("cannot open raw sockets for probing", errno);
+    if (error.code == ErrorCode::kPermission) {
+      error.message += " (run as root, or give the sensor the capability CAP_NET_RAW)";
+    }
+    return tl::make_unexpected(std::move(error));
+  };
+  std::unique_ptr<RawPort> port(new RawPort());
+  port->udp_ports_ = udp_ports;
+  for (size_t i = 0; i < kCount; ++i) {
+    const Wanted& wanted = kWanted[i];
+    Socket& socket = port->sockets_[i];
+    socket.family = wanted.family;
+    socket.protocol = wanted.protocol;
+    if (auto ok = open(wanted.domain, wanted.protocol, socket.fd); !ok) {
+      return tl::make_unexpected(ok.error());
+    }
+    if (!socket.fd) {
+      continue;
+    }
+    if (auto ok = Configure(socket.fd.get(), wanted.family, wanted.protocol, ports); !ok) {
+      return tl::make_unexpected(ok.error());
+    }
+  }
+  if (auto ok = open(AF_INET, IPPROTO_RAW, port->send4_); !ok) {
+    return tl::make_unexpected(ok.error());
+  }
+  if (port->descriptors().empty()) {
+    return Fail(ErrorCode::kUnavailable, "this host has neither IPv4 nor IPv6");
+  }
+  return port;
+}
+
+std::vector<int> RawPort::descriptors() const {
+  std::vector<int> result;
+  for (const Socket& socket : sockets_) {
+    if (socket.fd) {
+      result.push_back(socket.fd.get());
+    }
+  }
+  return result;
+}
+
+int RawPort::SenderOf(const Probe& probe) const {
+  if (probe.target.is_v4()) {
+    return send4_.get();
+  }
+  switch (probe.attempt.method) {
+    case ProbeMethod::kTcpSyn:
+      return sockets_[kTcp6].fd.get();
+    case ProbeMethod::kUdp:
+      return sockets_[kUdp6].fd.get();
+    case ProbeMethod::kIcmpEcho:
+      break;
+  }
+  return sockets_[kIcmp6].fd.get();
+}
+
+// The kernel answers a UDP reply to a port that nobody has with "port unreachable". A socket that
+// drops whatever it gets keeps it quiet, and other programs off the port.
+void RawPort::HoldUdpPort(uint16_t port) {
+  if (!udp_ports_.Contains(port) || held_.contains(port)) {
+    return;
+  }
+  UniqueFd& fd = held_[port];
+  sockaddr_in6 any{};
+  any.sin6_family = AF_INET6;
+  any.sin6_port = htons(port);
+  sockaddr_in any4{};
+  any4.sin_family = AF_INET;
+  any4.sin_port = htons(port);
+  fd.Reset(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  bool bound = fd && bind(fd.get(), Generic(any), sizeof any) == 0;
+  if (!bound) {
+    fd.Reset(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    bound = fd && bind(fd.get(), Generic(any4), sizeof any4) == 0;
+  }
+  sock_filter drop{BPF_RET | BPF_K, 0, 0, 0};
+  const sock_fprog program{1, &drop};
+  if (!bound ||
+      setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+    fd.Reset();  // somebody else has it: then that is who gets the replies, besides us
+  }
+}
+
+int RawPort::Prepare(const Probe& probe, SendBatch& batch) {
+  const bool v4 = probe.target.is_v4();
+  const bool echo = probe.attempt.method == ProbeMethod::kIcmpEcho;
+  IpAddress source;
+  if (!echo) {
+    if (const int error = sources_.Find(probe.target, probe.scope, probe.attempt.port, source);
+        error != 0) {
+      return error;
+    }
+  }
+  if (probe.attempt.method == ProbeMethod::kUdp) {
+    HoldUdpPort(probe.flow_port);
+  }
+  SendBatch::Packet& packet = batch.next();
+  packet.probe_id = probe.id;
+  packet.to = SocketAddress(probe.target, 0, probe.scope);
+  ControlWriter control = batch.Commit(v4 ? BuildPacketV4(probe, source, text_, packet.buffer)
+                                          : BuildTransport(probe, source, text_, packet.buffer));
+  if (v4) {
+    return 0;
+  }
+  control.Add(IPPROTO_IPV6, IPV6_HOPLIMIT, int{probe.ttl == 0 ? kDefaultTtl : probe.ttl});
+  if (!echo) {
+    // The route may change before the packet leaves: it must leave from the source it was summed
+    // with, or not at all.
+    in6_pktinfo info{};
+    std::memcpy(&info.ipi6_addr, source.bytes().data(), 16);
+    control.Add(IPPROTO_IPV6, IPV6_PKTINFO, info);
+  }
+  return 0;
+}
+
+bool RawPort::UseSecondSender() {
+  UniqueFd fd(socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW));
+  if (fd && second_ == nullptr) {
+    second_ = std::make_unique<BatchSender>(std::move(fd));
+  }
+  return second_ != nullptr;
+}
+
+size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
+                     std::vector<SendOutcome>& outcomes) {
+  batch.Clear();
+  size_t taken = 0;
+  for (const Probe& probe : probes) {
+    if (batch.size() == kBatch || SenderOf(probe) != fd) {
+      break;
+    }
+    ++taken;
+    if (const int error = fd < 0 ? EAFNOSUPPORT : Prepare(probe, batch); error != 0) {
+      outcomes.push_back({probe.id, error, MonoTime()});
+    }
+  }
+  return taken;
+}
+
+void RawPort::CollectErrors(std::vector<SendOutcome>& outcomes) {
+  SendBatch& batch = second_->batch();
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (batch.packet(i).error != 0) {
+      outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
+    }
+  }
+  batch.Clear();
+}
+
+void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) {
+  if (second_ != nullptr && second_->idle()) {
+    CollectErrors(outcomes);
+  }
+  while (!probes.empty()) {
+    const int fd = SenderOf(probes.front());
+    const bool second_free = second_ != nullptr && second_->idle();
+    if (second_free && fd == send4_.get() && probes.size() >= kBatch) {
+      CollectErrors(outcomes);
+      SendBatch& batch = second_->batch();
+      probes = probes.subspan(Fill(probes, fd, batch, outcomes));
+      const MonoTime start = Now().mono;
+      for (size_t i = 0; i < batch.size(); ++i) {
+        outcomes.push_back(
+            {batch.packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
+      }
+      if (batch.size() > 0) {
+        second_->Start();
+      }
+      continue;
+    }
+    SendBatch& batch = *batch_;
+    probes = probes.subspan(Fill(probes, fd, batch, outcomes));
+    if (batch.size() == 0) {
+      continue;
+    }
+    batch.Send(fd);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
+    }
+    if (batch.size() == kBatch) {
+      each_ = batch.LeftAt(1) - batch.LeftAt(0);
+    }
+  }
+}
+
+bool RawPort::Receive(const Handler& handle) {
+  bool more = false;
+  for (const Socket& socket : sockets_) {
+    more |= socket.fd && ReceiveFrom(socket, handle);
+  }
+  return more;
+}
+
+bool RawPort::ReceiveFrom(const Socket& socket, const Handler& handle) {
+  Inbox& in = *in_;
+  for (size_t total = 0; total < kMostPerSocket;) {
+    for (size_t i = 0; i < kInbox; ++i) {
+      in.data[i] = {in.buffers[i].data(), kMaxPacket};
+      msghdr& message = in.messages[i].msg_hdr;
+      message = {};
+      message.msg_name = in.from[i].get();
+      message.msg_namelen = SocketAddress::capacity();
+      message.msg_iov = &in.data[i];
+      message.msg_iovlen = 1;
+      message.msg_control = in.control[i].bytes.data();
+      message.msg_controllen = in.control[i].bytes.size();
+    }
+    const int count = recvmmsg(socket.fd.get(), in.messages.data(), kInbox, MSG_DONTWAIT, nullptr);
+    if (count <= 0) {
+      return false;  // drained; a pending socket error is cleared by having been read
+    }
+    const Moment now = Now();
+    for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+      msghdr& message = in.messages[i].msg_hdr;
+      if ((message.msg_flags & MSG_TRUNC) != 0) {
+        continue;
+      }
+      const std::span<const uint8_t> bytes(in.buffers[i].data(), in.messages[i].msg_len);
+      const auto answer =
+          socket.family == Family::kV4
+              ? ParseAnswerV4(bytes)
+              : ParseAnswerV6(in.from[i].address(), socket.protocol, ReceivedTtl(message), bytes);
+      if (answer) {
+        handle(*answer, ReceiveTime(message, now));
+      }
+    }
+    if (static_cast<size_t>(count) < kInbox) {
+      return false;
+    }
+    total += static_cast<size_t>(count);
+  }
+  return true;
+}
+
+}  // namespace parallax::sensor
