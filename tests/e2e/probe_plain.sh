@@ -53,7 +53,7 @@ PY
 capture() {
   in_ns client tcpdump -i c0 -Q out -U --immediate-mode -nn -w "$work/$1.pcap" >/dev/null 2>"$work/$1.log" &
   tcpdump=$!
-  wait_for 10 grep -q "listening on" "$work/$1.log" || fail "tcpdump" "$(cat "$work/$1.log")"
+  wait_for 10 grep -qs "listening on" "$work/$1.log" || fail "tcpdump" "$(cat "$work/$1.log")"
 }
 stop_capture() { kill $tcpdump; wait $tcpdump; }
 counted() { tcpdump -nn -r "$work/$1.pcap" "$2" 2>/dev/null | wc -l; }
