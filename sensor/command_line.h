@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "sensor/capture_command.h"
+#include "sensor/probe_command.h"
 
 namespace parallax::sensor {
 
@@ -17,12 +18,15 @@ struct CheckConfigCommand {
 struct CaptureCommand {
   CaptureCommandOptions options;
 };
+struct ProbeCommand {
+  ProbeCommandOptions options;
+};
 // Nothing to do but to leave: help or version was printed, or the words were wrong and it was said.
 struct Leave {
   int exit_code = 0;
 };
 
-using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand>;
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

@@ -289,6 +289,9 @@ int Dispatch(const Command& command) {
   if (const auto* capture = std::get_if<CaptureCommand>(&command)) {
     return RunCaptureCommand(capture->options);
   }
+  if (const auto* probe = std::get_if<ProbeCommand>(&command)) {
+    return RunProbeCommand(probe->options);
+  }
   Result<void> done;
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {
     done = CheckConfig(check->config);

@@ -23,7 +23,7 @@ constexpr double kPriorChangingAgain = 0.3;
 constexpr double kHardly = 1e5;
 
 // Below these a pattern is not named. Calling a branch broken sends somebody to look for it.
-constexpr double kLeastPerFlow = 0.95;
+constexpr double kLeastPerFlow = 0.99;
 constexpr double kLeastOther = 0.9;
 
 struct Weighted {
@@ -120,6 +120,8 @@ Estimate Summarise(std::span<const double> weights, Edge edge) {
 // A rate of which `events` and `others` were seen: the ratio, and Jeffreys' interval.
 Estimate RateOf(double events, double others) {
   constexpr size_t kCells = 256;
+  events = std::max(events, 0.0);
+  others = std::max(others, 0.0);
   const double seen = events + others;
   if (seen <= 0) {
     return {};
@@ -209,21 +211,26 @@ class Mixture {
     return base_ > least;
   }
 
-  // Log likelihood that some flows are bad and some are good, share i of all being bad.
-  double LogLikelihood(size_t i, double flows) const {
+  // Log likelihood with share i of all flows being bad. Concave in i.
+  double Log(size_t i) const {
     const ShareGrid& grid = Shares();
     double sum = base_ + surely_good_ * grid.log_good[i] + surely_bad_ * grid.log_bad[i];
     for (const Open& group : open_) {
       sum += group.flows * std::log(group.bad * grid.share[i] + group.good * (1 - grid.share[i]));
     }
-    // Less what it takes for all to be of one kind.
-    const double all_good = all_good_ + flows * grid.log_good[i] - sum;
-    const double all_bad = all_bad_ + flows * grid.log_bad[i] - sum;
+    return sum;
+  }
+
+  // The same, if at least one flow is bad and one good: less what it takes to be all of one kind.
+  double LogOfBoth(size_t i, double log, double flows) const {
+    const ShareGrid& grid = Shares();
+    const double all_good = all_good_ + flows * grid.log_good[i] - log;
+    const double all_bad = all_bad_ + flows * grid.log_bad[i] - log;
     if (std::max(all_good, all_bad) < -kSure) {
-      return sum;
+      return log;
     }
     const double one_kind = std::exp(all_good) + std::exp(all_bad);
-    return one_kind < 1 ? sum + std::log1p(-one_kind) : kImpossible;
+    return one_kind < 1 ? log + std::log1p(-one_kind) : kImpossible;
   }
 
  private:
@@ -243,7 +250,7 @@ class Mixture {
 
 // Log marginal likelihood of per_flow; fills in the share and each group's chance to be bad.
 double LogPerFlow(std::span<Group> groups, double flows, Estimate& share) {
-  constexpr double kNegligible = 25;
+  constexpr double kNegligible = 16;
   if (flows < 2) {
     return kImpossible;
   }
@@ -251,7 +258,7 @@ double LogPerFlow(std::span<Group> groups, double flows, Estimate& share) {
     double good;  // loss
     double bad;
     double most;                         // of the logarithms of the weights
-    std::array<double, kShares> weight;  // their logarithms at first
+    std::array<double, kShares> weight;  // their logarithms
   };
   std::vector<Point> points;
   points.reserve(kGoodLoss.size() * kBadLoss.size());
@@ -265,9 +272,17 @@ double LogPerFlow(std::span<Group> groups, double flows, Estimate& share) {
         continue;
       }
       Point& point = points.emplace_back(Point{good.loss, bad.loss, kImpossible, {}});
+      point.weight.fill(kImpossible);
+      double before = kImpossible;
       for (size_t i = 0; i < kShares; ++i) {
-        point.weight[i] = prior + mixture.LogLikelihood(i, flows);
-        point.most = std::max(point.most, point.weight[i]);
+        const double log = mixture.Log(i);
+        if (prior + log > most - kNegligible) {
+          point.weight[i] = prior + mixture.LogOfBoth(i, log, flows);
+          point.most = std::max(point.most, point.weight[i]);
+        } else if (log < before) {
+          break;
+        }
+        before = log;
       }
       most = std::max(most, point.most);
     }
@@ -281,22 +296,26 @@ double LogPerFlow(std::span<Group> groups, double flows, Estimate& share) {
   for (Group& group : groups) {
     group.bad = 0;
   }
-  for (Point& point : points) {
+  std::vector<double> ratios;  // chance of good over chance of bad, but for the share
+  for (const Point& point : points) {
     if (point.most < most - kNegligible) {
       continue;
     }
-    for (size_t i = 0; i < kShares; ++i) {
-      point.weight[i] = std::exp(point.weight[i] - most);
-      total += point.weight[i];
-      by_share[i] += point.weight[i];
+    ratios.clear();
+    for (const Group& group : groups) {
+      ratios.push_back(std::exp(group.lost * std::log(point.good / point.bad) +
+                                group.answered * std::log((1 - point.good) / (1 - point.bad))));
     }
-    for (Group& group : groups) {
-      const double good_to_bad =
-          std::exp(group.lost * std::log(point.good / point.bad) +
-                   group.answered * std::log((1 - point.good) / (1 - point.bad)));
-      for (size_t i = 0; i < kShares; ++i) {
-        const double s = Shares().share[i];
-        group.bad += point.weight[i] * s / (s + (1 - s) * good_to_bad);
+    for (size_t i = 0; i < kShares; ++i) {
+      if (point.weight[i] < most - kNegligible) {
+        continue;
+      }
+      const double weight = std::exp(point.weight[i] - most);
+      const double s = Shares().share[i];
+      total += weight;
+      by_share[i] += weight;
+      for (size_t g = 0; g < groups.size(); ++g) {
+        groups[g].bad += weight * s / (s + (1 - s) * ratios[g]);
       }
     }
   }

@@ -12,8 +12,7 @@
 //   per_packet   0.12   one loss for all probes, Beta(1, 2): anything, a total one hardly
 //   all_down     0.10   one loss for all probes, Beta(1e5, 1)
 //   per_flow     0.05   each flow is bad with chance s, Beta(1/2, 1/2), at least one is, and at
-//   least
-//                       one is not; bad flows lose r (mostly all, at least half), good ones q
+//                       least one is not; bad flows lose r (mostly all, at least half), good ones q
 //                       (mostly nothing, at most a quarter, r >= 3 q). Summed over a grid.
 //   changing     0.03   loss depends on when a probe was sent and not on its flow: Beta(1/2, 1/2)
 //                       anew for each stretch of time. Weighed only if stretches are given.

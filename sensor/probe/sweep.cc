@@ -219,7 +219,7 @@ void Sweep::Continue(Index index, MonoTime now) {
     if (!item.queued) {
       Wake(index, item.next);
     }
-  } else if (item.waiting == 0 || options_.count == 0) {
+  } else if (item.waiting == 0 || (options_.count == 0 && item.result.received > 0)) {
     Finish(index);
   }
 }

@@ -48,6 +48,7 @@ enum class SweepState : uint8_t {
   kNotSent,
   kRefused,
 };
+inline constexpr size_t kSweepStates = 9;
 std::string_view ToString(SweepState state);
 
 // Why a target is not up, as far as anybody said.

@@ -11,10 +11,13 @@
 #include <mutex>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "common/result.h"
 #include "sensor/probe/policy_file.h"
 #include "sensor/probe/probe_engine.h"
+#include "sensor/probe/special_purpose.h"
 
 namespace {
 
@@ -23,9 +26,20 @@ using namespace parallax::sensor;
 
 constexpr const char* kName = "parallax_probe_once";
 
+// The networks of the tests are made of special-purpose ranges.
+Policy Everything() {
+  Policy policy;
+  policy.per_prefix_per_second = policy.per_target_per_second = 100;
+  std::vector<Prefix> allow = {*Prefix::Parse("0.0.0.0/0"), *Prefix::Parse("::/0")};
+  for (const SpecialRange& range : SpecialRanges()) {
+    allow.push_back(range.prefix);
+  }
+  policy.allow = PrefixSet(std::move(allow));
+  return policy;
+}
+
 struct Arguments {
-  Result<Policy> policy =
-      Policy{100, 100, PrefixSet({*Prefix::Parse("0.0.0.0/0"), *Prefix::Parse("::/0")}), {}};
+  Result<Policy> policy = Everything();
   ProbeOrder order;
   int gateways = 0;
   Duration linger{};

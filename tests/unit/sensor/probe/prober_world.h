@@ -21,7 +21,9 @@ inline Policy OpenPolicy() {
   Policy policy;
   policy.packets_per_second = 1000;
   policy.per_target_per_second = 1000;
-  policy.allow = PrefixSet({*Prefix::Parse("0.0.0.0/0"), *Prefix::Parse("::/0")});
+  policy.per_prefix_per_second = 1000;
+  policy.allow = PrefixSet({*Prefix::Parse("0.0.0.0/0"), *Prefix::Parse("::/0"),
+                            *Prefix::Parse("198.51.100.0/24"), *Prefix::Parse("2001:db8::/32")});
   return policy;
 }
 
