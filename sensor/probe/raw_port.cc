@@ -207,8 +207,10 @@ size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
                      std::vector<SendOutcome>& outcomes) {
   batch.Clear();
   size_t taken = 0;
+  // A few probes go one by one: that is when it matters at what time exactly each left.
+  const size_t most = probes.size() < kBatch ? 1 : kBatch;
   for (const Probe& probe : probes) {
-    if (batch.size() == kBatch || SenderOf(probe) != fd) {
+    if (batch.size() == most || SenderOf(probe) != fd) {
       break;
     }
     ++taken;
