@@ -292,6 +292,9 @@ int Dispatch(const Command& command) {
   if (const auto* probe = std::get_if<ProbeCommand>(&command)) {
     return RunProbeCommand(probe->options);
   }
+  if (const auto* trace = std::get_if<TraceCommand>(&command)) {
+    return RunTraceCommand(trace->options);
+  }
   Result<void> done;
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {
     done = CheckConfig(check->config);
