@@ -50,6 +50,24 @@ std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
   return std::nullopt;
 }
 
+void AppendAddress(const IpAddress& address, std::string& out) {
+  if (!address.is_v4()) {
+    out += address.ToString();
+    return;
+  }
+  for (const uint8_t byte : address.bytes()) {
+    if (byte >= 100) {
+      out += static_cast<char>('0' + byte / 100);
+    }
+    if (byte >= 10) {
+      out += static_cast<char>('0' + byte / 10 % 10);
+    }
+    out += static_cast<char>('0' + byte % 10);
+    out += '.';
+  }
+  out.pop_back();
+}
+
 std::string IpAddress::ToString() const {
   char text[INET6_ADDRSTRLEN];
   inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), text, sizeof text);

@@ -45,6 +45,9 @@ class IpAddress {
   std::array<uint8_t, 16> bytes_{};
 };
 
+// Appends the address as in IpAddress::ToString(), without allocating for IPv4.
+void AppendAddress(const IpAddress& address, std::string& out);
+
 // An address block. Host bits are always zero.
 class Prefix {
  public:

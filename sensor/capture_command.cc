@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <optional>
 #include <span>
 #include <utility>
@@ -25,70 +23,16 @@
 #include "sensor/capture_summary.h"
 #include "sensor/observe/attempt_tracker.h"
 #include "sensor/observe/server_watch.h"
+#include "sensor/standard_output.h"
 
 namespace parallax::sensor {
 namespace {
 
 constexpr const char* kProgram = "parallax-sensor";
-constexpr size_t kWriteAt = size_t{1} << 18;  // bytes
-constexpr size_t kPage = 4096;                // a pipe that is writable takes so much at once
-constexpr int kStuckReaderMillis = 1000;
 constexpr size_t kFileAttempts = size_t{1} << 18;
 constexpr uint64_t kFramesPerLook = 16384;  // at the clock, while reading a file
 constexpr size_t kBatch = 64;               // segments that the tracker gets at a time
 constexpr Duration kAdvanceEvery = std::chrono::milliseconds(10);
-
-std::atomic<bool> g_stop{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-void OnSignal(int) { g_stop.store(true, std::memory_order_relaxed); }
-
-void InstallSignalHandlers() {
-  g_stop = false;
-  struct sigaction action {};
-  action.sa_handler = OnSignal;  // no SA_RESTART: a blocking read of a pipe ends too
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-}
-
-// Standard output in large writes.
-class Output {
- public:
-  std::string& text() { return text_; }
-  void FlushIfLarge() {
-    if (text_.size() >= kWriteAt) {
-      Flush();
-    }
-  }
-  void Flush() {
-    for (size_t at = 0; at < text_.size() && error_ == 0;) {
-      size_t size = text_.size() - at;
-      if (g_stop.load(std::memory_order_relaxed)) {
-        // We are to stop: whoever reads gets a second for each page, or counts as gone.
-        pollfd writable{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
-        if (poll(&writable, 1, kStuckReaderMillis) <= 0) {
-          error_ = EPIPE;
-          break;
-        }
-        size = std::min(size, kPage);
-      }
-      const ssize_t written = write(STDOUT_FILENO, text_.data() + at, size);
-      if (written >= 0) {
-        at += static_cast<size_t>(written);
-      } else if (errno != EINTR) {
-        error_ = errno;
-      }
-    }
-    text_.clear();
-  }
-  bool broken() const { return error_ != 0; }
-  int error() const { return error_; }
-
- private:
-  std::string text_;
-  int error_ = 0;
-};
 
 // What the interfaces have; the kernel's counters speak of servers there.
 std::vector<IpAddress> OwnAddresses(const CaptureCommandOptions& options) {
@@ -139,7 +83,7 @@ class Session {
   bool FromFile() const { return !options_.read_file.empty(); }
   bool CountReached() const { return options_.count > 0 && records_ >= options_.count; }
   bool Enough() const {
-    return output_.broken() || g_stop.load(std::memory_order_relaxed) || CountReached();
+    return output_.broken() || Interrupted() || CountReached();
   }
 
   void Start() {
@@ -191,7 +135,7 @@ class Session {
     }
     std::fputs(progress.End().c_str(), stderr);
     Finish(last);
-    if (!more && !g_stop.load(std::memory_order_relaxed)) {  // a signal ends a read with an error
+    if (!more && !Interrupted()) {  // a signal ends a read with an error
       return tl::make_unexpected(more.error());
     }
     return {};
@@ -211,6 +155,7 @@ class Session {
         fmt::format("capturing on {}; Ctrl-C ends it\n", fmt::join(options_.interfaces, ", "))
             .c_str(),
         stderr);
+    std::atomic<bool> stop = false;
     (*capture)->Run({.segment =
                          [this](const CapturedSegment& segment) {
                            if (!output_.broken() && !CountReached()) {
@@ -225,16 +170,14 @@ class Session {
                            tracker_.NoteLoss(loss.concerns(), loss.until);
                          },
                      .idle =
-                         [this](const Moment& now) {
+                         [this, &stop](const Moment& now) {
                            if (options_.handshakes) {
                              Advance(now);
                            }
                            output_.Flush();
-                           if (Enough()) {
-                             g_stop = true;
-                           }
+                           stop = Enough();
                          }},
-                    g_stop);
+                    stop);
     Finish(Now());
     for (const InterfaceHealth& health : (*capture)->Health()) {
       summary_.Kernel(health.packets_received, health.packets_dropped);
@@ -320,7 +263,7 @@ class Session {
   AttemptTracker tracker_;
   CaptureSummary summary_;
   RecordText text_;
-  Output output_;
+  StandardOutput output_;
   std::vector<CapturedSegment> batch_ = std::vector<CapturedSegment>(kBatch);
   size_t waiting_ = 0;  // in the batch, for the tracker
   std::vector<AttemptEvent> attempts_;
@@ -347,7 +290,7 @@ int RunCaptureCommand(const CaptureCommandOptions& options) {
     }
     filter = std::move(*compiled);
   }
-  InstallSignalHandlers();
+  CatchSignals();
   return Session(options, std::move(filter)).Run();
 }
 

@@ -1,13 +1,92 @@
 #include "sensor/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdint>
 #include <limits>
 
 #include "common/result.h"
+#include "common/time.h"
 #include "common/usage.h"
 
 namespace parallax::sensor {
+namespace {
+
+constexpr Duration kLongestWait = std::chrono::hours(1);
+constexpr uint16_t kDefaultTcpPort = 443;
+constexpr uint16_t kDefaultUdpPort = 33434;  // as traceroute's
+
+// "500ms", "2s"; a bare number counts seconds.
+CLI::Validator DurationInto(Duration& value) {
+  return CLI::Validator(
+      [&value](std::string& text) -> std::string {
+        const bool bare = text.find_first_not_of("0123456789.") == std::string::npos;
+        const auto parsed = ParseDuration(bare ? text + "s" : text);
+        if (!parsed) {
+          return parsed.error().message;
+        }
+        if (*parsed <= Duration::zero() || *parsed > kLongestWait) {
+          return text + ": not between 1ns and 1h";
+        }
+        value = *parsed;
+        return {};
+      },
+      "DURATION");
+}
+
+// What all that probe have in common.
+void AddProbeOptions(CLI::App& app, ProbeCommandOptions& options, std::string& output) {
+  app.add_option("targets", options.targets.words, "Addresses, prefixes or names");
+  app.add_option("-f,--file", options.targets.files,
+                 "A file with one target a line; \"-\" for standard input; may be repeated");
+  app.add_option("--rate", options.rate,
+                 "Packets a second in all; default and limit: the policy's packets_per_second")
+      ->check(CLI::Range(0.001, 1e7));
+  app.add_option("-o,--output", output, "table, jsonl or csv")
+      ->check(CLI::IsMember({"table", "jsonl", "csv"}));
+  app.add_option("--policy", options.policy_file,
+                 "What may be probed, and how fast; default: $PARALLAX_POLICY, else " +
+                     std::string(kDefaultPolicyFile));
+  app.add_flag("--unprivileged", options.unprivileged, "Do without raw sockets");
+  auto* v4 = app.add_flag_callback(
+      "-4", [&options] { options.targets.family = Family::kV4; }, "Names: IPv4 addresses only");
+  app.add_flag_callback(
+         "-6", [&options] { options.targets.family = Family::kV6; }, "Names: IPv6 addresses only")
+      ->excludes(v4);
+}
+
+void AddSweepOptions(CLI::App& app, SweepOptions& sweep, std::array<std::string, 2>& durations) {
+  app.add_option("--flows", sweep.flows,
+                 "Ask each target over so many flows, to find one broken branch of several")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--count", sweep.count,
+                 "Probes to each target, over each flow; default: up to three, until one is answered")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--timeout", durations[0], "How long a probe waits for its answer (1s)")
+      ->check(DurationInto(sweep.timeout));
+  app.add_option("--interval", durations[1], "With --count: between two probes of a flow (1s)")
+      ->check(DurationInto(sweep.interval));
+}
+
+void AddTraceOptions(CLI::App& app, TraceOptions& trace, std::string& method, std::string& timeout) {
+  app.add_option("--method", method, "icmp, tcp or udp; default: icmp, or tcp with --port")
+      ->check(CLI::IsMember({"icmp", "tcp", "udp"}));
+  app.add_option("--first-ttl", trace.first_ttl, "Begin there (1)")->check(CLI::Range(1, 255));
+  app.add_option("--max-ttl", trace.max_ttl, "Go no further (30)")->check(CLI::Range(1, 255));
+  app.add_option("--count", trace.probes, "Probes to each hop (3)")->check(CLI::Range(1, 1000));
+  app.add_option("--gap", trace.gap_limit, "So many silent hops in a row end it (5)")
+      ->check(CLI::Range(1, 255));
+  app.add_option("--timeout", timeout, "How long a probe waits for its answer (1s)")
+      ->check(DurationInto(trace.timeout));
+}
+
+ProbeOutput OutputOf(const std::string& name) {
+  return name == "jsonl" ? ProbeOutput::kJsonl
+         : name == "csv" ? ProbeOutput::kCsv
+                         : ProbeOutput::kTable;
+}
+
+}  // namespace
 
 Command ParseCommandLine(int argc, char** argv) {
   CLI::App app{
@@ -17,6 +96,9 @@ Command ParseCommandLine(int argc, char** argv) {
       "  parallax-sensor capture --interface eth0\n"
       "  parallax-sensor capture --read trace.pcap --handshakes -o jsonl\n"
       "  parallax-sensor capture --read trace.pcap --filter 'net 192.0.2.0/24 and port 25'\n"
+      "  parallax-sensor probe ping 192.0.2.0/24 mail.example.net\n"
+      "  parallax-sensor probe tcp 192.0.2.25 --port 25 --flows 48\n"
+      "  parallax-sensor probe trace 192.0.2.25 --port 25\n"
       "With one (make the folder there with: parallax-collector add-sensor):\n"
       "  parallax-sensor run --config mail1/sensor.toml",
       "parallax-sensor"};
@@ -55,6 +137,33 @@ Command ParseCommandLine(int argc, char** argv) {
   capture_app->add_flag("--promiscuous", capture.options.promiscuous,
                         "See frames for other hosts too, as on a mirror port");
 
+  CLI::App* probe_app =
+      app.add_subcommand("probe", "Ask hosts whether they are there, within the local policy");
+  probe_app->require_subcommand(1);
+  ProbeCommand probe;
+  std::string probe_output = "table";
+  std::array<std::string, 2> durations;
+  CLI::App* ping_app = probe_app->add_subcommand("ping", "ICMP echo");
+  CLI::App* tcp_app =
+      probe_app->add_subcommand("tcp", "TCP SYN: a SYN-ACK or a reset of the target means up");
+  CLI::App* udp_app = probe_app->add_subcommand(
+      "udp", "UDP: a reply or \"port unreachable\" of the target means up");
+  CLI::App* trace_app =
+      probe_app->add_subcommand("trace", "The way that packets take, hop by hop (Paris traceroute)");
+  TraceCommand trace;
+  std::string trace_method;
+  for (CLI::App* each : {ping_app, tcp_app, udp_app}) {
+    AddProbeOptions(*each, probe.options, probe_output);
+    AddSweepOptions(*each, probe.options.sweep, durations);
+  }
+  AddProbeOptions(*trace_app, trace.options.probe, probe_output);
+  AddTraceOptions(*trace_app, trace.options.trace, trace_method, durations[0]);
+  uint16_t port = 0;  // 0: the default
+  for (CLI::App* each : {tcp_app, udp_app, trace_app}) {
+    each->add_option("--port", port, "Destination port (tcp: 443, udp: 33434)")
+        ->check(CLI::Range(1, 65535));
+  }
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version
@@ -67,6 +176,31 @@ Command ParseCommandLine(int argc, char** argv) {
   }
   if (check_app->parsed()) {
     return check;
+  }
+  const auto set_method = [port](SweepOptions& sweep, ProbeMethod method) {
+    sweep.method = method;
+    sweep.port = method == ProbeMethod::kIcmpEcho ? uint16_t{0}
+                 : port != 0                      ? port
+                 : method == ProbeMethod::kTcpSyn ? kDefaultTcpPort
+                                                  : kDefaultUdpPort;
+  };
+  if (trace_app->parsed()) {
+    trace.options.probe.output = OutputOf(probe_output);
+    const bool tcp = trace_method == "tcp" || (trace_method.empty() && port != 0);
+    if (trace_method == "icmp" && port != 0) {
+      return Leave{ReportFailure("parallax-sensor", {ErrorCode::kUsage, "ICMP has no ports"})};
+    }
+    set_method(trace.options.probe.sweep, tcp                     ? ProbeMethod::kTcpSyn
+                                          : trace_method == "udp" ? ProbeMethod::kUdp
+                                                                  : ProbeMethod::kIcmpEcho);
+    return trace;
+  }
+  if (probe_app->parsed()) {
+    probe.options.output = OutputOf(probe_output);
+    set_method(probe.options.sweep, tcp_app->parsed()   ? ProbeMethod::kTcpSyn
+                                    : udp_app->parsed() ? ProbeMethod::kUdp
+                                                        : ProbeMethod::kIcmpEcho);
+    return probe;
   }
   capture.options.output = output == "jsonl" ? CaptureOutput::kJsonl : CaptureOutput::kTable;
   return capture;

@@ -5,6 +5,8 @@
 #include <variant>
 
 #include "sensor/capture_command.h"
+#include "sensor/probe_command.h"
+#include "sensor/trace_command.h"
 
 namespace parallax::sensor {
 
@@ -17,12 +19,19 @@ struct CheckConfigCommand {
 struct CaptureCommand {
   CaptureCommandOptions options;
 };
+struct ProbeCommand {
+  ProbeCommandOptions options;
+};
+struct TraceCommand {
+  TraceCommandOptions options;
+};
 // Nothing to do but to leave: help or version was printed, or the words were wrong and it was said.
 struct Leave {
   int exit_code = 0;
 };
 
-using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand>;
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand,
+                             TraceCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

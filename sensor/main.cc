@@ -213,7 +213,7 @@ Result<void> RunSensor(const SensorConfig& config) {
   if (!probes) {
     return tl::make_unexpected(probes.error());
   }
-  if (const auto dropped = DropPrivileges(); !dropped) {
+  if (const auto dropped = DropPrivileges(KeepCapability::kNetRaw); !dropped) {
     return dropped;
   }
 
@@ -288,6 +288,12 @@ Result<void> CheckConfig(const std::string& path) {
 int Dispatch(const Command& command) {
   if (const auto* capture = std::get_if<CaptureCommand>(&command)) {
     return RunCaptureCommand(capture->options);
+  }
+  if (const auto* probe = std::get_if<ProbeCommand>(&command)) {
+    return RunProbeCommand(probe->options);
+  }
+  if (const auto* trace = std::get_if<TraceCommand>(&command)) {
+    return RunTraceCommand(trace->options);
   }
   Result<void> done;
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {

@@ -11,7 +11,7 @@
 
 namespace parallax::sensor {
 
-Result<void> DropPrivileges() {
+Result<void> DropPrivileges(KeepCapability keep) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return tl::make_unexpected(ErrnoError("cannot give up privileges (no_new_privs)", errno));
   }
@@ -23,9 +23,10 @@ Result<void> DropPrivileges() {
   for (__user_cap_data_struct& word : data) {
     word.inheritable = 0;
   }
-  constexpr uint32_t kKeep = 1u << CAP_NET_RAW;  // 13: in the first word
-  data[0].permitted &= kKeep;
-  data[0].effective &= kKeep;
+  // 13: in the first word
+  const uint32_t kept = keep == KeepCapability::kNetRaw ? 1u << CAP_NET_RAW : 0;
+  data[0].permitted &= kept;
+  data[0].effective &= kept;
   data[1].permitted = 0;
   data[1].effective = 0;
   if (syscall(SYS_capset, &header, data) != 0) {

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Sets keys of a TOML file that has one key a line, the way an operator's editor would.
 
-usage: set_config.py FILE SECTION.KEY=VALUE...
+usage: set_config.py FILE [SECTION.]KEY=VALUE...
 
 VALUE is TOML text; a bare word that is no TOML value is quoted. A commented default is uncommented
-in place; a key that is missing is added to its section.
+in place; a key that is missing is added to its section. Keys without a section stand before the first one.
 """
 
 import os
@@ -20,7 +20,9 @@ def toml_value(text):
 
 def set_key(lines, section, key, value):
     entry = f"{key} = {value}"
-    start = next((i for i, line in enumerate(lines) if line.strip() == f"[{section}]"), None)
+    start = -1
+    if section:
+        start = next((i for i, line in enumerate(lines) if line.strip() == f"[{section}]"), None)
     if start is None:
         return lines + ["", f"[{section}]", entry]
     end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith("[")), len(lines))
@@ -35,16 +37,16 @@ def set_key(lines, section, key, value):
 
 def main():
     if len(sys.argv) < 3:
-        print("usage: set_config.py FILE SECTION.KEY=VALUE...", file=sys.stderr)
+        print("usage: set_config.py FILE [SECTION.]KEY=VALUE...", file=sys.stderr)
         return 2
     path = sys.argv[1]
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
     for setting in sys.argv[2:]:
         name, equals, value = setting.partition("=")
-        section, dot, key = name.strip().rpartition(".")
-        if not equals or not dot:
-            print(f"set_config.py: {setting}: not SECTION.KEY=VALUE", file=sys.stderr)
+        section, _, key = name.strip().rpartition(".")
+        if not equals or not key:
+            print(f"set_config.py: {setting}: not [SECTION.]KEY=VALUE", file=sys.stderr)
             return 2
         lines = set_key(lines, section, key, toml_value(value.strip()))
     mode = os.stat(path).st_mode & 0o7777

@@ -86,20 +86,6 @@ void TrimEnd(std::string& out) {
 
 }  // namespace
 
-void AppendAddress(const IpAddress& address, std::string& out) {
-  if (!address.is_v4()) {
-    out += address.ToString();
-    return;
-  }
-  const auto bytes = address.bytes();
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    if (i > 0) {
-      out += '.';
-    }
-    AppendNumber(bytes[i], out);
-  }
-}
-
 void RecordText::Time(WallTime time, bool nanoseconds, std::string& out) {
   const auto whole = std::chrono::floor<std::chrono::seconds>(time);
   const int64_t second = whole.time_since_epoch().count();

@@ -39,7 +39,4 @@ class RecordText {
   size_t endpoint_width_ = 21;  // "255.255.255.255:65535"
 };
 
-// The address as in IpAddress::ToString(), without allocating for IPv4.
-void AppendAddress(const IpAddress& address, std::string& out);
-
 }  // namespace parallax::sensor

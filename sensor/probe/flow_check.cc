@@ -120,7 +120,7 @@ bool FlowCheck::Sure(const FlowVerdict& verdict) const {
   const FlowBeliefs& beliefs = verdict.beliefs;
   // One round may have met a short outage.
   const bool down = beliefs.all_down >= kSure && rounds_ >= 2;
-  return beliefs.evenly() >= kSure || down || beliefs.per_flow >= kSure ||
+  return beliefs.evenly() >= kSure || down || beliefs.per_flow >= kSureOfBranch ||
          beliefs.changing >= kSure;
 }
 
@@ -157,9 +157,11 @@ void FlowCheck::PlanRetries() {
       Pick(kRetriesAtOnce - round_.size(),
            [](const State& state) { return state.answered > 0 && 3 * state.lost() >= state.sent; });
     }
+    if (round_.empty()) {
+      Pick(kRetriesAtOnce, [](const State& state) { return state.lost() > 0; });
+    }
     const size_t controls = round_.empty() ? kRetriesAtOnce : round_.size();
-    Pick(controls,
-         [](const State& state) { return state.answered > 0 && 3 * state.lost() < state.sent; });
+    Pick(controls, [](const State& state) { return state.lost() == 0; });
     Shuffle();
   }
   if (round_.size() > budget_ - asked_) {

@@ -6,14 +6,15 @@
 //                                v
 //   next round: up to 16 flows that lost probes, and as many others as controls -> judge again
 //
-// Each round is in a random order of its own, so that what changes with time does not look like a
-// flow; a round begins when the last one's outcomes are known and 0.4-0.6 s have passed since its
-// last probe. If nothing was answered a round is 8 flows only, and round 1 is broken off after 64.
-// If loss turns out to have come and gone with time, all flows are asked anew, once, and what was
-// before is forgotten. At most N + 6 * min(N, 16) probes, and N more where it was asked anew.
+// Each round is in a random order of its own, and begins when the last one's outcomes are known, at
+// least 0.4 s after its last probe, and up to 0.25 s later than need be: what changes with time
+// shall not look like a flow. If nothing was answered a round is 8 flows only, and round 1 is
+// broken off after 64. If loss turns out to have come and gone with time, all flows are asked anew,
+// once, and what was before is forgotten. At most N + 6 * min(N, 16) probes, and N more where it
+// was asked anew.
 //
-// At least 0.99 of the posterior must speak for what is said, or the probes must be used up. How
-// much loss there is, if it is no matter of flows, is not chased: 0.9 are enough there.
+// At least 0.99 of the posterior must speak for what is said (0.999 for per_flow), or the probes
+// must be used up. How much loss there is, if it is no matter of flows, is not chased.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +31,7 @@ class FlowCheck {
  public:
   static constexpr size_t kMaxFlows = 4096;
   static constexpr double kSure = 0.99;
+  static constexpr double kSureOfBranch = 0.999;
 
   // Flows are numbered from 0; `flows` beyond kMaxFlows are not asked. `seed` orders them. With
   // `count` each flow is asked that many times, whatever is answered.

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
-#include <numeric>
 
 namespace parallax::sensor {
 namespace {
@@ -23,7 +22,7 @@ constexpr double kPriorChangingAgain = 0.3;
 constexpr double kHardly = 1e5;
 
 // Below these a pattern is not named. Calling a branch broken sends somebody to look for it.
-constexpr double kLeastPerFlow = 0.95;
+constexpr double kLeastPerFlow = 0.97;
 constexpr double kLeastOther = 0.9;
 
 struct Weighted {
@@ -75,78 +74,9 @@ const ShareGrid& Shares() {
   return grid;
 }
 
-// Stirling's series after a shift; std::lgamma writes a global. REQUIRES: x > 0.
-double LogGamma(double x) {
-  double shift = 1;
-  for (; x < 8; ++x) {
-    shift *= x;
-  }
-  const double inverse = 1 / x;
-  const double square = inverse * inverse;
-  return (x - 0.5) * std::log(x) - x + 0.5 * std::log(2 * std::numbers::pi) +
-         inverse * (1.0 / 12 - square * (1.0 / 360 - square * (1.0 / 1260))) - std::log(shift);
-}
-
-double LogBeta(double a, double b) { return LogGamma(a) + LogGamma(b) - LogGamma(a + b); }
-
 // Log probability of one sequence of `lost` losses and `answered` answers, loss being Beta(a, b).
 double LogEven(double lost, double answered, double a, double b) {
   return LogBeta(a + lost, b + answered) - LogBeta(a, b);
-}
-
-// Mean and 95 % interval of a density over equal cells, `edge` giving the value at a cell's edge.
-template <typename Edge>
-Estimate Summarise(std::span<const double> weights, Edge edge) {
-  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
-  Estimate out{0, edge(0.0), edge(static_cast<double>(weights.size()))};
-  double below = 0;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    const double weight = weights[i] / total;
-    const auto quantile_here = [&](double q) {
-      return edge(static_cast<double>(i) + (q - below) / weight);
-    };
-    if (below < 0.025 && below + weight >= 0.025) {
-      out.low = quantile_here(0.025);
-    }
-    if (below < 0.975 && below + weight >= 0.975) {
-      out.high = quantile_here(0.975);
-    }
-    out.value += weight * edge(static_cast<double>(i) + 0.5);
-    below += weight;
-  }
-  return out;
-}
-
-// A rate of which `events` and `others` were seen: the ratio, and Jeffreys' interval.
-Estimate RateOf(double events, double others) {
-  constexpr size_t kCells = 256;
-  const double seen = events + others;
-  if (seen <= 0) {
-    return {};
-  }
-  // In t = asin(sqrt(rate)) the posterior is sin^2e(t) cos^2o(t), 1 / (2 sqrt(n)) wide.
-  const double centre = std::asin(std::sqrt(events / seen));
-  const double reach = 4 / std::sqrt(seen);
-  const double from = std::max(0.0, centre - reach);
-  const double step = (std::min(std::numbers::pi / 2, centre + reach) - from) / kCells;
-  std::array<double, kCells> weights;
-  double most = kImpossible;
-  for (size_t i = 0; i < kCells; ++i) {
-    const double t = from + (static_cast<double>(i) + 0.5) * step;
-    weights[i] = 2 * events * std::log(std::sin(t)) + 2 * others * std::log(std::cos(t));
-    most = std::max(most, weights[i]);
-  }
-  for (double& weight : weights) {
-    weight = std::exp(weight - most);
-  }
-  Estimate out = Summarise(weights, [&](double cell) {
-    const double root = std::sin(from + cell * step);
-    return root * root;
-  });
-  out.value = events / seen;
-  out.low = events > 0 ? std::min(out.low, out.value) : 0;
-  out.high = others > 0 ? std::max(out.high, out.value) : 1;
-  return out;
 }
 
 // Flows with the same tally.
@@ -209,21 +139,26 @@ class Mixture {
     return base_ > least;
   }
 
-  // Log likelihood that some flows are bad and some are good, share i of all being bad.
-  double LogLikelihood(size_t i, double flows) const {
+  // Log likelihood with share i of all flows being bad. Concave in i.
+  double Log(size_t i) const {
     const ShareGrid& grid = Shares();
     double sum = base_ + surely_good_ * grid.log_good[i] + surely_bad_ * grid.log_bad[i];
     for (const Open& group : open_) {
       sum += group.flows * std::log(group.bad * grid.share[i] + group.good * (1 - grid.share[i]));
     }
-    // Less what it takes for all to be of one kind.
-    const double all_good = all_good_ + flows * grid.log_good[i] - sum;
-    const double all_bad = all_bad_ + flows * grid.log_bad[i] - sum;
+    return sum;
+  }
+
+  // The same, if at least one flow is bad and one good: less what it takes to be all of one kind.
+  double LogOfBoth(size_t i, double log, double flows) const {
+    const ShareGrid& grid = Shares();
+    const double all_good = all_good_ + flows * grid.log_good[i] - log;
+    const double all_bad = all_bad_ + flows * grid.log_bad[i] - log;
     if (std::max(all_good, all_bad) < -kSure) {
-      return sum;
+      return log;
     }
     const double one_kind = std::exp(all_good) + std::exp(all_bad);
-    return one_kind < 1 ? sum + std::log1p(-one_kind) : kImpossible;
+    return one_kind < 1 ? log + std::log1p(-one_kind) : kImpossible;
   }
 
  private:
@@ -243,7 +178,7 @@ class Mixture {
 
 // Log marginal likelihood of per_flow; fills in the share and each group's chance to be bad.
 double LogPerFlow(std::span<Group> groups, double flows, Estimate& share) {
-  constexpr double kNegligible = 25;
+  constexpr double kNegligible = 16;
   if (flows < 2) {
     return kImpossible;
   }
@@ -251,7 +186,7 @@ double LogPerFlow(std::span<Group> groups, double flows, Estimate& share) {
     double good;  // loss
     double bad;
     double most;                         // of the logarithms of the weights
-    std::array<double, kShares> weight;  // their logarithms at first
+    std::array<double, kShares> weight;  // their logarithms
   };
   std::vector<Point> points;
   points.reserve(kGoodLoss.size() * kBadLoss.size());
@@ -265,9 +200,17 @@ double LogPerFlow(std::span<Group> groups, double flows, Estimate& share) {
         continue;
       }
       Point& point = points.emplace_back(Point{good.loss, bad.loss, kImpossible, {}});
+      point.weight.fill(kImpossible);
+      double before = kImpossible;
       for (size_t i = 0; i < kShares; ++i) {
-        point.weight[i] = prior + mixture.LogLikelihood(i, flows);
-        point.most = std::max(point.most, point.weight[i]);
+        const double log = mixture.Log(i);
+        if (prior + log > most - kNegligible) {
+          point.weight[i] = prior + mixture.LogOfBoth(i, log, flows);
+          point.most = std::max(point.most, point.weight[i]);
+        } else if (log < before) {
+          break;
+        }
+        before = log;
       }
       most = std::max(most, point.most);
     }
@@ -281,29 +224,33 @@ double LogPerFlow(std::span<Group> groups, double flows, Estimate& share) {
   for (Group& group : groups) {
     group.bad = 0;
   }
-  for (Point& point : points) {
+  std::vector<double> ratios;  // chance of good over chance of bad, but for the share
+  for (const Point& point : points) {
     if (point.most < most - kNegligible) {
       continue;
     }
-    for (size_t i = 0; i < kShares; ++i) {
-      point.weight[i] = std::exp(point.weight[i] - most);
-      total += point.weight[i];
-      by_share[i] += point.weight[i];
+    ratios.clear();
+    for (const Group& group : groups) {
+      ratios.push_back(std::exp(group.lost * std::log(point.good / point.bad) +
+                                group.answered * std::log((1 - point.good) / (1 - point.bad))));
     }
-    for (Group& group : groups) {
-      const double good_to_bad =
-          std::exp(group.lost * std::log(point.good / point.bad) +
-                   group.answered * std::log((1 - point.good) / (1 - point.bad)));
-      for (size_t i = 0; i < kShares; ++i) {
-        const double s = Shares().share[i];
-        group.bad += point.weight[i] * s / (s + (1 - s) * good_to_bad);
+    for (size_t i = 0; i < kShares; ++i) {
+      if (point.weight[i] < most - kNegligible) {
+        continue;
+      }
+      const double weight = std::exp(point.weight[i] - most);
+      const double s = Shares().share[i];
+      total += weight;
+      by_share[i] += weight;
+      for (size_t g = 0; g < groups.size(); ++g) {
+        groups[g].bad += weight * s / (s + (1 - s) * ratios[g]);
       }
     }
   }
   for (Group& group : groups) {
     group.bad /= total;
   }
-  share = Summarise(by_share, ShareAt);
+  share = SummariseCells(by_share, ShareAt);
 
   double of_two_kinds = 0;
   for (size_t i = 0; i < kShares; ++i) {

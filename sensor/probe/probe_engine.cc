@@ -25,6 +25,8 @@ constexpr int kPollWithoutSockets = 1000;  // ms
 // Linux' default, should the kernel not tell.
 constexpr PortRange kUsualEphemeral{32768, 60999};
 
+}  // namespace
+
 PortRange EphemeralPorts() {
   const auto text = ReadSmallFile("/proc/sys/net/ipv4/ip_local_port_range");
   if (!text) {
@@ -38,8 +40,6 @@ PortRange EphemeralPorts() {
   const bool ok = first.ec == std::errc() && last.ec == std::errc() && range.first <= range.last;
   return ok ? range : kUsualEphemeral;
 }
-
-}  // namespace
 
 HashKey StableFlowKey(const std::string& identity) {
   static constexpr HashKey kFlows = {0x5061726c6c61786cu, 0x666c6f776b657931u};

@@ -41,6 +41,9 @@ struct ProbeEngineOptions {
   size_t max_orders = kMaxOrdersInFlight;
 };
 
+// Where the kernel takes ports for its own connections from.
+PortRange EphemeralPorts();
+
 // A flow key that is the same after a restart: from this machine's id and `identity`, for example
 // the sensor's name. Not a secret.
 HashKey StableFlowKey(const std::string& identity);

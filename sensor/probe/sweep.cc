@@ -157,7 +157,9 @@ bool Sweep::Ask(Index index, MonoTime now, std::vector<ProbeSend>& sends) {
       Continue(index, now);
       return true;
     case GateWord::kRefused:
-      item.result.error = {.state = ProbeState::kRefused, .refusal = answer.refusal};
+      item.result.error = {};
+      item.result.error.state = ProbeState::kRefused;
+      item.result.error.refusal = answer.refusal;
       Finish(index);
       return true;
     case GateWord::kFull:
@@ -217,7 +219,7 @@ void Sweep::Continue(Index index, MonoTime now) {
     if (!item.queued) {
       Wake(index, item.next);
     }
-  } else if (item.waiting == 0 || options_.count == 0) {
+  } else if (item.waiting == 0 || (options_.count == 0 && item.result.received > 0)) {
     Finish(index);
   }
 }
@@ -275,7 +277,7 @@ void Sweep::Expire(MonoTime now) {
     const Flight flight = flights_[first_];
     if (Item* item = EndFlight(first_, now); item != nullptr) {
       if (item->check) {
-        item->check->OnLost(flight.flow);
+        item->check->OnLost(flight.flow, now);
       }
       Continue(flight.item, now);
     }
@@ -290,7 +292,7 @@ void Sweep::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment
   }
   if (answer.kind == AnswerKind::kRedirect) {
     if (item != nullptr) {
-      item->result.redirect = Redirect{answer.source, answer.gateway};
+      item->result.redirect = std::make_unique<Redirect>(Redirect{answer.source, answer.gateway});
     }
     return;
   }
@@ -307,11 +309,12 @@ void Sweep::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment
   SweepResult& result = item->result;
   const bool from_target = answer.kind != AnswerKind::kError || answer.source == answer.target;
   if (!from_target) {
-    result.error = {.state = answer.from_this_host() ? ProbeState::kNotSent
-                                                     : sensor::StateOf(answer.meaning),
-                    .router = answer.source,
-                    .icmp_type = answer.icmp_type,
-                    .icmp_code = answer.icmp_code};
+    result.error = {};
+    result.error.state =
+        answer.from_this_host() ? ProbeState::kNotSent : sensor::StateOf(answer.meaning);
+    result.error.router = answer.source;
+    result.error.icmp_type = answer.icmp_type;
+    result.error.icmp_code = answer.icmp_code;
   }
   if (!in_flight) {
     result.late += from_target ? 1 : 0;
@@ -325,7 +328,7 @@ void Sweep::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment
     ++progress_.received;
   }
   if (item->check) {
-    from_target ? item->check->OnAnswer(flow) : item->check->OnLost(flow);
+    from_target ? item->check->OnAnswer(flow, now.mono) : item->check->OnLost(flow, now.mono);
   }
   Continue(index, now.mono);
 }
@@ -339,9 +342,11 @@ void Sweep::OnSendError(const ProbeOwner& owner, int error, const Moment& now) {
     return;
   }
   --item->result.sent;
-  item->result.error = {.state = ProbeState::kNotSent, .send_error = error};
+  item->result.error = {};
+  item->result.error.state = ProbeState::kNotSent;
+  item->result.error.send_error = error;
   if (item->check) {
-    item->check->OnNotSent(flow);
+    item->check->OnNotSent(flow, now.mono);
   }
   Continue(owner.index, now.mono);
 }
@@ -375,7 +380,7 @@ SweepState Sweep::StateOf(const SweepResult& result) const {
 void Sweep::Finish(Index index) {
   Item& item = items_[index];
   if (item.check) {
-    item.result.flows = item.check->Verdict();
+    item.result.flows = std::make_unique<FlowVerdict>(item.check->Verdict());
   }
   item.result.state = StateOf(item.result);
   ++progress_.finished;

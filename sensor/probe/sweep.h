@@ -48,6 +48,7 @@ enum class SweepState : uint8_t {
   kNotSent,
   kRefused,
 };
+inline constexpr size_t kSweepStates = 9;
 std::string_view ToString(SweepState state);
 
 // Why a target is not up, as far as anybody said.
@@ -70,8 +71,8 @@ struct SweepResult {
   Duration rtt_max{};
   Duration rtt_sum{};
   SweepError error;
-  std::optional<Redirect> redirect;
-  std::optional<FlowVerdict> flows;  // if there are several
+  std::unique_ptr<Redirect> redirect;
+  std::unique_ptr<FlowVerdict> flows;  // if there are several
 };
 
 struct SweepProgress {

@@ -36,6 +36,7 @@ class TargetList {
   void Close();
 
   uint64_t size() const { return size_; }
+  bool AnyV6() const { return !ranges_.empty() && !ranges_.back().first.is_v4(); }
   IpAddress At(uint64_t index) const;  // REQUIRES: index < size()
 
  private:

@@ -73,6 +73,10 @@ test_set_config() {
   "$ROOT/deploy/campus/set_config.py" "$WORK/file.toml" a.x=5s b.x=4 b.z='["p", "q"]' c.n=true
   printf '%s\n' '[a]' 'x = "5s"' 'y = 2' '' '[b]' 'z = ["p", "q"]' 'x = 4' '' '[c]' 'n = true' |
     cmp - "$WORK/file.toml" || wrong "$(cat "$WORK/file.toml")"
+  printf '%s\n' '# first' '#d = 1' '' '[a]' 'd = 2' >"$WORK/file.toml"
+  "$ROOT/deploy/campus/set_config.py" "$WORK/file.toml" d=3 'e=["p"]'
+  printf '%s\n' 'e = ["p"]' '# first' 'd = 3' '' '[a]' 'd = 2' |
+    cmp - "$WORK/file.toml" || wrong "$(cat "$WORK/file.toml")"
 }
 
 test_clients_are_many_and_steady() {

@@ -14,6 +14,7 @@ using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
 constexpr std::string_view kLeast = "[collector]\naddresses = [\"192.0.2.10:7443\"]\n";
 
@@ -151,18 +152,43 @@ TEST_F(SensorConfigTest, PolicyDoesNotBelongHere) {
               HasSubstr("unknown key probe.packets_per_second"));
 }
 
-// The policy has no silent defaults: what is allowed stands in the file.
-TEST_F(SensorConfigTest, ShippedPolicyIsSoundAndComplete) {
+class ShippedPolicyTest : public SensorConfigTest {
+ protected:
+  Policy Loaded(const std::string& toml) {
+    const std::string path = dir_.Write("policy.toml", toml);
+    std::filesystem::permissions(path, std::filesystem::perms(0644));
+    const auto policy = LoadPolicy(path);
+    EXPECT_TRUE(policy) << policy.error().message;
+    return policy.value_or(Policy());
+  }
+};
+
+// Each key stands in the file with its default; only what is allowed has none.
+TEST_F(ShippedPolicyTest, SoundAndComplete) {
   const std::string shipped = ReadAll(PARALLAX_CONFIG_DIR "/policy.toml");
-  const std::string path = dir_.Write("policy.toml", shipped);
-  std::filesystem::permissions(path, std::filesystem::perms(0644));
-  const auto policy = LoadPolicy(path);
-  ASSERT_TRUE(policy) << policy.error().message;
-  Policy expected;  // the rates of the code
+  EXPECT_THAT(
+      KeysOf(shipped),
+      UnorderedElementsAre("packets_per_second", "per_prefix_per_second", "per_target_per_second",
+                           "allow", "deny", "methods", "tcp_ports", "udp_ports", "contact"));
+  Policy expected;
   expected.allow = PrefixSet({Prefix::Parse("0.0.0.0/0").value(), Prefix::Parse("::/0").value()});
-  EXPECT_EQ(*policy, expected);
-  EXPECT_THAT(KeysOf(shipped),
-              ElementsAre("packets_per_second", "per_target_per_second", "allow", "deny"));
+  EXPECT_EQ(Loaded(shipped), expected);
+  EXPECT_EQ(Loaded(UncommentAll(shipped)), expected);
+  for (size_t i = 0; i + 1 < KeysOf(shipped).size(); ++i) {  // all but `allow`
+    const std::string one = UncommentOne(shipped, i);
+    ASSERT_FALSE(one.empty()) << i;
+    EXPECT_EQ(Loaded(one), expected) << one;
+  }
+}
+
+// The names that its comments tell are names.
+TEST_F(ShippedPolicyTest, ItsNamesAreUnderstood) {
+  const std::string shipped = ReadAll(PARALLAX_CONFIG_DIR "/policy.toml");
+  for (const char* name : {"private-use", "shared-address-space", "unique-local", "documentation",
+                           "benchmarking", "discard-only", "6to4", "teredo"}) {
+    EXPECT_THAT(shipped, HasSubstr(std::string("\"") + name + '"'));
+    EXPECT_FALSE(Loaded(std::string("allow = [\"") + name + "\"]").allow.empty());
+  }
 }
 
 }  // namespace

@@ -184,7 +184,7 @@ TEST_F(InitTest, AddSensorMakesAWholeFolder) {
   EXPECT_EQ(identity->ca_pem, ReadAll(collector_ + "/ca.pem"));
   EXPECT_THAT(ReadAll(sensor_ + "/sensor.toml"),
               HasSubstr("\naddresses = [\"noc.campus.example:7443\"]\n"));
-  EXPECT_THAT(ReadAll(sensor_ + "/policy.toml"), HasSubstr("\npackets_per_second = "));
+  EXPECT_THAT(ReadAll(sensor_ + "/policy.toml"), HasSubstr("\n#packets_per_second = "));
   EXPECT_THAT(*text,
               AllOf(HasSubstr("noc.campus.example:7443"), HasSubstr("2026-12-23"),
                     HasSubstr("\n  parallax-sensor run --config " + sensor_ + "/sensor.toml\n")));

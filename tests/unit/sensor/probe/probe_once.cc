@@ -1,8 +1,10 @@
 // parallax_probe_once: runs the probe engine for one order and prints the report as one JSON line;
 // or watches the gateways and prints their state once a second. For tests/e2e only.
 //
-//   parallax_probe_once [--policy FILE] [--timeout 1s] [--spacing 1s] [--linger 0s] TARGET
-//   icmp|tcp:PORT ... parallax_probe_once [--policy FILE] --gateways COUNT
+//   parallax_probe_once [--policy FILE] [--timeout 1s] [--spacing 1s] [--linger 0s] TARGET TRY...
+//   parallax_probe_once [--policy FILE] --gateways COUNT
+//
+// TRY: icmp, tcp:PORT or udp:PORT.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -11,10 +13,13 @@
 #include <mutex>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "common/result.h"
 #include "sensor/probe/policy_file.h"
 #include "sensor/probe/probe_engine.h"
+#include "sensor/probe/special_purpose.h"
 
 namespace {
 
@@ -23,9 +28,20 @@ using namespace parallax::sensor;
 
 constexpr const char* kName = "parallax_probe_once";
 
+// The networks of the tests are made of special-purpose ranges.
+Policy Everything() {
+  Policy policy;
+  policy.per_prefix_per_second = policy.per_target_per_second = 100;
+  std::vector<Prefix> allow = {*Prefix::Parse("0.0.0.0/0"), *Prefix::Parse("::/0")};
+  for (const SpecialRange& range : SpecialRanges()) {
+    allow.push_back(range.prefix);
+  }
+  policy.allow = PrefixSet(std::move(allow));
+  return policy;
+}
+
 struct Arguments {
-  Result<Policy> policy =
-      Policy{100, 100, PrefixSet({*Prefix::Parse("0.0.0.0/0"), *Prefix::Parse("::/0")}), {}};
+  Result<Policy> policy = Everything();
   ProbeOrder order;
   int gateways = 0;
   Duration linger{};
@@ -64,12 +80,13 @@ Result<Arguments> Parse(int argc, char** argv) {
       target = true;
     } else if (word == "icmp") {
       arguments.order.tries.push_back({ProbeMethod::kIcmpEcho, 0});
-    } else if (word.starts_with("tcp:")) {
+    } else if (word.starts_with("tcp:") || word.starts_with("udp:")) {
       uint16_t port = 0;
       std::from_chars(word.data() + 4, word.data() + word.size(), port);
-      arguments.order.tries.push_back({ProbeMethod::kTcpSyn, port});
+      arguments.order.tries.push_back(
+          {word[0] == 't' ? ProbeMethod::kTcpSyn : ProbeMethod::kUdp, port});
     } else {
-      return Fail(ErrorCode::kUsage, fmt::format("{}: neither icmp nor tcp:PORT", word));
+      return Fail(ErrorCode::kUsage, fmt::format("{}: not icmp, tcp:PORT or udp:PORT", word));
     }
   }
   return arguments;

@@ -54,16 +54,18 @@ inline Bytes Sealed(Bytes icmp) {  // with its ICMPv4 checksum
 // What the sensor puts after the IP header.
 inline Bytes Request(const Probe& probe, const IpAddress& source) {
   ProbeBuffer buffer;
-  const auto packet = probe.attempt.method == ProbeMethod::kTcpSyn
-                          ? BuildSyn(probe, source, buffer)
-                          : BuildEchoRequest(probe, source, buffer);
+  const auto packet = BuildTransport(probe, source, ProbeText(), buffer);
   return {packet.begin(), packet.end()};
 }
 
-inline uint8_t ProtocolOf(const Probe& probe) {
-  return probe.attempt.method == ProbeMethod::kTcpSyn ? kProtocolTcp
-         : probe.target.is_v4()                       ? kProtocolIcmp
-                                                      : kProtocolIcmpv6;
+// The probe as it leaves, or as a router meets it when its TTL is `ttl`.
+inline Bytes SentPacket(const Probe& probe, const IpAddress& source, uint8_t ttl = kDefaultTtl) {
+  Bytes packet = IpPacket(source, probe.target, ProtocolOf(probe), Request(probe, source));
+  if (probe.target.is_v4()) {
+    Put16(packet, 4, probe.sequence & 0xffff);
+  }
+  packet[probe.target.is_v4() ? 8 : 7] = ttl;
+  return packet;
 }
 
 // The ICMP or ICMPv6 message of an echo reply.
@@ -88,12 +90,31 @@ inline Bytes TcpAnswer(const Probe& probe, uint8_t flags, uint32_t acknowledged)
 inline constexpr uint8_t kSynAckFlags = 0x12;
 inline constexpr uint8_t kRstAckFlags = 0x14;
 
-// An ICMP error quoting `quote`, an IP packet.
-inline Bytes IcmpError(uint8_t type, uint8_t code, const Bytes& quote) {
-  Bytes icmp(8);
-  icmp[0] = type;
-  icmp[1] = code;
-  return Sealed(icmp + quote);
+// The datagram of a service that answers.
+inline Bytes UdpAnswer(const Probe& probe, const Bytes& payload) {
+  Bytes udp(8);
+  Put16(udp, 0, probe.attempt.port);
+  Put16(udp, 2, probe.flow_port);
+  Put16(udp, 4, static_cast<unsigned>(8 + payload.size()));
+  return udp + payload;
+}
+
+// An ICMP error quoting `quote`, an IP packet; `rest` is the second word of its header.
+inline Bytes IcmpError(uint8_t type, uint8_t code, const Bytes& quote,
+                       const Bytes& rest = Bytes(4)) {
+  return Sealed(Bytes{type, code, 0, 0} + rest + quote);
+}
+
+// A router's word that `gateway` is the better way for `sent`.
+inline Bytes Redirect(const IpAddress& gateway, const IpAddress& destination, const Bytes& sent) {
+  const Bytes way(gateway.bytes().begin(), gateway.bytes().end());
+  if (gateway.is_v4()) {
+    return IcmpError(5, 1, sent, way);
+  }
+  const Bytes end(destination.bytes().begin(), destination.bytes().end());
+  Bytes option = Bytes{4, static_cast<uint8_t>(1 + (sent.size() + 7) / 8), 0, 0, 0, 0, 0, 0} + sent;
+  option.resize(size_t{option[1]} * 8);
+  return IcmpError(137, 0, way + end + option);
 }
 
 inline Bytes Truncated(Bytes bytes, size_t size) {

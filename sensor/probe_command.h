@@ -1,0 +1,33 @@
+// `parallax-sensor probe ping|tcp|udp`: asks hosts whether they are there, without a collector.
+// What leaves the host is what the local policy allows, and no more.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sensor/probe/sweep.h"
+#include "sensor/probe_targets.h"
+#include "sensor/probe_text.h"
+
+namespace parallax::sensor {
+
+struct ProbeCommandOptions {
+  TargetWords targets;
+  SweepOptions sweep;
+  double rate = 0;  // packets a second; 0: as the policy allows
+  ProbeOutput output = ProbeOutput::kTable;
+  std::string policy_file;    // empty: $PARALLAX_POLICY, else kDefaultPolicyFile
+  bool unprivileged = false;  // as if there were no right to open raw sockets
+};
+
+inline constexpr const char* kDefaultPolicyFile = "/etc/parallax-sensor/policy.toml";
+
+// The file that counts, given what the user said.
+std::string PolicyFile(const std::string& given);
+
+// Records go to stdout; progress, the summary and errors to stderr. Exit code: 0 if all targets are
+// up, 6 if some are, 1 if none is; 78 without a policy, 77 without the right to send anything.
+int RunProbeCommand(const ProbeCommandOptions& options);
+
+}  // namespace parallax::sensor

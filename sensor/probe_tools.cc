@@ -1,0 +1,96 @@
+#include "sensor/probe_tools.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "sensor/privilege.h"
+#include "sensor/probe/plain_port.h"
+#include "sensor/probe/policy_file.h"
+#include "sensor/probe/probe_engine.h"
+#include "sensor/probe/raw_port.h"
+
+namespace parallax::sensor {
+namespace {
+
+// Identifiers take a socket each without privilege.
+constexpr uint16_t kPlainIds = 64;
+// Below this a batch is so small that sending it elsewhere gains nothing.
+constexpr double kWorthAHelper = 20'000;
+constexpr uint64_t kManyProbes = 4096;
+
+}  // namespace
+
+ProbeTools::ProbeTools(const Policy& policy, PortRange ports, PortRange icmp_ids,
+                       const ProbeToolsOptions& options)
+    : tagger_(StableFlowKey("probe"), RandomHashKey(), ports, icmp_ids),
+      // Twice as many as are in flight: the others are remembered, to know late answers by.
+      ledger_(tagger_, 2 * options.most_in_flight),
+      gate_(ledger_, policy, options.rate) {}
+
+Result<std::unique_ptr<ProbeTools>> ProbeTools::Open(const ProbeToolsOptions& options) {
+  const auto policy = LoadPolicy(options.policy_file);
+  if (!policy) {
+    return tl::make_unexpected(policy.error());
+  }
+  const PortRange ports = ProbePorts(EphemeralPorts());
+  std::unique_ptr<ProbeTools> tools;
+  const auto make = [&](PortRange icmp_ids) {
+    tools.reset(new ProbeTools(*policy, ports, icmp_ids, options));
+  };
+  make({0, 65535});
+  const ProbeText text(policy->contact);
+  auto raw = options.unprivileged
+                 ? Result<std::unique_ptr<RawPort>>(Fail(ErrorCode::kPermission, ""))
+                 : RawPort::Open(ports, tools->tagger_.udp_ports());
+  if (raw) {
+    (*raw)->SetText(text);
+    const double rate = options.rate > 0 ? std::min(options.rate, policy->packets_per_second)
+                                         : policy->packets_per_second;
+    if (rate > kWorthAHelper && options.probes > kManyProbes &&
+        std::thread::hardware_concurrency() > 1) {
+      (*raw)->UseSecondSender();
+    }
+    tools->port_ = std::move(*raw);
+  } else if (raw.error().code == ErrorCode::kPermission) {
+    // Another first identifier than that of whoever else probes from here.
+    const auto first = static_cast<uint16_t>(1024 + RandomHashKey()[0] % (65536 - 1024 - kPlainIds));
+    make({first, static_cast<uint16_t>(first + kPlainIds - 1)});
+    auto plain = PlainPort::Open(text);
+    if (!plain) {
+      return tl::make_unexpected(plain.error());
+    }
+    tools->notice_ = fmt::format("without raw sockets (CAP_NET_RAW): {}",
+                                 fmt::join((*plain)->Missing(), "\n  "));
+    tools->port_ = std::move(*plain);
+  } else {
+    return tl::make_unexpected(raw.error());
+  }
+  if (const auto dropped = DropPrivileges(KeepCapability::kNone); !dropped) {
+    return tl::make_unexpected(dropped.error());
+  }
+  tools->loop_.emplace(*tools->port_, tools->gate_);
+  return tools;
+}
+
+std::string ProbeTools::Summary(Duration took) const {
+  const AnswerCounts& counts = ledger_.counts();
+  const uint64_t sent = loop_->sent();
+  std::string text = fmt::format(
+      "{} probe{} in {:.2f} s ({:.0f}/s); answers: {} in time, {} late, {} duplicate, {} forged, {} "
+      "foreign\n",
+      sent, sent == 1 ? "" : "s", ToSeconds(took),
+      static_cast<double>(sent) / std::max(1e-9, ToSeconds(took)), counts.accepted, counts.late,
+      counts.duplicate, counts.forged, counts.foreign);
+  const auto& refusals = gate_.refusals();
+  for (size_t i = 0; i < refusals.size(); ++i) {
+    if (refusals[i] > 0) {
+      text += fmt::format("{} refused: {}\n", refusals[i], Describe(static_cast<Refusal>(i)));
+    }
+  }
+  return text;
+}
+
+}  // namespace parallax::sensor
