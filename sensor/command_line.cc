@@ -68,7 +68,9 @@ void AddSweepOptions(CLI::App& app, SweepOptions& sweep, std::array<std::string,
       ->check(DurationInto(sweep.interval));
 }
 
-void AddTraceOptions(CLI::App& app, TraceOptions& trace, std::string& method, std::string& timeout) {
+void AddTraceOptions(CLI::App& app, TraceCommandOptions& options, MultipathOptions& multipath,
+                     std::string& method, std::string& timeout) {
+  TraceOptions& trace = options.trace;
   app.add_option("--method", method, "icmp, tcp or udp; default: icmp, or tcp with --port")
       ->check(CLI::IsMember({"icmp", "tcp", "udp"}));
   app.add_option("--first-ttl", trace.first_ttl, "Begin there (1)")->check(CLI::Range(1, 255));
@@ -78,6 +80,18 @@ void AddTraceOptions(CLI::App& app, TraceOptions& trace, std::string& method, st
       ->check(CLI::Range(1, 255));
   app.add_option("--timeout", timeout, "How long a probe waits for its answer (1s)")
       ->check(DurationInto(trace.timeout));
+  auto* flows =
+      app.add_option("--flows", multipath.most_flows,
+                     "Find all ways that flows take, with up to so many at a hop (MDA-lite)")
+          ->check(CLI::Range(1, 4096));
+  app.add_option("--confidence", multipath.confidence, "With --flows: that none is missed (0.95)")
+      ->check(CLI::Range(0.5, 0.9999))
+      ->needs(flows);
+  app.add_option("--past", options.past,
+                 "Only ask whether the path leaves past this hop, e.g. the border router; needs no "
+                 "answer of the target")
+      ->delimiter(',')
+      ->excludes(flows);
 }
 
 ProbeOutput OutputOf(const std::string& name) {
@@ -157,7 +171,9 @@ Command ParseCommandLine(int argc, char** argv) {
     AddSweepOptions(*each, probe.options.sweep, durations);
   }
   AddProbeOptions(*trace_app, trace.options.probe, probe_output);
-  AddTraceOptions(*trace_app, trace.options.trace, trace_method, durations[0]);
+  MultipathOptions multipath;
+  multipath.most_flows = 1;
+  AddTraceOptions(*trace_app, trace.options, multipath, trace_method, durations[0]);
   uint16_t port = 0;  // 0: the default
   for (CLI::App* each : {tcp_app, udp_app, trace_app}) {
     each->add_option("--port", port, "Destination port (tcp: 443, udp: 33434)")
@@ -193,6 +209,9 @@ Command ParseCommandLine(int argc, char** argv) {
     set_method(trace.options.probe.sweep, tcp                     ? ProbeMethod::kTcpSyn
                                           : trace_method == "udp" ? ProbeMethod::kUdp
                                                                   : ProbeMethod::kIcmpEcho);
+    if (multipath.most_flows > 1) {
+      trace.options.multipath = multipath;
+    }
     return trace;
   }
   if (probe_app->parsed()) {

@@ -67,8 +67,10 @@ class LiveTable {
 
 class Session {
  public:
-  Session(const TraceCommandOptions& options, TargetList targets, std::unique_ptr<ProbeTools> tools)
+  Session(const TraceCommandOptions& options, std::optional<TransitHop> past, TargetList targets,
+          std::unique_ptr<ProbeTools> tools)
       : options_(options),
+        past_(std::move(past)),
         targets_(std::move(targets)),
         tools_(std::move(tools)),
         client_(tools_->gate()),
@@ -97,7 +99,9 @@ class Session {
     if (Interrupted()) {  // what there is of the rest
       live_.Erase(output_.text());
       for (TraceSnapshot& trace : client_.Unfinished()) {
-        text_.Record({trace.order_id, std::move(trace.path), {}, {}}, output_.text());
+        TraceResult partial;
+        partial.path = std::move(trace.path);
+        text_.Record(partial, output_.text());
       }
     }
     output_.Flush();
@@ -118,7 +122,9 @@ class Session {
       client_.Add({.id = fed_,
                    .target = targets_.At(fed_),
                    .attempt = {how.method, how.port},
-                   .options = options_.trace});
+                   .options = options_.trace,
+                   .multipath = options_.multipath,
+                   .past = past_});
     }
   }
 
@@ -130,19 +136,26 @@ class Session {
     for (const TraceResult& result : results_) {
       ++finished_;
       const SweepState state = StateOf(result.path);
-      up_ += state == SweepState::kUp || state == SweepState::kLossy ? 1 : 0;
+      const bool up = result.transit ? result.transit->verdict == TransitVerdict::kProven
+                                     : state == SweepState::kUp || state == SweepState::kLossy;
+      up_ += up ? 1 : 0;
+      if (result.transit && result.transit->hop_ttl > 0) {
+        past_->hint = result.transit->hop_ttl;
+      }
       text_.Record(result, output_.text());
     }
   }
 
   std::string Summary(Duration took) const {
-    std::string text = fmt::format("{} target{}: {} reached\n", targets_.size(),
-                                   targets_.size() == 1 ? "" : "s", up_);
+    std::string text =
+        fmt::format("{} target{}: {} {}\n", targets_.size(), targets_.size() == 1 ? "" : "s", up_,
+                    past_ ? "proven to be sent on past the hop" : "reached");
     text += tools_->Summary(took);
     return text;
   }
 
   const TraceCommandOptions& options_;
+  std::optional<TransitHop> past_;
   const TargetList targets_;
   std::unique_ptr<ProbeTools> tools_;
   TraceClient client_;
@@ -163,6 +176,15 @@ int RunTraceCommand(const TraceCommandOptions& options) {
   if (!targets) {
     return ReportFailure(kProgram, targets.error());
   }
+  std::optional<TransitHop> past;
+  for (const std::string& word : options.past) {
+    const auto hop = IpAddress::Parse(word);
+    if (!hop) {
+      return ReportFailure(kProgram, {ErrorCode::kUsage, word + ": not the address of a hop"});
+    }
+    past = past ? past : std::optional<TransitHop>(std::in_place);
+    past->addresses.push_back(*hop);
+  }
   auto tools = ProbeTools::Open({.policy_file = PolicyFile(options.probe.policy_file),
                                  .rate = options.probe.rate,
                                  .unprivileged = options.probe.unprivileged,
@@ -175,7 +197,7 @@ int RunTraceCommand(const TraceCommandOptions& options) {
     std::fputs(((*tools)->notice() + "\n").c_str(), stderr);
   }
   CatchSignals();
-  return Session(options, std::move(*targets), std::move(*tools)).Run();
+  return Session(options, std::move(past), std::move(*targets), std::move(*tools)).Run();
 }
 
 }  // namespace parallax::sensor

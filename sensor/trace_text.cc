@@ -99,7 +99,46 @@ std::string ErrorJson(const Path& path) {
       said ? fmt::to_string(path.reporter->icmp_code) : "null", why);
 }
 
-void Json(const Path& path, std::string& out) {
+std::string TransitJson(const TransitResult& transit) {
+  return fmt::format(
+      R"({{"verdict":"{}","reason":"{}","hop_ttl":{},"witness":{},"witness_ttl":{},"sent":{}}})",
+      ToString(transit.verdict), ToString(transit.reason),
+      transit.hop_ttl > 0 ? fmt::to_string(transit.hop_ttl) : "null",
+      transit.witness ? Quoted(transit.witness->ToString()) : "null",
+      transit.witness ? fmt::to_string(transit.witness_ttl) : "null", transit.sent);
+}
+
+std::string TransitLine(const TransitResult& transit) {
+  std::string text = fmt::format("Past that hop: {}, ", ToString(transit.verdict));
+  switch (transit.reason) {
+    case TransitReason::kSilence:
+      return text + "nobody answers beyond it\n";
+    case TransitReason::kHopNotFound:
+      return text + "it does not answer on this path\n";
+    case TransitReason::kNotAsked:
+      return text + "not asked\n";
+    case TransitReason::kHopIsTarget:
+      return text + "it is the target\n";
+    case TransitReason::kRouterBeyond:
+      text += "a router beyond it answers";
+      break;
+    case TransitReason::kTargetAnswered:
+      text += "the target answers";
+      break;
+    case TransitReason::kUnreachable:
+      text += "somebody up to it says unreachable";
+      break;
+    case TransitReason::kLoop:
+      text += "packets come back";
+      break;
+  }
+  return transit.witness ? fmt::format("{}: {} at TTL {}\n", text, transit.witness->ToString(),
+                                       transit.witness_ttl)
+                         : text + '\n';
+}
+
+void Json(const TraceResult& result, std::string& out) {
+  const Path& path = result.path;
   const auto to = std::back_inserter(out);
   fmt::format_to(to,
                  R"({{"target":"{}","method":"{}","port":{},"state":"{}","sent":{},)"
@@ -115,13 +154,14 @@ void Json(const Path& path, std::string& out) {
                                : "null");
   fmt::format_to(to,
                  R"("path":{{"id":"{:016x}","end":"{}","flows":{},"changed":{},"hops":{},)"
-                 R"("edges":{}}}}})"
+                 R"("edges":{}}},"transit":{}}})"
                  "\n",
                  path.Id(), ToString(path.end), path.flows, path.changed,
                  JsonList(path.hops, HopJson), JsonList(path.edges, [](const PathEdge& edge) {
                    return fmt::format(R"({{"ttl":{},"from":"{}","to":"{}"}})", edge.ttl,
                                       edge.from.ToString(), edge.to.ToString());
-                 }));
+                 }),
+                 result.transit ? TransitJson(*result.transit) : "null");
 }
 
 void Csv(const Path& path, std::string& out) {
@@ -241,11 +281,13 @@ void TraceText::Header(std::string& out) const {
 void TraceText::Record(const TraceResult& result, std::string& out) const {
   switch (output_) {
     case ProbeOutput::kJsonl:
-      return Json(result.path, out);
+      return Json(result, out);
     case ProbeOutput::kCsv:
       return Csv(result.path, out);
     case ProbeOutput::kTable:
-      return Table(result.path, out);
+      Table(result.path, out);
+      out += result.transit ? TransitLine(*result.transit) : std::string();
+      return;
   }
 }
 

@@ -9,6 +9,8 @@
 //         "icmp_code":0,"reply_ttl":64,"quoted_ttl":1,"mpls":[{"label":16,"tc":0,"ttl":1}],
 //         "flags":["zero_ttl","nat"]}],"former":[]}],
 //      "edges":[{"ttl":1,"from":"10.0.0.1","to":"10.0.1.1"}]}}
+//   "transit":{"verdict":"proven","reason":"router_beyond","hop_ttl":2,"witness":"10.2.0.2",
+//    "witness_ttl":3,"sent":4} stands beside "path" if a hop to get past was named.
 //   "sent" and "received" count the probes that the target should have answered: the only word on
 //   loss. A silent hop has no nodes. "state" as of probe ping; a routing loop is "time_exceeded".
 #pragma once
