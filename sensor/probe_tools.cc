@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "sensor/privilege.h"
 #include "sensor/probe/plain_port.h"
 #include "sensor/probe/policy_file.h"
@@ -44,6 +47,12 @@ Result<std::unique_ptr<ProbeTools>> ProbeTools::Open(const ProbeToolsOptions& op
                  : RawPort::Open(ports, tools->tagger_.udp_ports());
   if (raw) {
     (*raw)->SetText(text);
+    const double rate = options.rate > 0 ? std::min(options.rate, policy->packets_per_second)
+                                         : policy->packets_per_second;
+    if (rate > kWorthAHelper && options.probes > kManyProbes &&
+        std::thread::hardware_concurrency() > 1) {
+      (*raw)->UseSecondSender();
+    }
     tools->port_ = std::move(*raw);
   } else if (raw.error().code == ErrorCode::kPermission) {
     // Another first identifier than that of whoever else probes from here.

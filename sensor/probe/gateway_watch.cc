@@ -69,7 +69,8 @@ void GatewayWatch::Drop(Watched& watched, MonoTime now) {
 
 void GatewayWatch::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment& now) {
   Watched* watched = Find(match.owner.serial);
-  if (watched == nullptr || match.late || answer.kind == AnswerKind::kRedirect || answer.source != watched->gateway.address) {
+  if (watched == nullptr || match.late || answer.kind == AnswerKind::kRedirect ||
+      answer.source != watched->gateway.address) {
     return;  // an error from elsewhere says nothing that silence does not
   }
   watched->last_answer = now.mono;
@@ -90,15 +91,18 @@ void GatewayWatch::Advance(const Moment& now, size_t most, std::vector<ProbeSend
     if (!watched.present || watched.next_ping > now.mono || sends.size() >= enough) {
       continue;
     }
+    if (!gate_.policy()) {  // nobody may be asked, and that is nobody's refusal
+      watched.next_ping = now.mono + kPingEvery;
+      continue;
+    }
     const IpAddress& address = watched.gateway.address;
     const bool link_local = address.IsNeverRemote() && !address.is_v4();
-    const GateAnswer answer =
-        gate_.Ask({.target = address,
-                   .attempt = {ProbeMethod::kIcmpEcho},
-                   .owner = {ProbeOwner::Kind::kGateway, 0, watched.serial},
-                   .own_gateway = true,
-                   .scope = link_local ? watched.gateway.interface_index : 0},
-                  now.mono, sends);
+    const GateAnswer answer = gate_.Ask({.target = address,
+                                         .attempt = {ProbeMethod::kIcmpEcho},
+                                         .owner = {ProbeOwner::Kind::kGateway, 0, watched.serial},
+                                         .own_gateway = true,
+                                         .scope = link_local ? watched.gateway.interface_index : 0},
+                                        now.mono, sends);
     if (answer.word == GateWord::kLater) {
       watched.next_ping = answer.at;
       continue;

@@ -1,6 +1,7 @@
 #include "sensor/probe/ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/address_hash.h"
 
@@ -11,6 +12,10 @@ namespace {
 // tcp_synack_retries 5).
 constexpr Duration kRememberEnded = std::chrono::seconds(75);
 constexpr size_t kFewestCells = 1024;
+// So many ids are tried before an ended probe must give up its sequence.
+constexpr unsigned kIdsTriedFirst = 8;
+// So many younger probes of a UDP flow have been answered: a reply does not mean an older one.
+constexpr unsigned kMostYounger = 64;
 // Probe ids tell where their entry is.
 constexpr unsigned kSlotBits = 24;
 constexpr uint64_t kSlotMask = (uint64_t{1} << kSlotBits) - 1;
@@ -73,20 +78,33 @@ bool ProbeLedger::SlotIndex::Find(uint64_t hash, Visit&& visit) const {
 }
 
 ProbeLedger::ProbeLedger(const ProbeTagger& tagger, size_t capacity)
-    : tagger_(tagger), capacity_(std::min(capacity, size_t{kSlotMask})) {}
+    : tagger_(tagger), capacity_(std::min(capacity, size_t{kSlotMask})) {
+  entries_.reserve(capacity_);  // address space; memory is taken as they come into use
+}
 
 uint64_t ProbeLedger::WireHash(const IpAddress& target, ProbeMethod method, uint16_t port,
                                uint32_t number) const {
-  const uint64_t fields = uint64_t{number} << 32 | uint64_t{port} << 8 |
-                          static_cast<uint64_t>(method) | uint64_t{1} << 60;
-  return AddressHash(key_, target) ^ fields * 0x9e3779b97f4a7c15u;
+  const uint64_t fields =
+      uint64_t{number} << 32 | uint64_t{port} << 8 | static_cast<uint64_t>(method);
+  // The number must reach the low bits, or all probes of one target meet in one cell.
+  const uint64_t mixed = (fields + 1) * 0x9e3779b97f4a7c15u;
+  return AddressHash(key_, target) ^ mixed ^ mixed >> 32;
 }
 
-ProbeLedger::Entry* ProbeLedger::FindById(uint64_t probe_id) {
+const ProbeLedger::Entry* ProbeLedger::FindById(uint64_t probe_id) const {
   const uint64_t slot = probe_id & kSlotMask;
   return probe_id != 0 && slot < entries_.size() && entries_[slot].probe.id == probe_id
              ? &entries_[slot]
              : nullptr;
+}
+
+ProbeLedger::Entry* ProbeLedger::FindById(uint64_t probe_id) {
+  return const_cast<Entry*>(std::as_const(*this).FindById(probe_id));
+}
+
+std::optional<ProbeOwner> ProbeLedger::OwnerOf(uint64_t probe_id) const {
+  const Entry* entry = FindById(probe_id);
+  return entry != nullptr && entry->open ? std::optional(entry->owner) : std::nullopt;
 }
 
 std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
@@ -104,32 +122,91 @@ std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
     entries_.emplace_back();
   }
   const Slot slot = free_.back();
+  free_.pop_back();
   // ICMP and UDP sequences have 16 bits: pass over the ids whose sequence is taken for this target.
   Probe probe;
   uint64_t hash = 0;
   for (unsigned tries = 0;; ++tries) {
     if (tries == kMostIdsTried) {
+      free_.push_back(slot);
       return std::nullopt;
     }
     probe = tagger_.Make(next_number_++ << kSlotBits | slot, target, scope, attempt, ttl);
     hash = WireHash(target, attempt.method, attempt.port, probe.sequence);
-    const bool taken = by_wire_.Find(hash, [&](Slot other) {
-      const Probe& p = entries_[other].probe;
-      return p.sequence == probe.sequence && p.target == target &&
-             p.attempt.method == attempt.method && p.attempt.port == attempt.port;
-    });
-    if (!taken) {
+    const Slot taken_by = TakenBy(probe, hash);
+    if (taken_by == kNone) {
+      break;
+    }
+    if (tries >= kIdsTriedFirst && !entries_[taken_by].open) {
+      Forget(taken_by);
       break;
     }
   }
-  free_.pop_back();
   entries_[slot] = Entry{.probe = probe, .owner = owner, .sent = now, .open = true};
   by_wire_.Insert(hash, slot);
   if (attempt.method == ProbeMethod::kUdp) {
-    by_flow_.Insert(WireHash(target, attempt.method, attempt.port, probe.flow_port), slot);
+    JoinFlow(slot);
   }
   ++in_flight_;
   return probe;
+}
+
+ProbeLedger::Slot ProbeLedger::TakenBy(const Probe& probe, uint64_t hash) const {
+  Slot found = kNone;
+  by_wire_.Find(hash, [&](Slot slot) {
+    const Probe& p = entries_[slot].probe;
+    if (p.sequence == probe.sequence && p.target == probe.target &&
+        p.attempt.method == probe.attempt.method && p.attempt.port == probe.attempt.port) {
+      found = slot;
+    }
+    return found != kNone;
+  });
+  return found;
+}
+
+uint64_t ProbeLedger::FlowHash(const Probe& probe) const {
+  return WireHash(probe.target, probe.attempt.method, probe.attempt.port, probe.flow_port);
+}
+
+ProbeLedger::Slot ProbeLedger::YoungestOf(uint64_t flow_hash, const IpAddress& target,
+                                          uint16_t port, uint16_t flow_port) const {
+  Slot found = kNone;
+  by_flow_.Find(flow_hash, [&](Slot slot) {
+    const Probe& probe = entries_[slot].probe;
+    if (probe.flow_port == flow_port && probe.target == target && probe.attempt.port == port) {
+      found = slot;
+    }
+    return found != kNone;
+  });
+  return found;
+}
+
+void ProbeLedger::JoinFlow(Slot slot) {
+  Entry& entry = entries_[slot];
+  const Probe& probe = entry.probe;
+  const uint64_t hash = FlowHash(probe);
+  entry.older = YoungestOf(hash, probe.target, probe.attempt.port, probe.flow_port);
+  if (entry.older != kNone) {
+    entries_[entry.older].younger = slot;
+    by_flow_.Erase(hash, entry.older);
+  }
+  by_flow_.Insert(hash, slot);
+}
+
+void ProbeLedger::LeaveFlow(Slot slot) {
+  const Entry& entry = entries_[slot];
+  if (entry.younger != kNone) {
+    entries_[entry.younger].older = entry.older;
+  } else {
+    const uint64_t hash = FlowHash(entry.probe);
+    by_flow_.Erase(hash, slot);
+    if (entry.older != kNone) {
+      by_flow_.Insert(hash, entry.older);
+    }
+  }
+  if (entry.older != kNone) {
+    entries_[entry.older].younger = entry.younger;
+  }
 }
 
 void ProbeLedger::SetSent(uint64_t probe_id, MonoTime at) {
@@ -146,17 +223,23 @@ void ProbeLedger::Close(uint64_t probe_id, MonoTime now) {
   }
 }
 
-void ProbeLedger::ForgetOldest() {
-  const auto slot = static_cast<Slot>(ended_.front().probe_id & kSlotMask);
+void ProbeLedger::Forget(Slot slot) {
   const Probe& probe = entries_[slot].probe;
   const ProbeTry& attempt = probe.attempt;
   by_wire_.Erase(WireHash(probe.target, attempt.method, attempt.port, probe.sequence), slot);
   if (attempt.method == ProbeMethod::kUdp) {
-    by_flow_.Erase(WireHash(probe.target, attempt.method, attempt.port, probe.flow_port), slot);
+    LeaveFlow(slot);
   }
   entries_[slot] = {};
   free_.push_back(slot);
+}
+
+void ProbeLedger::ForgetOldest() {
+  const uint64_t probe_id = ended_.front().probe_id;
   ended_.pop_front();
+  if (FindById(probe_id) != nullptr) {
+    Forget(static_cast<Slot>(probe_id & kSlotMask));
+  }
 }
 
 ProbeLedger::Entry* ProbeLedger::FindBySequence(const Answer& answer, uint32_t sequence) {
@@ -174,19 +257,16 @@ ProbeLedger::Entry* ProbeLedger::FindBySequence(const Answer& answer, uint32_t s
 
 // A UDP reply: the youngest probe of the flow that has no answer yet, else the youngest.
 ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
-  Entry* found = nullptr;
-  by_flow_.Find(WireHash(answer.target, answer.method, answer.port, answer.flow_port),
-                [&](Slot slot) {
-                  Entry& entry = entries_[slot];
-                  const Probe& probe = entry.probe;
-                  if (probe.flow_port == answer.flow_port && probe.target == answer.target &&
-                      probe.attempt.port == answer.port &&
-                      (found == nullptr || Rank(entry) > Rank(*found))) {
-                    found = &entry;
-                  }
-                  return false;
-                });
-  return found;
+  const Slot youngest =
+      YoungestOf(WireHash(answer.target, answer.method, answer.port, answer.flow_port),
+                 answer.target, answer.port, answer.flow_port);
+  Slot slot = youngest;
+  for (unsigned i = 0; i < kMostYounger && slot != kNone; ++i, slot = entries_[slot].older) {
+    if (!entries_[slot].answered) {
+      return &entries_[slot];
+    }
+  }
+  return youngest == kNone ? nullptr : &entries_[youngest];
 }
 
 ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
@@ -199,15 +279,20 @@ ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
   }
   Entry* entry = FindBySequence(answer, answer.sequence);
   const bool quoted = answer.kind == AnswerKind::kError || answer.kind == AnswerKind::kRedirect;
-  if (entry == nullptr && quoted && answer.method == ProbeMethod::kUdp) {
-    // A NAT that recomputed the checksum leaves the IP identification alone.
-    entry = FindBySequence(answer, answer.quoted_ip_id);
-  }
-  if (entry == nullptr && quoted && answer.tag) {
-    entry = FindById(answer.tag->probe_id);
-    return entry != nullptr && tag_right(*entry) && entry->probe.target == answer.target
-               ? entry
-               : nullptr;
+  if (quoted && answer.method == ProbeMethod::kUdp) {
+    if (answer.tag) {
+      // Whatever checksum a NAT has made, even another probe's.
+      entry = FindById(answer.tag->probe_id);
+      return entry != nullptr && tag_right(*entry) && entry->probe.target == answer.target &&
+                     entry->probe.attempt.method == answer.method &&
+                     entry->probe.attempt.port == answer.port
+                 ? entry
+                 : nullptr;
+    }
+    if (entry == nullptr || entry->probe.flow_port != answer.flow_port) {
+      // A NAT that recomputed the checksum leaves the IP identification alone.
+      entry = FindBySequence(answer, answer.quoted_ip_id);
+    }
   }
   if (entry == nullptr || (answer.tag && !tag_right(*entry))) {
     return nullptr;

@@ -9,8 +9,8 @@
 //   SYN-ACK, RST       our port, and the acknowledged sequence number (32 bits, keyed)
 //   UDP reply          our port (keyed); it names no probe: the last one of the flow is answered
 //   quote in an error  our port and the sequence; where a NAT has changed our port or the checksum:
-//                      the payload's id and tag, TCP's 32-bit sequence, or for UDP the IP
-//                      identification. A tag that is there must be right.
+//                      the payload's id and tag, TCP's 32-bit sequence, or for UDP, if our port
+//                      stands, the IP identification. A tag that is there must be right.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +62,9 @@ class ProbeLedger {
   // The exact time at which the probe left, where it is known better than at Open.
   void SetSent(uint64_t probe_id, MonoTime at);
 
+  // Who is waiting for the probe's answer; nullopt: nobody any more.
+  std::optional<ProbeOwner> OwnerOf(uint64_t probe_id) const;
+
   // No answer to the probe is waited for any more.
   void Close(uint64_t probe_id, MonoTime now);
 
@@ -76,12 +79,15 @@ class ProbeLedger {
 
  private:
   using Slot = uint32_t;
+  static constexpr Slot kNone = UINT32_MAX;
   static constexpr unsigned kMostIdsTried = 1024;
 
   struct Entry {
     Probe probe;  // probe.id == 0: the slot is free
     ProbeOwner owner;
     MonoTime sent;
+    Slot older = kNone;  // UDP: neighbours within the flow
+    Slot younger = kNone;
     bool open = false;
     bool answered = false;
     bool errored = false;
@@ -103,7 +109,6 @@ class ProbeLedger {
     bool Find(uint64_t hash, Visit&& visit) const;
 
    private:
-    static constexpr Slot kNone = UINT32_MAX;
     struct Cell {
       uint64_t hash = 0;
       Slot slot = kNone;
@@ -114,14 +119,19 @@ class ProbeLedger {
 
   uint64_t WireHash(const IpAddress& target, ProbeMethod method, uint16_t port,
                     uint32_t number) const;
+  const Entry* FindById(uint64_t probe_id) const;
   Entry* FindById(uint64_t probe_id);
   Entry* FindBySequence(const Answer& answer, uint32_t sequence);
   Entry* FindByFlow(const Answer& answer);
   Entry* FindMatch(const Answer& answer);
-  // Of several probes that an answer may mean, the one of the highest rank is meant.
-  static uint64_t Rank(const Entry& entry) {
-    return uint64_t{!entry.answered} << 63 | entry.probe.id >> 1;
-  }
+  // The slot that holds the sequence of `probe`, whose wire hash is `hash`; kNone: none does.
+  Slot TakenBy(const Probe& probe, uint64_t hash) const;
+  uint64_t FlowHash(const Probe& probe) const;
+  Slot YoungestOf(uint64_t flow_hash, const IpAddress& target, uint16_t port,
+                  uint16_t flow_port) const;
+  void JoinFlow(Slot slot);
+  void LeaveFlow(Slot slot);
+  void Forget(Slot slot);
   void ForgetOldest();
   void CountUnmatched(const Answer& answer);
 
@@ -132,8 +142,8 @@ class ProbeLedger {
   std::vector<Entry> entries_;  // grows with need
   std::vector<Slot> free_;
   SlotIndex by_wire_;
-  SlotIndex by_flow_;        // UDP: replies name no probe
-  std::deque<Ended> ended_;  // in the order in which they ended
+  SlotIndex by_flow_;        // UDP, whose replies name no probe: the youngest of each flow
+  std::deque<Ended> ended_;  // in the order in which they ended; some may be forgotten already
   size_t in_flight_ = 0;
   AnswerCounts counts_;
 };

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/address_hash.h"
+#include "sensor/probe/special_purpose.h"
 
 namespace parallax::sensor {
 namespace {
@@ -14,10 +15,16 @@ constexpr Duration kEarly = std::chrono::milliseconds(2);
 // In any second, (1 s + kEarly) / interval probes: with this much more between them, and the
 // wire's own jitter, that is never more than the rate.
 constexpr double kSlower = 1.003;
+constexpr double kLeastRate = 1e-3;
+constexpr double kMostRate = 1e7;
+
+double Clamped(double per_second) {
+  // Also what is not a number.
+  return per_second >= kLeastRate ? std::min(per_second, kMostRate) : kLeastRate;
+}
 
 Duration Interval(double per_second) {
-  const double rate = std::clamp(per_second, 1e-3, 1e7);
-  return Duration(static_cast<int64_t>(std::ceil(1e9 * kSlower / rate)));
+  return Duration(static_cast<int64_t>(std::ceil(1e9 * kSlower / Clamped(per_second))));
 }
 
 constexpr size_t kFewestSlots = size_t{1} << 12;
@@ -25,7 +32,7 @@ constexpr size_t kMostSlots = size_t{1} << 18;
 
 // A bucket is in use for as long as its interval: twice as many slots as are in use at a time.
 size_t SlotCount(double per_second, double all_per_second) {
-  const double in_use = 2 * all_per_second / per_second;
+  const double in_use = 2 * Clamped(all_per_second) / Clamped(per_second);
   return in_use >= static_cast<double>(kMostSlots)
              ? kMostSlots
              : std::bit_ceil(std::max(kFewestSlots, static_cast<size_t>(in_use)));
@@ -84,6 +91,8 @@ void Pacer::KeyedBuckets::Take(uint64_t key, MonoTime now) {
 
 void Pacer::KeyedBuckets::SetRate(double per_second, double all_per_second) {
   KeyedBuckets fresh(per_second, all_per_second);
+  // A smaller table would have no room for what was taken.
+  fresh.slots_.resize(std::max(fresh.slots_.size(), slots_.size()));
   for (const Slot& old : slots_) {
     const auto set = fresh.SetOf(old.key);
     const auto first = std::min_element(
@@ -101,8 +110,15 @@ Pacer::Pacer(const PaceRates& rates)
       prefixes_(rates.per_prefix, rates.all),
       targets_(rates.per_target, rates.all) {}
 
-uint64_t Pacer::PrefixKey(const IpAddress& target) const {
-  return AddressHash(key_, Prefix(target, target.is_v4() ? 24 : 64).address());
+Pacer::Keys Pacer::KeysOf(const IpAddress& target) const {
+  IpAddress address = target;
+  if (!target.is_v4()) {
+    if (const EmbeddedIpv4 embedded = FindEmbeddedIpv4(target); embedded.count > 0) {
+      address = embedded.addresses[0];
+    }
+  }
+  return {AddressHash(key_, Prefix(address, address.is_v4() ? 24 : 64).address()),
+          AddressHash(key_, address)};
 }
 
 Pacer::Word Pacer::Next(const IpAddress& target, MonoTime now) const {
@@ -110,8 +126,9 @@ Pacer::Word Pacer::Next(const IpAddress& target, MonoTime now) const {
   if (word.at > now) {
     return word;
   }
-  const MonoTime prefix = prefixes_.Next(PrefixKey(target), now);
-  const MonoTime own = targets_.Next(AddressHash(key_, target), now);
+  const Keys keys = KeysOf(target);
+  const MonoTime prefix = prefixes_.Next(keys.prefix, now);
+  const MonoTime own = targets_.Next(keys.target, now);
   if (own > now && own >= prefix) {
     return {own, PaceLimit::kTarget};
   }
@@ -120,8 +137,9 @@ Pacer::Word Pacer::Next(const IpAddress& target, MonoTime now) const {
 
 void Pacer::Take(const IpAddress& target, MonoTime now) {
   all_.Take(now);
-  prefixes_.Take(PrefixKey(target), now);
-  targets_.Take(AddressHash(key_, target), now);
+  const Keys keys = KeysOf(target);
+  prefixes_.Take(keys.prefix, now);
+  targets_.Take(keys.target, now);
 }
 
 void Pacer::SetRates(const PaceRates& rates) {

@@ -97,18 +97,19 @@ PlainPort::PlainPort(const ProbeText& text, UniqueFd epoll_fd, UniqueFd timer_fd
 
 bool PlainPort::MayOpen() const { return icmp_.size() + udp_.size() + tcp_.size() < most_sockets_; }
 
-void PlainPort::Send(std::span<const Probe> probes, std::span<int> errors,
-                     std::span<MonoTime> sent) {
-  for (size_t i = 0; i < probes.size(); ++i) {
-    switch (probes[i].attempt.method) {
+void PlainPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) {
+  for (const Probe& probe : probes) {
+    SendOutcome& outcome = outcomes.emplace_back();
+    outcome.probe_id = probe.id;
+    switch (probe.attempt.method) {
       case ProbeMethod::kIcmpEcho:
-        errors[i] = icmp_.Send(probes[i], MayOpen(), sent[i]);
+        outcome.error = icmp_.Send(probe, MayOpen(), outcome.left);
         break;
       case ProbeMethod::kUdp:
-        errors[i] = udp_.Send(probes[i], MayOpen(), sent[i]);
+        outcome.error = udp_.Send(probe, MayOpen(), outcome.left);
         break;
       case ProbeMethod::kTcpSyn:
-        errors[i] = tcp_.Send(probes[i], MayOpen(), sent[i]);
+        outcome.error = tcp_.Send(probe, MayOpen(), outcome.left);
         break;
     }
   }

@@ -28,8 +28,7 @@ class PlainPort : public ProbePort {
   // sent. Identifiers and source ports take a socket each: let the tagger use few (64 identifiers).
   static Result<std::unique_ptr<PlainPort>> Open(const ProbeText& text);
 
-  void Send(std::span<const Probe> probes, std::span<int> errors,
-            std::span<MonoTime> sent) override;
+  void Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) override;
   bool Receive(const Handler& handle) override;
   // An epoll descriptor that stands for all sockets, and for the times at which they are closed.
   std::vector<int> descriptors() const override;

@@ -1,5 +1,6 @@
 #include "sensor/probe/probe_gate.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace parallax::sensor {
@@ -36,15 +37,14 @@ GateAnswer ProbeGate::Refuse(Refusal refusal) {
   return {.word = GateWord::kRefused, .refusal = refusal};
 }
 
-Refusal ProbeGate::Judge(const IpAddress& target, const ProbeTry& attempt,
-                         bool limited_ttl) const {
+Refusal ProbeGate::Judge(const IpAddress& target, const ProbeTry& attempt, bool limited_ttl) const {
   return policy_ ? Check(*policy_, target, attempt, limited_ttl) : Refusal::kNoPolicy;
 }
 
 GateAnswer ProbeGate::Ask(const ProbeRequest& request, MonoTime now,
                           std::vector<ProbeSend>& sends) {
   const Refusal refusal = request.own_gateway && policy_
-                              ? Refusal::kNone
+                              ? CheckMethod(*policy_, request.attempt, false)
                               : Judge(request.target, request.attempt, request.ttl != 0);
   if (refusal != Refusal::kNone) {
     return Refuse(refusal);
@@ -53,8 +53,8 @@ GateAnswer ProbeGate::Ask(const ProbeRequest& request, MonoTime now,
   if (pace.at > now) {
     return {.word = GateWord::kLater, .at = pace.at, .limit = pace.limit};
   }
-  const auto probe = ledger_.Open(request.target, request.scope, request.attempt, request.ttl,
-                                  request.owner, now);
+  const auto probe =
+      ledger_.Open(request.target, request.scope, request.attempt, request.ttl, request.owner, now);
   if (!probe) {
     return {.word = GateWord::kFull};
   }

@@ -48,26 +48,24 @@ void ProbeLoop::Receive() {
 }
 
 void ProbeLoop::Send() {
-  if (sends_.empty()) {
-    return;
-  }
   probes_.clear();
   for (const ProbeSend& send : sends_) {
     probes_.push_back(send.probe);
   }
-  errors_.assign(sends_.size(), 0);
-  left_.assign(sends_.size(), MonoTime());
-  port_.Send(probes_, errors_, left_);
-  for (size_t i = 0; i < sends_.size(); ++i) {
-    const ProbeSend& send = sends_[i];
-    if (errors_[i] == 0) {
-      ++sent_;
-      gate_.ledger().SetSent(send.probe.id, left_[i]);
-    } else {
-      by_kind_[static_cast<size_t>(send.owner.kind)]->OnSendError(send.owner, errors_[i], Now());
+  sends_.clear();
+  port_.Send(probes_, outcomes_);
+  sent_ += probes_.size();
+  for (const SendOutcome& outcome : outcomes_) {
+    if (outcome.error == 0) {
+      gate_.ledger().SetSent(outcome.probe_id, outcome.left);
+      continue;
+    }
+    --sent_;
+    if (const auto owner = gate_.ledger().OwnerOf(outcome.probe_id)) {
+      by_kind_[static_cast<size_t>(owner->kind)]->OnSendError(*owner, outcome.error, Now());
     }
   }
-  sends_.clear();
+  outcomes_.clear();
 }
 
 bool ProbeLoop::Wait(int wake_fd, MonoTime until) {

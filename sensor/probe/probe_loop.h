@@ -43,8 +43,7 @@ class ProbeLoop {
   std::vector<ProbeClient*> clients_;
   std::vector<ProbeSend> sends_;
   std::vector<Probe> probes_;
-  std::vector<int> errors_;
-  std::vector<MonoTime> left_;
+  std::vector<SendOutcome> outcomes_;
   uint64_t sent_ = 0;
   bool more_answers_ = false;
 };

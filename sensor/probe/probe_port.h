@@ -14,16 +14,22 @@
 
 namespace parallax::sensor {
 
+// What became of handing a probe to the kernel.
+struct SendOutcome {
+  uint64_t probe_id = 0;
+  int error = 0;  // 0, or the errno with which the kernel refused
+  MonoTime left;  // when it left
+};
+
 class ProbePort {
  public:
   using Handler = std::function<void(const Answer& answer, MonoTime received)>;
 
   virtual ~ProbePort() = default;
 
-  // Sends the probes in order. errors[i] becomes 0, or the errno with which the kernel refused
-  // probe i, and sent[i] when it left. REQUIRES: three spans of one size.
-  virtual void Send(std::span<const Probe> probes, std::span<int> errors,
-                    std::span<MonoTime> sent) = 0;
+  // Sends the probes in order, and appends the outcome of each. An outcome of 0 may be followed by
+  // an error in a later call, even one without probes, if the kernel's word was not waited for.
+  virtual void Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) = 0;
 
   // Reads what has arrived, a bounded number of packets, and hands on what may be an answer, with
   // the time at which the kernel received it. True: there may be more.

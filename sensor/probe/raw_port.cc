@@ -2,7 +2,6 @@
 
 #include <linux/filter.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -17,32 +16,23 @@ namespace {
 // Answers to some 10,000 probes; the second if the kernel allows no more.
 constexpr int kLargeBuffer = 8 << 20;
 constexpr int kSmallBuffer = 1 << 20;
-constexpr size_t kMaxPacket = 1536;  // larger than any answer to our small probes
-constexpr size_t kBatch = 64;
+constexpr size_t kMaxPacket = 65536;  // a UDP service may answer at length; few pages are used
+// Larger ones gain nothing (measured: 16 as good as 256), and blur the time at which each left.
+constexpr size_t kBatch = 16;
+constexpr size_t kInbox = 64;
 constexpr size_t kMostPerSocket = 256;
-constexpr int kMostWaits = 10;  // a batch
-constexpr int kWaitMs = 10;
 
 }  // namespace
 
-struct RawPort::Outbox {
-  std::array<ProbeBuffer, kBatch> buffers;
-  std::array<SocketAddress, kBatch> to;
-  std::array<iovec, kBatch> data;
-  std::array<ControlBuffer<in6_pktinfo, int>, kBatch> control;
-  std::array<mmsghdr, kBatch> messages;
-  size_t count = 0;
-};
-
 struct RawPort::Inbox {
-  std::array<std::array<uint8_t, kMaxPacket>, kBatch> buffers;
-  std::array<SocketAddress, kBatch> from;
-  std::array<iovec, kBatch> data;
-  std::array<ControlBuffer<timespec, int>, kBatch> control;
-  std::array<mmsghdr, kBatch> messages;
+  std::array<std::array<uint8_t, kMaxPacket>, kInbox> buffers;
+  std::array<SocketAddress, kInbox> from;
+  std::array<iovec, kInbox> data;
+  std::array<ControlBuffer<timespec, int>, kInbox> control;
+  std::array<mmsghdr, kInbox> messages;
 };
 
-RawPort::RawPort() : out_(std::make_unique<Outbox>()), in_(std::make_unique<Inbox>()) {}
+RawPort::RawPort() : batch_(std::make_unique<SendBatch>()), in_(std::make_unique_for_overwrite<Inbox>()) {}
 RawPort::~RawPort() = default;
 
 Result<void> RawPort::Configure(int fd, Family family, uint8_t protocol, PortRange ports) {
@@ -173,7 +163,7 @@ void RawPort::HoldUdpPort(uint16_t port) {
   }
 }
 
-int RawPort::Prepare(const Probe& probe, size_t slot) {
+int RawPort::Prepare(const Probe& probe, SendBatch& batch) {
   const bool v4 = probe.target.is_v4();
   const bool echo = probe.attempt.method == ProbeMethod::kIcmpEcho;
   IpAddress source;
@@ -186,21 +176,14 @@ int RawPort::Prepare(const Probe& probe, size_t slot) {
   if (probe.attempt.method == ProbeMethod::kUdp) {
     HoldUdpPort(probe.flow_port);
   }
-  Outbox& out = *out_;
-  out.to[slot] = SocketAddress(probe.target, 0, probe.scope);
-  const auto packet = v4 ? BuildPacketV4(probe, source, text_, out.buffers[slot])
-                         : BuildTransport(probe, source, text_, out.buffers[slot]);
-  out.data[slot] = {out.buffers[slot].data(), packet.size()};
-  msghdr& message = out.messages[slot].msg_hdr;
-  message = {};
-  message.msg_name = out.to[slot].get();
-  message.msg_namelen = out.to[slot].size();
-  message.msg_iov = &out.data[slot];
-  message.msg_iovlen = 1;
+  SendBatch::Packet& packet = batch.next();
+  packet.probe_id = probe.id;
+  packet.to = SocketAddress(probe.target, 0, probe.scope);
+  ControlWriter control = batch.Commit(v4 ? BuildPacketV4(probe, source, text_, packet.buffer)
+                                          : BuildTransport(probe, source, text_, packet.buffer));
   if (v4) {
     return 0;
   }
-  ControlWriter control(message, out.control[slot]);
   control.Add(IPPROTO_IPV6, IPV6_HOPLIMIT, int{probe.ttl == 0 ? kDefaultTtl : probe.ttl});
   if (!echo) {
     // The route may change before the packet leaves: it must leave from the source it was summed
@@ -212,50 +195,74 @@ int RawPort::Prepare(const Probe& probe, size_t slot) {
   return 0;
 }
 
-void RawPort::Flush(int fd, std::span<const size_t> members, std::span<int> errors) {
-  size_t done = 0;
-  int waits = 0;
-  while (done < members.size()) {
-    const int count = sendmmsg(fd, &out_->messages[done],
-                               static_cast<unsigned>(members.size() - done), MSG_DONTWAIT);
-    if (count > 0) {
-      done += static_cast<size_t>(count);
-    } else if (errno == EAGAIN || errno == ENOBUFS) {
-      // The kernel's queue is full: wait until it has room.
-      const int full = errno;
-      pollfd writable{fd, POLLOUT, 0};
-      if (++waits > kMostWaits || poll(&writable, 1, kWaitMs) < 0) {
-        errors[members[done++]] = full;
-      }
-    } else if (errno != EINTR) {
-      errors[members[done++]] = errno;
-    }
+bool RawPort::UseSecondSender() {
+  UniqueFd fd(socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW));
+  if (fd && second_ == nullptr) {
+    second_ = std::make_unique<BatchSender>(std::move(fd));
   }
+  return second_ != nullptr;
 }
 
-void RawPort::Send(std::span<const Probe> probes, std::span<int> errors,
-                   std::span<MonoTime> sent) {
-  std::array<size_t, kBatch> members;
-  size_t next = 0;
-  while (next < probes.size()) {
-    const int fd = SenderOf(probes[next]);
-    const size_t first = next;
-    size_t count = 0;
-    for (; next < probes.size() && count < kBatch && SenderOf(probes[next]) == fd; ++next) {
-      errors[next] = fd < 0 ? EAFNOSUPPORT : Prepare(probes[next], count);
-      if (errors[next] == 0) {
-        members[count++] = next;
+size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
+                     std::vector<SendOutcome>& outcomes) {
+  batch.Clear();
+  size_t taken = 0;
+  // A few probes go one by one: that is when it matters at what time exactly each left.
+  const size_t most = probes.size() < kBatch ? 1 : kBatch;
+  for (const Probe& probe : probes) {
+    if (batch.size() == most || SenderOf(probe) != fd) {
+      break;
+    }
+    ++taken;
+    if (const int error = fd < 0 ? EAFNOSUPPORT : Prepare(probe, batch); error != 0) {
+      outcomes.push_back({probe.id, error, MonoTime()});
+    }
+  }
+  return taken;
+}
+
+void RawPort::CollectErrors(std::vector<SendOutcome>& outcomes) {
+  SendBatch& batch = second_->batch();
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (batch.packet(i).error != 0) {
+      outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
+    }
+  }
+  batch.Clear();
+}
+
+void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) {
+  if (second_ != nullptr && second_->idle()) {
+    CollectErrors(outcomes);
+  }
+  while (!probes.empty()) {
+    const int fd = SenderOf(probes.front());
+    const bool second_free = second_ != nullptr && second_->idle();
+    if (second_free && fd == send4_.get() && probes.size() >= kBatch) {
+      CollectErrors(outcomes);
+      SendBatch& batch = second_->batch();
+      probes = probes.subspan(Fill(probes, fd, batch, outcomes));
+      const MonoTime start = Now().mono;
+      for (size_t i = 0; i < batch.size(); ++i) {
+        outcomes.push_back(
+            {batch.packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
       }
+      if (batch.size() > 0) {
+        second_->Start();
+      }
+      continue;
     }
-    const MonoTime start = Now().mono;
-    Flush(fd, std::span(members).first(count), errors);
-    // They left one after the other.
-    const Duration each = count == 0 ? Duration::zero() : (Now().mono - start) / static_cast<int64_t>(count);
-    for (size_t i = first; i < next; ++i) {
-      sent[i] = start;
+    SendBatch& batch = *batch_;
+    probes = probes.subspan(Fill(probes, fd, batch, outcomes));
+    if (batch.size() == 0) {
+      continue;
     }
-    for (size_t i = 0; i < count; ++i) {
-      sent[members[i]] = start + each * static_cast<int64_t>(i);
+    batch.Send(fd);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
+    }
+    if (batch.size() == kBatch) {
+      each_ = batch.LeftAt(1) - batch.LeftAt(0);
     }
   }
 }
@@ -271,7 +278,7 @@ bool RawPort::Receive(const Handler& handle) {
 bool RawPort::ReceiveFrom(const Socket& socket, const Handler& handle) {
   Inbox& in = *in_;
   for (size_t total = 0; total < kMostPerSocket;) {
-    for (size_t i = 0; i < kBatch; ++i) {
+    for (size_t i = 0; i < kInbox; ++i) {
       in.data[i] = {in.buffers[i].data(), kMaxPacket};
       msghdr& message = in.messages[i].msg_hdr;
       message = {};
@@ -282,7 +289,7 @@ bool RawPort::ReceiveFrom(const Socket& socket, const Handler& handle) {
       message.msg_control = in.control[i].bytes.data();
       message.msg_controllen = in.control[i].bytes.size();
     }
-    const int count = recvmmsg(socket.fd.get(), in.messages.data(), kBatch, MSG_DONTWAIT, nullptr);
+    const int count = recvmmsg(socket.fd.get(), in.messages.data(), kInbox, MSG_DONTWAIT, nullptr);
     if (count <= 0) {
       return false;  // drained; a pending socket error is cleared by having been read
     }
@@ -301,7 +308,7 @@ bool RawPort::ReceiveFrom(const Socket& socket, const Handler& handle) {
         handle(*answer, ReceiveTime(message, now));
       }
     }
-    if (static_cast<size_t>(count) < kBatch) {
+    if (static_cast<size_t>(count) < kInbox) {
       return false;
     }
     total += static_cast<size_t>(count);

@@ -13,6 +13,7 @@
 #include "common/fd.h"
 #include "common/result.h"
 #include "sensor/probe/probe_port.h"
+#include "sensor/probe/send_batch.h"
 #include "sensor/probe/socket_util.h"
 #include "sensor/probe/tagger.h"
 
@@ -27,8 +28,12 @@ class RawPort : public ProbePort {
 
   // What the payload of the probes says from here on.
   void SetText(const ProbeText& text) { text_ = text; }
-  void Send(std::span<const Probe> probes, std::span<int> errors,
-            std::span<MonoTime> sent) override;
+
+  // From here on a second thread sends half of the IPv4 probes of large batches: sending is what
+  // takes the time. Needs CAP_NET_RAW. False: not to be had, and all goes on as before.
+  bool UseSecondSender();
+
+  void Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) override;
   bool Receive(const Handler& handle) override;
   std::vector<int> descriptors() const override;
 
@@ -39,17 +44,19 @@ class RawPort : public ProbePort {
     uint8_t protocol = 0;
   };
   enum Index : size_t { kIcmp4, kTcp4, kUdp4, kIcmp6, kTcp6, kUdp6, kCount };
-  struct Outbox;  // packets made ready for one sendmmsg
-  struct Inbox;   // and room for one recvmmsg
+  struct Inbox;  // room for one recvmmsg
 
   RawPort();
   static Result<void> Configure(int fd, Family family, uint8_t protocol, PortRange ports);
   // The socket that sends this probe; -1 if the host lacks the family.
   int SenderOf(const Probe& probe) const;
-  // 0, or an errno: no packet was made.
-  int Prepare(const Probe& probe, size_t slot);
-  // Sends what is prepared; `members` are the indices of the probes within `errors`.
-  void Flush(int fd, std::span<const size_t> members, std::span<int> errors);
+  // Adds the probe's packet to the batch; 0, or an errno: no packet was made.
+  int Prepare(const Probe& probe, SendBatch& batch);
+  // As many of the probes as go through one socket and into one batch; returns their number.
+  size_t Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
+              std::vector<SendOutcome>& outcomes);
+  // The errors of what the second thread has sent, if it has.
+  void CollectErrors(std::vector<SendOutcome>& outcomes);
   bool ReceiveFrom(const Socket& socket, const Handler& handle);
   void HoldUdpPort(uint16_t port);
 
@@ -59,7 +66,9 @@ class RawPort : public ProbePort {
   SourceFinder sources_;
   std::unordered_map<uint16_t, UniqueFd> held_;
   PortRange udp_ports_;
-  std::unique_ptr<Outbox> out_;
+  std::unique_ptr<SendBatch> batch_;
+  std::unique_ptr<BatchSender> second_;
+  Duration each_ = std::chrono::microseconds(5);  // what sending one takes
   std::unique_ptr<Inbox> in_;
 };
 

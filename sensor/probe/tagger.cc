@@ -26,6 +26,9 @@ uint64_t Hash(const HashKey& key, Purpose purpose, const IpAddress& target, Prob
   return SipHash24(key, data);
 }
 
+// 16 bits, and not 0: a UDP checksum of 0 would mean that there is none.
+uint32_t ShortSequence(uint64_t hash) { return 1 + static_cast<uint32_t>(hash) % 0xffff; }
+
 constexpr uint32_t kFewestPorts = 256;
 constexpr uint32_t kMostPorts = 4096;
 constexpr uint16_t kFirstUnprivileged = 1024;
@@ -73,11 +76,12 @@ Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
   const auto keyed = [&](const HashKey& key, Purpose purpose, uint64_t number) {
     return Hash(key, purpose, target, attempt.method, attempt.port, probe.flow_port, number);
   };
-  probe.sequence = static_cast<uint32_t>(keyed(secret_, Purpose::kSequence, id));
+  const uint64_t sequence = keyed(secret_, Purpose::kSequence, id);
   if (attempt.method == ProbeMethod::kTcpSyn) {
+    probe.sequence = static_cast<uint32_t>(sequence);
     return probe;
   }
-  probe.sequence = 1 + probe.sequence % 0xffff;  // a UDP checksum of 0 would mean none
+  probe.sequence = ShortSequence(sequence);
   probe.tag = keyed(secret_, Purpose::kTag, id);
   if (attempt.method == ProbeMethod::kIcmpEcho) {
     probe.flow_checksum =
@@ -87,9 +91,17 @@ Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
 }
 
 bool ProbeTagger::TagIsOurs(const Answer& answer) const {
-  return answer.tag &&
-         Hash(secret_, Purpose::kTag, answer.target, answer.method, answer.port, answer.flow_port,
-              answer.tag->probe_id) == answer.tag->tag;
+  if (!answer.tag) {
+    return false;
+  }
+  const auto keyed = [&](Purpose purpose) {
+    return Hash(secret_, purpose, answer.target, answer.method, answer.port, answer.flow_port,
+                answer.tag->probe_id);
+  };
+  // The sequence of UDP is not looked at: replies have none, and NATs may change the checksum.
+  return keyed(Purpose::kTag) == answer.tag->tag &&
+         (answer.method != ProbeMethod::kIcmpEcho ||
+          ShortSequence(keyed(Purpose::kSequence)) == answer.sequence);
 }
 
 bool ProbeTagger::OwnsFlow(const Answer& answer) const {

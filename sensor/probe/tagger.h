@@ -43,7 +43,8 @@ class ProbeTagger {
   // as far as there are enough; UDP uses the first kUdpPorts ports only.
   uint16_t FlowPort(const IpAddress& target, const ProbeTry& attempt) const;
 
-  // The payload was made by us for the probe that the answer names. Needs no memory of the probe.
+  // The payload was made by us for the probe that the answer names: its target, flow and, for ICMP
+  // echo, sequence. Needs no memory of the probe.
   bool TagIsOurs(const Answer& answer) const;
 
   // The answer is for a flow that belongs to us: a port that the kernel gives to nobody, or the

@@ -2,64 +2,49 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
 
-#include "tests/unit/sensor/probe/test_answers.h"
+#include "tests/unit/sensor/probe/test_probes.h"
 
 namespace parallax::sensor {
 namespace {
 
-using namespace std::chrono_literals;
-using test::Ip;
+using namespace test;
 
-constexpr ProbeTry kEcho{ProbeMethod::kIcmpEcho, 0};
-constexpr ProbeTry kHttps{ProbeMethod::kTcpSyn, 443};
+constexpr PortRange kPorts{61440, 65535};
 
 class LedgerTest : public testing::Test {
  protected:
-  Probe Open(const ProbeTry& attempt, const char* target = "198.51.100.7") {
-    return *ledger.Open(Ip(target), 0, attempt, {ProbeOwner::Kind::kOrder, 77, 2}, now);
+  Probe Open(const ProbeTry& attempt, const char* target = "198.51.100.7", uint8_t ttl = 0) {
+    return *ledger.Open(Ip(target), 0, attempt, ttl, {ProbeOwner::Kind::kSweep, 2, 77}, now);
   }
-  static Answer AnswerTo(const Probe& probe) {
-    Answer answer;
-    answer.kind = probe.attempt == kHttps ? AnswerKind::kSynAck : AnswerKind::kEchoReply;
-    answer.source = answer.target = probe.target;
-    answer.attempt = probe.attempt;
-    answer.flow_port = probe.flow_port;
-    answer.sequence = probe.sequence;
-    if (probe.attempt.method == ProbeMethod::kIcmpEcho) {
-      answer.echo = EchoTag{probe.id, probe.tag};
-    }
-    return answer;
-  }
-  static Answer ErrorTo(const Probe& probe, bool quotes_tag) {
-    Answer answer = AnswerTo(probe);
-    answer.kind = AnswerKind::kError;
-    answer.source = Ip("203.0.113.1");
-    if (!quotes_tag) {
-      answer.echo.reset();
-    }
-    return answer;
-  }
-
-  const ProbeTagger tagger{{1, 2}, {3, 4}, {61440, 65535}};
+  const IpAddress kRouter = Ip("203.0.113.1");
+  const ProbeTagger tagger{{1, 2}, {3, 4}, kPorts};
   ProbeLedger ledger{tagger, 100};
   MonoTime now{1000s};
 };
 
 TEST_F(LedgerTest, AcceptsTheAnswerOnceWithItsRoundTripTime) {
-  for (const ProbeTry& attempt : {kEcho, kHttps}) {
-    const Probe probe = Open(attempt);
-    ledger.SetSent(probe.id, now + 1ms);
-    const auto match = ledger.OnAnswer(AnswerTo(probe), now + 21ms);
-    ASSERT_TRUE(match);
-    EXPECT_EQ(match->owner.serial, 77u);
-    EXPECT_EQ(match->owner.index, 2u);
-    EXPECT_EQ(match->rtt, 20ms);
-    EXPECT_FALSE(ledger.OnAnswer(AnswerTo(probe), now + 22ms));
+  for (const ProbeTry& attempt : {kEcho, kHttps, kUdpTrace}) {
+    for (const char* target : {"198.51.100.7", "2001:db8::7"}) {
+      const Probe probe = Open(attempt, target, 9);
+      ledger.SetSent(probe.id, now + 1ms);
+      const auto match = ledger.OnAnswer(AnswerTo(probe), now + 21ms);
+      ASSERT_TRUE(match);
+      EXPECT_EQ(match->owner.kind, ProbeOwner::Kind::kSweep);
+      EXPECT_EQ(match->owner.serial, 77u);
+      EXPECT_EQ(match->owner.index, 2u);
+      EXPECT_EQ(match->probe_id, probe.id);
+      EXPECT_EQ(match->rtt, 20ms);
+      EXPECT_EQ(match->ttl, 9);
+      EXPECT_FALSE(match->late);
+      EXPECT_FALSE(match->nat);
+      EXPECT_FALSE(ledger.OnAnswer(AnswerTo(probe), now + 22ms));
+    }
   }
-  EXPECT_EQ(ledger.counts().accepted, 2u);
-  EXPECT_EQ(ledger.counts().duplicate, 2u);
+  EXPECT_EQ(ledger.counts().accepted, 6u);
+  EXPECT_EQ(ledger.counts().duplicate, 6u);
 }
 
 TEST_F(LedgerTest, RoundTripTimeIsNeverNegative) {
@@ -67,95 +52,365 @@ TEST_F(LedgerTest, RoundTripTimeIsNeverNegative) {
   EXPECT_EQ(ledger.OnAnswer(AnswerTo(probe), now - 5ms)->rtt, 0ns);
 }
 
-TEST_F(LedgerTest, AnErrorThenAnAnswerBothCountASecondErrorDoesNot) {
-  const Probe probe = Open(kHttps);
-  EXPECT_TRUE(ledger.OnAnswer(ErrorTo(probe, false), now));
-  EXPECT_FALSE(ledger.OnAnswer(ErrorTo(probe, false), now));
-  EXPECT_TRUE(ledger.OnAnswer(AnswerTo(probe), now));
-  EXPECT_FALSE(ledger.OnAnswer(ErrorTo(probe, false), now));
-  EXPECT_EQ(ledger.counts().duplicate, 2u);
-}
-
-TEST_F(LedgerTest, ForgedEchoReplies) {
-  const Probe probe = Open(kEcho);
-  Answer wrong_tag = AnswerTo(probe);
-  wrong_tag.echo->tag ^= 1;
-  EXPECT_FALSE(ledger.OnAnswer(wrong_tag, now));
-  Answer wrong_id = AnswerTo(probe);
-  wrong_id.echo->probe_id ^= 1;
-  EXPECT_FALSE(ledger.OnAnswer(wrong_id, now));
-  Answer no_tag = AnswerTo(probe);
-  no_tag.echo.reset();
-  EXPECT_FALSE(ledger.OnAnswer(no_tag, now));
-  Answer wrong_sequence = AnswerTo(probe);
-  wrong_sequence.sequence ^= 1;
-  EXPECT_FALSE(ledger.OnAnswer(wrong_sequence, now));
-  Answer wrong_source = AnswerTo(probe);
-  wrong_source.source = wrong_source.target = Ip("198.51.100.8");
-  EXPECT_FALSE(ledger.OnAnswer(wrong_source, now));
-  EXPECT_EQ(ledger.counts().forged, 5u);
-  EXPECT_TRUE(ledger.OnAnswer(AnswerTo(probe), now));  // none of it spoilt the real one
-}
-
-TEST_F(LedgerTest, ForgedSegments) {
-  const Probe probe = Open(kHttps);
-  Answer wrong_ack = AnswerTo(probe);
-  wrong_ack.sequence += 1;
-  EXPECT_FALSE(ledger.OnAnswer(wrong_ack, now));
-  Answer wrong_reset = wrong_ack;
-  wrong_reset.kind = AnswerKind::kReset;
-  EXPECT_FALSE(ledger.OnAnswer(wrong_reset, now));
-  EXPECT_EQ(ledger.counts().forged, 2u);
-  Answer wrong_source = AnswerTo(probe);
-  wrong_source.source = wrong_source.target = Ip("198.51.100.8");
-  EXPECT_FALSE(ledger.OnAnswer(wrong_source, now));
-  Answer wrong_port = AnswerTo(probe);
-  wrong_port.flow_port ^= 1;
-  EXPECT_FALSE(ledger.OnAnswer(wrong_port, now));
-  EXPECT_EQ(ledger.counts().accepted, 0u);
-  EXPECT_TRUE(ledger.OnAnswer(AnswerTo(probe), now));
-}
-
-TEST_F(LedgerTest, ForgedErrors) {
-  const Probe probe = Open(kEcho);
-  Answer wrong_tag = ErrorTo(probe, true);
-  wrong_tag.echo->tag ^= 1;
-  EXPECT_FALSE(ledger.OnAnswer(wrong_tag, now));
-  Answer wrong_sequence = ErrorTo(probe, false);
-  wrong_sequence.sequence ^= 1;
-  EXPECT_FALSE(ledger.OnAnswer(wrong_sequence, now));
-  EXPECT_EQ(ledger.counts().forged, 2u);
-  EXPECT_TRUE(ledger.OnAnswer(ErrorTo(probe, false), now));
-}
-
-TEST_F(LedgerTest, SomebodyElsesPingsAreForeign) {
-  const Probe probe = Open(kEcho);
-  Answer other = AnswerTo(probe);
-  other.flow_port ^= 1;
-  other.echo = EchoTag{123, 456};
-  EXPECT_FALSE(ledger.OnAnswer(other, now));
-  EXPECT_EQ(ledger.counts().foreign, 1u);
-}
-
-TEST_F(LedgerTest, LateAnswers) {
-  for (const ProbeTry& attempt : {kEcho, kHttps}) {
+TEST_F(LedgerTest, ErrorRedirectAndAnswerCountOnceEach) {
+  for (const ProbeTry& attempt : {kEcho, kHttps, kUdpTrace}) {
     const Probe probe = Open(attempt);
-    ledger.Close(probe.id, now);
+    const Answer error = ErrorTo(probe, kRouter, ErrorMeaning::kUnreachable);
+    const Answer redirect = RedirectTo(probe, kRouter, Ip("203.0.113.2"));
+    const uint64_t before = ledger.counts().duplicate;
+    EXPECT_TRUE(ledger.OnAnswer(redirect, now));
+    EXPECT_TRUE(ledger.OnAnswer(error, now));
+    EXPECT_FALSE(ledger.OnAnswer(error, now));
+    EXPECT_FALSE(ledger.OnAnswer(redirect, now));
+    EXPECT_TRUE(ledger.OnAnswer(AnswerTo(probe), now));
     EXPECT_FALSE(ledger.OnAnswer(AnswerTo(probe), now));
-    EXPECT_FALSE(ledger.OnAnswer(AnswerTo(probe), now));
+    EXPECT_FALSE(ledger.OnAnswer(error, now));
+    EXPECT_EQ(ledger.counts().duplicate, before + 4);
   }
-  EXPECT_EQ(ledger.counts().late, 2u);
-  EXPECT_EQ(ledger.counts().duplicate, 2u);
+  const Probe probe = Open(kEcho);
+  EXPECT_TRUE(ledger.OnAnswer(AnswerTo(probe), now));
+  // An error about what was answered already says nothing.
+  EXPECT_FALSE(ledger.OnAnswer(ErrorTo(probe, kRouter, ErrorMeaning::kUnreachable), now));
 }
 
-TEST_F(LedgerTest, EchoTagsAreKnownEvenWhenForgotten) {
+// --- every field wrong in turn ------------------------------------------------------------------
+
+enum class Fate { kAccepted, kNat, kForged, kForeign };
+
+struct Spoilt {
+  const char* what;
+  std::function<void(Answer&)> spoil;
+  Fate fate;
+};
+
+// Each spoilt answer meets its fate, no state changes, and the real one is accepted afterwards.
+void CheckFates(const ProbeTry& attempt, const std::function<Answer(const Probe&)>& real,
+                const std::vector<Spoilt>& all) {
+  const ProbeTagger tagger({1, 2}, {3, 4}, kPorts);
+  for (const char* target : {"198.51.100.7", "2001:db8::7"}) {
+    for (const Spoilt& spoilt : all) {
+      for (const bool closed : {false, true}) {
+        SCOPED_TRACE(std::string(spoilt.what) + " of " + target);
+        ProbeLedger ledger(tagger, 100);
+        const MonoTime now{1000s};
+        const Probe probe = *ledger.Open(Ip(target), 0, attempt, 0, {}, now);
+        if (closed) {
+          ledger.Close(probe.id, now);
+        }
+        Answer answer = real(probe);
+        spoilt.spoil(answer);
+        const auto match = ledger.OnAnswer(answer, now);
+        const bool taken = spoilt.fate == Fate::kAccepted || spoilt.fate == Fate::kNat;
+        ASSERT_EQ(match.has_value(), taken);
+        const AnswerCounts& counts = ledger.counts();
+        EXPECT_EQ(counts.forged, spoilt.fate == Fate::kForged ? 1u : 0u);
+        EXPECT_EQ(counts.foreign, spoilt.fate == Fate::kForeign ? 1u : 0u);
+        EXPECT_EQ(counts.accepted, taken && !closed ? 1u : 0u);
+        EXPECT_EQ(counts.late, taken && closed ? 1u : 0u);
+        EXPECT_EQ(counts.duplicate, 0u);
+        if (taken) {
+          EXPECT_EQ(match->nat, spoilt.fate == Fate::kNat);
+          EXPECT_EQ(match->late, closed);
+        }
+        EXPECT_EQ(ledger.OnAnswer(real(probe), now).has_value(), !taken);
+      }
+    }
+  }
+}
+
+IpAddress Other(const IpAddress& address) {
+  return Ip(address.is_v4() ? "198.51.100.8" : "2001:db8::8");
+}
+void OtherTarget(Answer& answer) { answer.source = answer.target = Other(answer.target); }
+void OtherQuotedTarget(Answer& answer) { answer.target = Other(answer.target); }
+void OtherPort(Answer& answer) { answer.port = 444; }
+void OtherFlowPort(Answer& answer) { answer.flow_port ^= 1; }
+void KernelsFlowPort(Answer& answer) { answer.flow_port = 40000; }
+void OtherSequence(Answer& answer) { answer.sequence ^= 1; }
+void OtherIpId(Answer& answer) { answer.quoted_ip_id ^= 1; }
+void OtherTag(Answer& answer) { answer.tag->tag ^= 1; }
+void OtherId(Answer& answer) { answer.tag->probe_id ^= 1; }
+void NoTag(Answer& answer) { answer.tag.reset(); }
+void Nothing(Answer&) {}
+
+Answer Reply(const Probe& probe) { return AnswerTo(probe); }
+Answer ShortError(const Probe& probe) {
+  return ErrorTo(probe, Ip(probe.target.is_v4() ? "203.0.113.1" : "2001:db8:113::1"),
+                 ErrorMeaning::kTimeExceeded);
+}
+Answer LongError(const Probe& probe) {
+  Answer answer = ShortError(probe);
+  answer.tag = PayloadTag{probe.id, probe.tag};
+  return answer;
+}
+Answer Redirection(const Probe& probe) { return RedirectTo(probe, Ip("203.0.113.1"), {}); }
+
+TEST(LedgerFates, EchoReplies) {
+  CheckFates(kEcho, Reply,
+             {{"nothing", Nothing, Fate::kAccepted},
+              {"target", OtherTarget, Fate::kForged},
+              {"identifier", OtherFlowPort, Fate::kForged},
+              {"sequence", OtherSequence, Fate::kForged},
+              {"tag", OtherTag, Fate::kForged},
+              {"id", OtherId, Fate::kForged},
+              {"no tag", NoTag, Fate::kForged},
+              {"identifier, no tag",
+               [](Answer& a) {
+                 OtherFlowPort(a);
+                 NoTag(a);
+               },
+               Fate::kForeign},
+              {"somebody else's payload",
+               [](Answer& a) {
+                 OtherFlowPort(a);
+                 a.tag = PayloadTag{123, 456};
+               },
+               Fate::kForeign}});
+}
+
+TEST(LedgerFates, Segments) {
+  for (const AnswerKind kind : {AnswerKind::kSynAck, AnswerKind::kReset}) {
+    CheckFates(
+        kHttps, [kind](const Probe& probe) { return AnswerTo(probe, kind); },
+        {{"nothing", Nothing, Fate::kAccepted},
+         {"target", OtherTarget, Fate::kForged},
+         {"port", OtherPort, Fate::kForged},
+         {"our port", OtherFlowPort, Fate::kForged},
+         {"a port that is not ours", KernelsFlowPort, Fate::kForeign},
+         {"acknowledgement", OtherSequence, Fate::kForged},
+         {"acknowledgement, high bits", [](Answer& a) { a.sequence ^= 0x80000000; }, Fate::kForged},
+         {"acknowledges nothing", [](Answer& a) { a.sequence = UINT32_MAX; }, Fate::kForged}});
+  }
+}
+
+TEST(LedgerFates, UdpReplies) {
+  CheckFates(kUdpTrace, Reply,
+             {{"nothing", Nothing, Fate::kAccepted},
+              {"payload, which is the service's",
+               [](Answer& a) {
+                 a.tag = PayloadTag{1, 2};
+               },
+               Fate::kAccepted},
+              {"target", OtherTarget, Fate::kForged},
+              {"port", OtherPort, Fate::kForged},
+              {"our port", OtherFlowPort, Fate::kForged},
+              {"a port that is not ours", KernelsFlowPort, Fate::kForeign}});
+}
+
+TEST(LedgerFates, QuotedEcho) {
+  CheckFates(kEcho, ShortError,
+             {{"nothing", Nothing, Fate::kAccepted},
+              {"target", OtherQuotedTarget, Fate::kForeign},
+              {"identifier", OtherFlowPort, Fate::kForeign},
+              {"sequence", OtherSequence, Fate::kForged}});
+  CheckFates(kEcho, LongError,
+             {{"nothing", Nothing, Fate::kAccepted},
+              {"target", OtherQuotedTarget, Fate::kForged},
+              {"identifier", OtherFlowPort, Fate::kNat},
+              {"sequence", OtherSequence, Fate::kForged},
+              {"tag", OtherTag, Fate::kForged},
+              {"id", OtherId, Fate::kForged}});
+  CheckFates(kEcho, Redirection,
+             {{"nothing", Nothing, Fate::kAccepted},
+              {"target", OtherQuotedTarget, Fate::kForeign},
+              {"sequence", OtherSequence, Fate::kForged}});
+}
+
+TEST(LedgerFates, QuotedSegments) {
+  CheckFates(kHttps, ShortError,
+             {{"nothing", Nothing, Fate::kAccepted},
+              {"target", OtherQuotedTarget, Fate::kForged},
+              {"port", OtherPort, Fate::kForged},
+              {"our port, by a NAT", KernelsFlowPort, Fate::kNat},
+              {"sequence", OtherSequence, Fate::kForged},
+              {"sequence and our port",
+               [](Answer& a) {
+                 OtherSequence(a);
+                 KernelsFlowPort(a);
+               },
+               Fate::kForeign}});
+}
+
+TEST(LedgerFates, QuotedUdp) {
+  const auto new_checksum = [](Answer& a) {
+    a.sequence ^= 0x1234;
+    a.quoted_checksum = static_cast<uint16_t>(a.sequence);
+  };
+  CheckFates(kUdpTrace, ShortError,
+             {{"nothing", Nothing, Fate::kAccepted},
+              {"target", OtherQuotedTarget, Fate::kForged},
+              {"port", OtherPort, Fate::kForged},
+              {"IP identification", OtherIpId, Fate::kAccepted},
+              {"our port", OtherFlowPort, Fate::kForged},
+              {"our port and checksum",
+               [&](Answer& a) {
+                 OtherFlowPort(a);
+                 new_checksum(a);
+               },
+               Fate::kForged},
+              {"checksum and IP identification",
+               [&](Answer& a) {
+                 OtherIpId(a);
+                 new_checksum(a);
+               },
+               Fate::kForged}});
+  CheckFates(kUdpTrace, LongError,
+             {{"nothing", Nothing, Fate::kAccepted},
+              {"target", OtherQuotedTarget, Fate::kForged},
+              {"port", OtherPort, Fate::kForged},
+              {"our port", OtherFlowPort, Fate::kNat},
+              {"checksum, by a NAT", new_checksum, Fate::kNat},
+              {"our port and checksum",
+               [&](Answer& a) {
+                 KernelsFlowPort(a);
+                 OtherIpId(a);
+                 new_checksum(a);
+               },
+               Fate::kNat},
+              {"tag", OtherTag, Fate::kForged},
+              {"id", OtherId, Fate::kForged}});
+}
+
+// IPv4 only: the identification comes back when the checksum does not.
+TEST_F(LedgerTest, IpIdentificationNamesAUdpProbeWhoseChecksumWasChanged) {
+  std::vector<Probe> probes;
+  for (int i = 0; i < 50; ++i) {
+    probes.push_back(Open(kUdpTrace));
+  }
+  for (const Probe& probe : probes) {
+    Answer answer = ErrorTo(probe, kRouter, ErrorMeaning::kTimeExceeded);
+    answer.sequence = 0;  // sent on without a checksum
+    answer.quoted_checksum = uint16_t{0};
+    const auto match = ledger.OnAnswer(answer, now);
+    ASSERT_TRUE(match);
+    EXPECT_EQ(match->probe_id, probe.id);
+    EXPECT_TRUE(match->nat);
+  }
+}
+
+// The checksum that a NAT has made may be the sequence of another probe.
+TEST_F(LedgerTest, ChangedChecksumThatIsAnothersIsNotThatOnes) {
+  const Probe probe = Open(kUdpTrace);
+  const Probe other = Open({ProbeMethod::kUdp, 33434, 1});
+  ASSERT_NE(probe.flow_port, other.flow_port);
+  for (const bool quotes_tag : {false, true}) {
+    ProbeLedger& l = ledger;
+    Answer answer = ErrorTo(probe, kRouter, ErrorMeaning::kTimeExceeded, quotes_tag);
+    answer.sequence = other.sequence;
+    answer.quoted_checksum = static_cast<uint16_t>(other.sequence);
+    if (quotes_tag) {
+      answer.kind = AnswerKind::kRedirect;
+    }
+    const auto match = l.OnAnswer(answer, now);
+    ASSERT_TRUE(match) << quotes_tag;
+    EXPECT_EQ(match->probe_id, probe.id);
+  }
+}
+
+TEST_F(LedgerTest, NatThatChangesTheEchoChecksumIsNoted) {
   const Probe probe = Open(kEcho);
-  ledger.Close(probe.id, now);
-  now += 1h;
-  Open(kEcho);  // forgets what ended long ago
-  EXPECT_EQ(ledger.size(), 1u);
-  EXPECT_FALSE(ledger.OnAnswer(AnswerTo(probe), now));
+  Answer answer = ErrorTo(probe, kRouter, ErrorMeaning::kTimeExceeded);
+  answer.quoted_checksum = static_cast<uint16_t>(probe.flow_checksum ^ 1);
+  EXPECT_TRUE(ledger.OnAnswer(answer, now)->nat);
+  // ICMPv6 has a pseudo-header: what is quoted is not what we chose.
+  const Probe v6 = Open(kEcho, "2001:db8::7");
+  answer = ErrorTo(v6, Ip("2001:db8::1"), ErrorMeaning::kTimeExceeded);
+  answer.quoted_checksum = static_cast<uint16_t>(v6.flow_checksum ^ 1);
+  EXPECT_FALSE(ledger.OnAnswer(answer, now)->nat);
+}
+
+// --- UDP replies --------------------------------------------------------------------------------
+
+TEST_F(LedgerTest, UdpReplyIsTheYoungestUnansweredProbesOfItsFlow) {
+  const Probe first = Open(kUdpTrace);
+  const Probe second = Open(kUdpTrace);
+  const Probe elsewhere = Open({ProbeMethod::kUdp, 33434, 1});
+  const Probe third = Open(kUdpTrace);
+  EXPECT_EQ(ledger.OnAnswer(AnswerTo(first), now)->probe_id, third.id);
+  EXPECT_EQ(ledger.OnAnswer(AnswerTo(first), now)->probe_id, second.id);
+  ledger.Close(first.id, now);
+  const auto late = ledger.OnAnswer(AnswerTo(first), now);
+  EXPECT_EQ(late->probe_id, first.id);
+  EXPECT_TRUE(late->late);
+  EXPECT_FALSE(ledger.OnAnswer(AnswerTo(first), now));
+  EXPECT_EQ(ledger.counts().duplicate, 1u);
+  EXPECT_EQ(ledger.OnAnswer(AnswerTo(elsewhere), now)->probe_id, elsewhere.id);
+}
+
+// Whichever of a flow's probes is forgotten, the others stay linked.
+TEST_F(LedgerTest, UdpFlowsSurviveTheForgettingOfAnyProbe) {
+  for (unsigned order = 0; order < 6; ++order) {
+    ProbeLedger l(tagger, 100);
+    std::vector<Probe> probes;
+    for (int i = 0; i < 3; ++i) {
+      probes.push_back(*l.Open(Ip("198.51.100.7"), 0, kUdpTrace, 0, {}, now));
+    }
+    std::vector<size_t> left = {0, 1, 2};
+    MonoTime at = now;
+    for (const size_t pick : {order % 3, order / 3}) {
+      l.Close(probes[left[pick]].id, at);
+      at += 76s;
+      l.Open(Ip("198.51.100.9"), 0, kEcho, 0, {}, at);  // forgets it
+      left.erase(left.begin() + static_cast<ptrdiff_t>(pick));
+    }
+    const auto match = l.OnAnswer(AnswerTo(probes[0]), at);
+    ASSERT_TRUE(match) << order;
+    EXPECT_EQ(match->probe_id, probes[left[0]].id);
+    EXPECT_FALSE(l.OnAnswer(AnswerTo(probes[0]), at));
+    EXPECT_EQ(l.counts().duplicate, 1u);
+  }
+}
+
+// --- late, duplicate, forgotten -----------------------------------------------------------------
+
+TEST_F(LedgerTest, LateAnswersAreEvidence) {
+  for (const ProbeTry& attempt : {kEcho, kHttps, kUdpTrace}) {
+    const Probe probe = Open(attempt);
+    ledger.Close(probe.id, now + 1s);
+    const auto match = ledger.OnAnswer(AnswerTo(probe), now + 3s);
+    ASSERT_TRUE(match);
+    EXPECT_TRUE(match->late);
+    EXPECT_EQ(match->rtt, 3s);
+    EXPECT_EQ(match->owner.serial, 77u);
+    EXPECT_FALSE(ledger.OnAnswer(AnswerTo(probe), now + 3s));
+  }
+  EXPECT_EQ(ledger.counts().accepted, 0u);
+  EXPECT_EQ(ledger.counts().late, 3u);
+  EXPECT_EQ(ledger.counts().duplicate, 3u);
+}
+
+TEST_F(LedgerTest, EndedProbesAreRememberedLongerThanASynAckIsRepeated) {
+  const Probe echo = Open(kEcho);
+  const Probe syn = Open(kHttps);
+  for (const Probe& probe : {echo, syn}) {
+    EXPECT_TRUE(ledger.OnAnswer(AnswerTo(probe), now));
+    ledger.Close(probe.id, now);
+  }
+  Open(kEcho);
+  now += 74s;
+  Open(kEcho);
+  EXPECT_FALSE(ledger.OnAnswer(AnswerTo(syn), now));
+  EXPECT_EQ(ledger.counts().duplicate, 1u);
+  now += 2s;
+  Open(kEcho);
+  // Echo tags are known even then; of a segment nothing is left but the port.
+  EXPECT_FALSE(ledger.OnAnswer(AnswerTo(echo), now));
   EXPECT_EQ(ledger.counts().late, 1u);
+  EXPECT_FALSE(ledger.OnAnswer(AnswerTo(syn), now));
+  EXPECT_EQ(ledger.counts().forged, 1u);
+}
+
+TEST_F(LedgerTest, ClosingTwiceOrNonsenseIsHarmless) {
+  const Probe probe = Open(kEcho);
+  EXPECT_EQ(ledger.in_flight(), 1u);
+  ledger.Close(probe.id, now);
+  ledger.Close(probe.id, now);
+  EXPECT_EQ(ledger.in_flight(), 0u);
+  for (const uint64_t id : {uint64_t{0}, probe.id + 1, probe.id + (1 << 24), UINT64_MAX}) {
+    ledger.Close(id, now);
+    ledger.SetSent(id, now);
+  }
+  EXPECT_EQ(ledger.in_flight(), 0u);
 }
 
 TEST_F(LedgerTest, IsBoundedAndForgetsTheEndedFirst) {
@@ -163,9 +418,17 @@ TEST_F(LedgerTest, IsBoundedAndForgetsTheEndedFirst) {
   for (int i = 0; i < 50; ++i) {
     open.push_back(Open(kEcho));
   }
+  std::vector<Probe> ended;
   for (int i = 0; i < 10'000; ++i) {
-    ledger.Close(Open(kHttps).id, now);
-    ASSERT_LE(ledger.size(), 100u);
+    ended.push_back(Open(kHttps));
+    ledger.Close(ended.back().id, now);
+  }
+  // The oldest went; the room that is left holds the youngest.
+  for (size_t i = 0; i < ended.size(); ++i) {
+    const bool remembered = ledger.OnAnswer(AnswerTo(ended[i]), now).has_value();
+    if (i < ended.size() - 50 || i >= ended.size() - 49) {
+      EXPECT_EQ(remembered, i >= ended.size() - 49) << i;
+    }
   }
   for (const Probe& probe : open) {
     EXPECT_TRUE(ledger.OnAnswer(AnswerTo(probe), now));
@@ -173,18 +436,71 @@ TEST_F(LedgerTest, IsBoundedAndForgetsTheEndedFirst) {
   for (int i = 0; i < 50; ++i) {
     Open(kHttps);
   }
-  EXPECT_FALSE(ledger.Open(Ip("198.51.100.7"), 0, kEcho, {}, now));
+  EXPECT_EQ(ledger.in_flight(), 100u);
+  EXPECT_FALSE(ledger.Open(Ip("198.51.100.7"), 0, kEcho, 0, {}, now));
+  EXPECT_EQ(ledger.in_flight(), 100u);
+  ledger.Close(open[7].id, now);
+  EXPECT_TRUE(ledger.Open(Ip("198.51.100.7"), 0, kEcho, 0, {}, now));
 }
 
-// A 16-bit sequence can be taken: then another id is used.
-TEST(Ledger, ManyEchoProbesOfOneTargetStayApart) {
-  const ProbeTagger tagger({1, 2}, {3, 4}, {61440, 65535});
-  ProbeLedger ledger(tagger, 20'000);
-  std::set<uint32_t> sequences;
-  for (int i = 0; i < 10'000; ++i) {
-    sequences.insert(ledger.Open(Ip("198.51.100.7"), 0, kEcho, {}, MonoTime{})->sequence);
+TEST_F(LedgerTest, NoCapacityNoProbe) {
+  ProbeLedger none(tagger, 0);
+  EXPECT_FALSE(none.Open(Ip("198.51.100.7"), 0, kEcho, 0, {}, now));
+}
+
+// A slot is used again; what is left of its last probe must not hit the new one.
+TEST_F(LedgerTest, OldIdsDoNotReachTheSlotsNewProbe) {
+  ProbeLedger one(tagger, 1);
+  const Probe old = *one.Open(Ip("198.51.100.7"), 0, kEcho, 0, {}, now);
+  one.Close(old.id, now);
+  const Probe fresh = *one.Open(Ip("198.51.100.7"), 0, kEcho, 0, {}, now);
+  EXPECT_NE(fresh.id, old.id);
+  EXPECT_EQ(fresh.id & 0xffffff, old.id & 0xffffff);
+  one.Close(old.id, now);
+  one.SetSent(old.id, now - 1h);
+  EXPECT_EQ(one.in_flight(), 1u);
+  EXPECT_FALSE(one.OnAnswer(AnswerTo(old), now));
+  EXPECT_EQ(one.counts().late, 1u);
+  EXPECT_EQ(one.OnAnswer(AnswerTo(fresh), now)->rtt, 0ns);
+}
+
+// --- the 16-bit sequence ------------------------------------------------------------------------
+
+TEST(Ledger, ManyProbesOfOneTargetStayApart) {
+  const ProbeTagger tagger({1, 2}, {3, 4}, kPorts);
+  ProbeLedger ledger(tagger, 70'000);
+  for (const ProbeTry& attempt : {kEcho, kUdpTrace}) {
+    std::set<uint32_t> sequences;
+    for (int i = 0; i < 30'000; ++i) {
+      sequences.insert(ledger.Open(Ip("198.51.100.7"), 0, attempt, 0, {}, MonoTime{})->sequence);
+    }
+    EXPECT_EQ(sequences.size(), 30'000u);
   }
-  EXPECT_EQ(sequences.size(), 10'000u);
+}
+
+// One target can be asked for ever, however fast: what ended gives up its sequence.
+TEST(Ledger, SequencesOfOneTargetDoNotRunOut) {
+  const ProbeTagger tagger({1, 2}, {3, 4}, kPorts);
+  ProbeLedger ledger(tagger, 200'000);
+  const MonoTime now{1000s};
+  for (const ProbeTry& attempt : {kEcho, kUdpTrace}) {
+    std::set<uint32_t> open;
+    std::vector<uint64_t> ids;
+    for (int i = 0; i < 150'000; ++i) {
+      const auto probe = ledger.Open(Ip("198.51.100.7"), 0, attempt, 0, {}, now);
+      ASSERT_TRUE(probe) << i;
+      ids.push_back(probe->id);
+      ASSERT_TRUE(i % 50 != 0 || open.insert(probe->sequence).second);
+      if (i % 50 != 0) {
+        ledger.Close(probe->id, now);
+      }
+    }
+    EXPECT_EQ(ledger.in_flight(), 3000u);
+    for (const uint64_t id : ids) {
+      ledger.Close(id, now);
+    }
+  }
+  EXPECT_EQ(ledger.in_flight(), 0u);
 }
 
 }  // namespace

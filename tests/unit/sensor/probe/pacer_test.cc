@@ -2,112 +2,313 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <deque>
 #include <map>
 #include <random>
 
-#include "tests/unit/sensor/probe/test_answers.h"
+#include "tests/unit/sensor/probe/test_probes.h"
 
 namespace parallax::sensor {
 namespace {
 
-using namespace std::chrono_literals;
-using test::Ip;
+using namespace test;
 
-// Offers probes at random times to random targets and checks every window of every length that
-// ends at a send.
-void CheckCaps(double rate, double target_rate, unsigned seed, Duration mean_gap) {
-  std::mt19937 random(seed);
-  Pacer pacer(rate, target_rate);
-  MonoTime now{100s};
+// The most of `times`, which ascend, within any [t, t + 1 s).
+size_t MostInASecond(const std::vector<MonoTime>& times) {
+  size_t most = 0;
+  size_t first = 0;
+  for (size_t last = 0; last < times.size(); ++last) {
+    while (times[last] - times[first] >= 1s) {
+      ++first;
+    }
+    most = std::max(most, last - first + 1);
+  }
+  return most;
+}
+
+// A fractional rate cannot be kept in every second: 2.5 a second means 3 in some.
+size_t Cap(double per_second) { return static_cast<size_t>(std::ceil(per_second - 1e-9)); }
+
+struct Sent {
   std::vector<MonoTime> all;
+  std::map<IpAddress, std::vector<MonoTime>> by_prefix;
   std::map<IpAddress, std::vector<MonoTime>> by_target;
-  while (all.size() < 1500) {
-    now += Duration(static_cast<int64_t>(std::exponential_distribution<double>(
-        1.0 / static_cast<double>(mean_gap.count()))(random)));
-    if (random() % 500 == 0) {
-      now += 5s;  // a pause must not be caught up
+
+  bool Try(Pacer& pacer, const IpAddress& target, MonoTime now) {
+    if (pacer.Next(target, now).at > now) {
+      return false;
     }
-    const IpAddress target =
-        IpAddress::V4(std::array<uint8_t, 4>{198, 51, 100, static_cast<uint8_t>(random() % 20)});
-    if (pacer.NextForAll() <= now && pacer.NextFor(target, now) <= now) {
-      pacer.Take(target, now);
-      all.push_back(now);
-      by_target[target].push_back(now);
+    pacer.Take(target, now);
+    all.push_back(now);
+    by_prefix[Prefix(target, target.is_v4() ? 24 : 64).address()].push_back(now);
+    by_target[target].push_back(now);
+    return true;
+  }
+  void CheckCaps(const PaceRates& rates) const {
+    EXPECT_LE(MostInASecond(all), Cap(rates.all));
+    for (const auto& [prefix, times] : by_prefix) {
+      ASSERT_LE(MostInASecond(times), Cap(rates.per_prefix)) << prefix.ToString();
+    }
+    for (const auto& [target, times] : by_target) {
+      ASSERT_LE(MostInASecond(times), Cap(rates.per_target)) << target.ToString();
     }
   }
-  const auto check = [](const std::vector<MonoTime>& sends, double per_second, double burst) {
-    for (size_t i = 0; i < sends.size(); ++i) {
-      for (size_t j = i; j < sends.size() && j < i + 300; ++j) {
-        const double window = ToSeconds(sends[j] - sends[i]);
-        ASSERT_LE(static_cast<double>(j - i + 1), window * per_second + burst + 1e-6)
-            << i << ".." << j;
-      }
-    }
-  };
-  check(all, rate, std::max(1.0, rate * 0.002));
-  for (const auto& [target, sends] : by_target) {
-    check(sends, target_rate, 1);
+};
+
+IpAddress RandomTarget(std::mt19937& random, unsigned prefixes, unsigned hosts) {
+  const auto prefix = static_cast<uint8_t>(random() % prefixes);
+  const auto host = static_cast<uint8_t>(random() % hosts);
+  if (random() % 2 == 0) {
+    return IpAddress::V4(std::array<uint8_t, 4>{198, 51, prefix, host});
   }
+  return IpAddress::V6(
+      std::array<uint8_t, 16>{0x20, 1, 0xd, 0xb8, 0, 0, 0, prefix, 0, 0, 0, 0, 0, 0, 0, host});
 }
 
-TEST(Pacer, CapsAreNeverExceeded) {
-  CheckCaps(100, 2, 1, 1ms);
-  CheckCaps(100, 50, 2, 5ms);
-  CheckCaps(7, 0.5, 3, 20ms);
-  CheckCaps(5000, 1000, 4, 20us);
-  CheckCaps(400, 400, 5, 300us);
-}
-
-TEST(Pacer, AllowsTheFullRate) {
-  Pacer pacer(100, 100);
+// Asks at random times, after random pauses, for random targets.
+void CheckRandomCalls(const PaceRates& rates, unsigned seed) {
+  std::mt19937 random(seed);
+  Pacer pacer(rates);
+  Sent sent;
   MonoTime now{100s};
-  int sent = 0;
-  for (int i = 0; i < 1000; ++i, now += 10ms) {
-    if (pacer.NextForAll() <= now && pacer.NextFor(Ip("198.51.100.1"), now) <= now) {
-      pacer.Take(Ip("198.51.100.1"), now);
-      ++sent;
+  const double mean_gap = 1e9 / rates.all;
+  for (int i = 0; i < 40'000; ++i) {
+    const double gap = std::exponential_distribution<double>(random() % 3 == 0 ? 3 : 0.3)(random);
+    now += Duration(static_cast<int64_t>(gap * mean_gap));
+    if (random() % 2000 == 0) {
+      now += std::chrono::milliseconds(random() % 5000);  // a pause must not be caught up
+    }
+    sent.Try(pacer, RandomTarget(random, 4, 3), now);
+  }
+  EXPECT_GT(sent.all.size(), 100u);
+  sent.CheckCaps(rates);
+}
+
+TEST(Pacer, CapsHoldInEverySecondForRandomCalls) {
+  CheckRandomCalls({.all = 100, .per_prefix = 20, .per_target = 5}, 1);
+  CheckRandomCalls({.all = 100, .per_prefix = 100, .per_target = 100}, 2);
+  CheckRandomCalls({.all = 7, .per_prefix = 3, .per_target = 1}, 3);
+  CheckRandomCalls({.all = 5000, .per_prefix = 1000, .per_target = 250}, 4);
+  CheckRandomCalls({.all = 999, .per_prefix = 500, .per_target = 499}, 5);
+  CheckRandomCalls({.all = 2.5, .per_prefix = 1.5, .per_target = 0.5}, 6);
+  CheckRandomCalls({.all = 100'000, .per_prefix = 20'000, .per_target = 7'000}, 7);
+}
+
+struct Driven {
+  size_t sent = 0;
+  double rate = 0;
+};
+
+// A driver that sleeps until the pacer says, and wakes up late. The targets are asked in turn.
+Driven Drive(const PaceRates& rates, unsigned hosts, Duration late, Duration time, unsigned seed) {
+  std::mt19937 random(seed);
+  Pacer pacer(rates);
+  Sent sent;
+  const MonoTime start{100s};
+  MonoTime now = start;
+  uint32_t next = 0;
+  while (now < start + time) {
+    const IpAddress target = V4(0xc6330000 + next % hosts * 256);
+    const Pacer::Word word = pacer.Next(target, now);
+    if (word.at > now) {
+      now = word.at + Duration(static_cast<int64_t>(random()) % (late.count() + 1));
+      continue;
+    }
+    EXPECT_TRUE(sent.Try(pacer, target, now));
+    ++next;
+  }
+  sent.CheckCaps(rates);
+  return {sent.all.size(), static_cast<double>(sent.all.size()) / ToSeconds(now - start)};
+}
+
+TEST(Pacer, ReachesTheRateWhenWakeUpsAreLittleLate) {
+  for (const double rate : {1.0, 10.0, 33.0, 100.0, 1000.0, 5000.0, 50'000.0, 1e6}) {
+    const Duration time = rate > 10'000 ? 3s : rate < 20 ? 1000s : 30s;
+    for (const Duration late : {Duration(0s), Duration(50us), Duration(1ms)}) {
+      const PaceRates rates{.all = rate, .per_prefix = rate, .per_target = rate};
+      const Driven driven = Drive(rates, 1, late, time, 1);
+      EXPECT_GE(driven.rate, 0.99 * rate) << late.count();
+      EXPECT_LE(driven.rate, rate + 1.0 / ToSeconds(time));
     }
   }
-  EXPECT_EQ(sent, 1000);
 }
 
-TEST(Pacer, SaysWhen) {
-  Pacer pacer(10, 2);
-  const MonoTime now{100s};
-  pacer.Take(Ip("198.51.100.1"), now);
-  EXPECT_EQ(pacer.NextForAll(), now + 100ms);
-  EXPECT_EQ(pacer.NextFor(Ip("198.51.100.1"), now), now + 500ms);
-  EXPECT_LE(pacer.NextFor(Ip("198.51.100.2"), now), now);
+TEST(Pacer, ReachesEachLimitByItself) {
+  EXPECT_GE(Drive({1000, 1000, 10}, 10, 1ms, 50s, 1).rate, 99);   // targets
+  EXPECT_GE(Drive({1000, 10, 1000}, 10, 1ms, 50s, 1).rate, 99);   // prefixes
+  EXPECT_GE(Drive({100, 1000, 1000}, 10, 1ms, 50s, 1).rate, 99);  // all
 }
 
-// More targets than the table holds: the limit is kept, sends wait.
-TEST(Pacer, FullTableDelaysRatherThanForgets) {
-  Pacer pacer(1e6, 0.01);
-  MonoTime now{100s};
-  std::map<IpAddress, int> sent;
-  for (int round = 0; round < 2; ++round) {
-    for (unsigned i = 0; i < 30'000; ++i, now += 1us) {
-      const IpAddress target = IpAddress::V4(
-          std::array<uint8_t, 4>{198, 51, static_cast<uint8_t>(i >> 8), static_cast<uint8_t>(i)});
-      if (pacer.NextForAll() <= now && pacer.NextFor(target, now) <= now) {
+TEST(Pacer, CapsHoldWhenWakeUpsAreVeryLate) {
+  for (const double rate : {10.0, 100.0, 1000.0, 20'000.0}) {
+    for (const Duration late : {Duration(2ms), Duration(5ms), Duration(700ms)}) {
+      Drive({rate, rate, rate}, 1, late, rate > 10'000 ? 3s : 20s, 3);
+      Drive({rate, rate, rate / 3}, 7, late, rate > 10'000 ? 3s : 20s, 4);
+    }
+  }
+}
+
+TEST(Pacer, DoesNotCatchUpAfterAPause) {
+  for (const double rate : {10.0, 100.0, 1000.0, 100'000.0}) {
+    Pacer pacer({rate, rate, rate});
+    const IpAddress target = Ip("198.51.100.1");
+    MonoTime now{100s};
+    for (const Duration pause : {Duration(1s), Duration(1h)}) {
+      now += pause;
+      size_t at_once = 0;
+      while (pacer.Next(target, now).at <= now) {
         pacer.Take(target, now);
-        ++sent[target];
+        ++at_once;
       }
+      // One, and what may go 2 ms ahead of its time.
+      EXPECT_LE(at_once, 1 + static_cast<size_t>(0.002 * rate)) << rate;
+      EXPECT_GE(at_once, 1u);
     }
   }
-  EXPECT_GT(sent.size(), 7000u);
-  EXPECT_LE(sent.size(), 8192u);
-  for (const auto& [target, count] : sent) {
-    EXPECT_EQ(count, 1);
+}
+
+TEST(Pacer, SaysWhenAndWhose) {
+  Pacer pacer({.all = 10, .per_prefix = 4, .per_target = 2});
+  const MonoTime now{100s};
+  const IpAddress target = Ip("198.51.100.1");
+  EXPECT_LE(pacer.Next(target, now).at, now);
+  pacer.Take(target, now);
+  EXPECT_EQ(pacer.Next(target, now).limit, PaceLimit::kAll);
+  EXPECT_EQ(pacer.Next(target, now).at, now - 2ms + 100'300us);
+  EXPECT_EQ(pacer.NextForAll(), now - 2ms + 100'300us);
+  const MonoTime later = now + 100ms;
+  EXPECT_EQ(pacer.Next(target, later).limit, PaceLimit::kTarget);
+  EXPECT_EQ(pacer.Next(target, later).at, now - 2ms + 501'500us);
+  EXPECT_EQ(pacer.Next(Ip("198.51.100.2"), later).limit, PaceLimit::kPrefix);
+  EXPECT_EQ(pacer.Next(Ip("198.51.100.2"), later).at, now - 2ms + 250'750us);
+  EXPECT_LE(pacer.Next(Ip("198.51.101.1"), later).at, later);
+  // A /64, not a /24, of IPv6.
+  pacer.Take(Ip("2001:db8::1"), later);
+  const MonoTime after = later + 100ms;
+  EXPECT_EQ(pacer.Next(Ip("2001:db8::ffff:0:0:2"), after).limit, PaceLimit::kPrefix);
+  EXPECT_LE(pacer.Next(Ip("2001:db8:0:1::1"), after).at, after);
+}
+
+// More targets than the table holds: the limit is kept, sends wait, and get their turn.
+TEST(Pacer, FullTableDelaysRatherThanForgets) {
+  const PaceRates rates{.all = 1e7, .per_prefix = 1e7, .per_target = 0.01};
+  Pacer pacer(rates);
+  Sent sent;
+  MonoTime now{100s};
+  constexpr uint32_t kTargets = 400'000;  // there are 2^18 slots
+  const auto round = [&] {
+    size_t delayed = 0;
+    for (uint32_t i = 0; i < kTargets; ++i, now += 200ns) {
+      const IpAddress target = V4(0x0b000000 + i);
+      if (!sent.Try(pacer, target, now)) {
+        ++delayed;
+        ASSERT_GT(pacer.Next(target, now).at, now);
+        ASSERT_LE(pacer.Next(target, now).at, now + 101s);
+      }
+    }
+    EXPECT_GT(delayed, 100'000u);
+  };
+  round();
+  round();
+  EXPECT_GT(sent.all.size(), 200'000u);
+  EXPECT_LE(sent.all.size(), size_t{1} << 18);
+  for (const auto& [target, times] : sent.by_target) {
+    ASSERT_EQ(times.size(), 1u);
+  }
+  // An interval later there is room again, for those that had to wait as well.
+  now += 101s;
+  const size_t before = sent.by_target.size();
+  for (uint32_t i = kTargets; i-- > 0; now += 200ns) {
+    sent.Try(pacer, V4(0x0b000000 + i), now);
+  }
+  EXPECT_GT(sent.by_target.size(), before + 50'000);
+}
+
+TEST(Pacer, NewRatesKeepWhatWasTaken) {
+  const PaceRates slow{.all = 5, .per_prefix = 2, .per_target = 1};
+  const PaceRates fast{.all = 50, .per_prefix = 20, .per_target = 10};
+  std::mt19937 random(9);
+  Pacer pacer(slow);
+  Sent sent;
+  MonoTime now{100s};
+  for (int i = 0; i < 30'000; ++i) {
+    now += std::chrono::microseconds(random() % 5000);
+    if (random() % 40 == 0) {
+      pacer.SetRates(random() % 2 == 0 ? slow : fast);
+      EXPECT_TRUE(pacer.rates() == slow || pacer.rates() == fast);
+    }
+    sent.Try(pacer, RandomTarget(random, 3, 2), now);
+  }
+  sent.CheckCaps(fast);
+}
+
+TEST(Pacer, ReloadOfTheSameRatesChangesNothing) {
+  const PaceRates rates{.all = 100, .per_prefix = 20, .per_target = 5};
+  std::mt19937 random(4);
+  Pacer still(rates);
+  Pacer reloaded(rates);
+  MonoTime now{100s};
+  for (int i = 0; i < 20'000; ++i) {
+    now += std::chrono::microseconds(random() % 3000);
+    reloaded.SetRates(rates);
+    const IpAddress target = RandomTarget(random, 5, 5);
+    const Pacer::Word a = still.Next(target, now);
+    const Pacer::Word b = reloaded.Next(target, now);
+    ASSERT_EQ(a.at <= now, b.at <= now);
+    if (a.at <= now) {
+      still.Take(target, now);
+      reloaded.Take(target, now);
+    } else {
+      ASSERT_EQ(a.at, b.at);
+      ASSERT_EQ(a.limit, b.limit);
+    }
+  }
+}
+
+// With lower rates over all the tables would be smaller: nothing that was taken may fall out.
+TEST(Pacer, ReloadToASmallerTableForgetsNothing) {
+  const PaceRates before{.all = 1e6, .per_prefix = 1e6, .per_target = 0.1};
+  const PaceRates after{.all = 1e6, .per_prefix = 1e6, .per_target = 1000};
+  Pacer pacer(before);
+  MonoTime now{100s};
+  std::vector<IpAddress> taken;
+  for (uint32_t i = 0; i < 100'000; ++i, now += 2us) {
+    const IpAddress target = V4(0x0b000000 + i);
+    if (pacer.Next(target, now).at <= now) {
+      pacer.Take(target, now);
+      taken.push_back(target);
+    }
+  }
+  ASSERT_GT(taken.size(), 90'000u);
+  pacer.SetRates(after);
+  now += 10us;
+  for (const IpAddress& target : taken) {
+    ASSERT_GT(pacer.Next(target, now).at, now + 9s);
   }
 }
 
 TEST(Pacer, AbsurdRatesAreClamped) {
-  Pacer pacer(0, -1);
-  pacer.Take(Ip("198.51.100.1"), MonoTime{});
-  EXPECT_EQ(pacer.NextForAll(), MonoTime{1000s});
+  for (const double absurd : {0.0, -1.0, std::nan(""), -HUGE_VAL}) {
+    for (const PaceRates& rates : {PaceRates{absurd, 1, 1}, PaceRates{1, absurd, 1},
+                                   PaceRates{1, 1, absurd}, PaceRates{absurd, absurd, absurd}}) {
+      Pacer pacer(rates);
+      pacer.Take(Ip("198.51.100.1"), MonoTime{});
+      const MonoTime later{600s};
+      EXPECT_GE(pacer.Next(Ip("198.51.100.1"), later).at, MonoTime{1000s});
+      EXPECT_LE(pacer.Next(Ip("198.51.100.1"), later).at, MonoTime{1004s});
+      pacer.SetRates({1, 1, 1});
+    }
+  }
+  Pacer pacer({HUGE_VAL, HUGE_VAL, HUGE_VAL});
+  MonoTime now{100s};
+  Sent sent;
+  for (int i = 0; i < 200'000; ++i, now += 20ns) {
+    sent.Try(pacer, Ip("198.51.100.1"), now);
+  }
+  // 4 ms and the 2 ms ahead, at ten million a second.
+  EXPECT_GE(sent.all.size(), 39'000u);
+  EXPECT_LE(sent.all.size(), 60'500u);
 }
 
 }  // namespace

@@ -132,15 +132,15 @@ class Run {
     if (!probe) {
       return;
     }
-    int error = 0;
-    MonoTime sent;
-    port_.Send({&*probe, 1}, {&error, 1}, {&sent, 1});
-    if (error != 0) {
-      errors_.push_back(error);
+    std::vector<SendOutcome> outcomes;
+    port_.Send({&*probe, 1}, outcomes);
+    const SendOutcome& outcome = outcomes.front();
+    if (outcome.error != 0) {
+      errors_.push_back(outcome.error);
       ledger_.Close(probe->id, Now().mono);
     } else {
       ++sent_;
-      ledger_.SetSent(probe->id, sent);
+      ledger_.SetSent(probe->id, outcome.left);
     }
   }
 

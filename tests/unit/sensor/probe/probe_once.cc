@@ -1,8 +1,10 @@
 // parallax_probe_once: runs the probe engine for one order and prints the report as one JSON line;
 // or watches the gateways and prints their state once a second. For tests/e2e only.
 //
-//   parallax_probe_once [--policy FILE] [--timeout 1s] [--spacing 1s] [--linger 0s] TARGET
-//   icmp|tcp:PORT ... parallax_probe_once [--policy FILE] --gateways COUNT
+//   parallax_probe_once [--policy FILE] [--timeout 1s] [--spacing 1s] [--linger 0s] TARGET TRY...
+//   parallax_probe_once [--policy FILE] --gateways COUNT
+//
+// TRY: icmp, tcp:PORT or udp:PORT.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -78,12 +80,13 @@ Result<Arguments> Parse(int argc, char** argv) {
       target = true;
     } else if (word == "icmp") {
       arguments.order.tries.push_back({ProbeMethod::kIcmpEcho, 0});
-    } else if (word.starts_with("tcp:")) {
+    } else if (word.starts_with("tcp:") || word.starts_with("udp:")) {
       uint16_t port = 0;
       std::from_chars(word.data() + 4, word.data() + word.size(), port);
-      arguments.order.tries.push_back({ProbeMethod::kTcpSyn, port});
+      arguments.order.tries.push_back(
+          {word[0] == 't' ? ProbeMethod::kTcpSyn : ProbeMethod::kUdp, port});
     } else {
-      return Fail(ErrorCode::kUsage, fmt::format("{}: neither icmp nor tcp:PORT", word));
+      return Fail(ErrorCode::kUsage, fmt::format("{}: not icmp, tcp:PORT or udp:PORT", word));
     }
   }
   return arguments;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "tests/unit/sensor/probe/prober_world.h"
 
 namespace parallax::sensor {
@@ -79,9 +81,11 @@ TEST(Prober, AnswerAfterTheEndIsLate) {
   world.Accept(Order({kHttps}));
   world.RunFor(2s);
   ASSERT_EQ(world.reports.size(), 1u);
-  EXPECT_FALSE(world.Answer(AnswerTo(world.sends[0].probe, AnswerKind::kSynAck)));
+  EXPECT_TRUE(world.Answer(AnswerTo(world.sends[0].probe, AnswerKind::kSynAck)));
   EXPECT_EQ(world.ledger.counts().late, 1u);
+  EXPECT_EQ(world.ledger.counts().accepted, 0u);
   EXPECT_EQ(world.reports.size(), 1u);
+  EXPECT_FALSE(world.prober.NextDeadline());
 }
 
 TEST(Prober, DuplicatesAndForgeriesChangeNothing) {
@@ -89,7 +93,7 @@ TEST(Prober, DuplicatesAndForgeriesChangeNothing) {
   world.Accept(Order({kEcho}));
   world.RunFor(1ms);
   Answer forged = AnswerTo(world.sends[0].probe, AnswerKind::kEchoReply);
-  forged.echo->tag ^= 1;
+  forged.tag->tag ^= 1;
   EXPECT_FALSE(world.Answer(forged));
   EXPECT_TRUE(world.reports.empty());
   EXPECT_TRUE(world.Answer(AnswerTo(world.sends[0].probe, AnswerKind::kEchoReply)));
@@ -141,9 +145,11 @@ TEST(Prober, OwnKernelsErrorMeansNotSent) {
   World world;
   world.Accept(Order({kEcho}));
   world.RunFor(10ms);
-  EXPECT_TRUE(world.Error(world.sends[0].probe, "192.0.2.10", ErrorMeaning::kUnreachable, true));
+  // 192.0.2.10 is whom the quoted packet came from.
+  EXPECT_TRUE(world.Error(world.sends[0].probe, "192.0.2.10", ErrorMeaning::kUnreachable));
   ASSERT_EQ(world.reports.size(), 1u);
   EXPECT_EQ(States(world.reports[0]), std::vector(1, ProbeState::kNotSent));
+  EXPECT_FALSE(world.reports[0].tries[0].detail.empty());
 }
 
 TEST(Prober, SendErrorsAreResults) {
@@ -152,13 +158,97 @@ TEST(Prober, SendErrorsAreResults) {
   for (int i = 0; i < 2; ++i) {
     world.RunFor(500ms);
     ASSERT_EQ(world.sends.size(), static_cast<size_t>(i + 1) + (i == 0 ? 1 : 0));
-    world.prober.OnSendError(world.sends[static_cast<size_t>(i)].owner, "no route", world.now,
-                             world.out);
-    world.Drain();
+    world.SendError(world.sends[static_cast<size_t>(i)].owner, ENETUNREACH);
   }
   ASSERT_EQ(world.reports.size(), 1u);
   EXPECT_EQ(States(world.reports[0]), std::vector(2, ProbeState::kNotSent));
-  EXPECT_EQ(world.reports[0].tries[1].detail, "no route");
+  EXPECT_EQ(world.reports[0].tries[1].detail, "no route to the target");
+}
+
+TEST(Prober, SendErrorsOfEndedOrdersAreNothing) {
+  World world;
+  world.Accept(Order({kEcho}));
+  world.RunFor(2s);
+  ASSERT_EQ(world.reports.size(), 1u);
+  world.SendError(world.sends[0].owner, ENETUNREACH);
+  world.SendError({ProbeOwner::Kind::kOrder, 99, 12345}, ENETUNREACH);
+  EXPECT_EQ(world.reports.size(), 1u);
+}
+
+TEST(Prober, RedirectIsNotedAndEndsNothing) {
+  World world;
+  world.Accept(Order({kEcho, kHttps}));
+  world.RunFor(10ms);
+  EXPECT_TRUE(world.Answer(RedirectTo(world.sends[0].probe, Ip("192.0.2.1"), Ip("192.0.2.2"))));
+  world.RunFor(500ms);
+  ASSERT_EQ(world.sends.size(), 2u);
+  EXPECT_TRUE(world.reports.empty());
+  world.RunFor(1s);
+  ASSERT_EQ(world.reports.size(), 1u);
+  EXPECT_EQ(States(world.reports[0]), std::vector(2, ProbeState::kSilent));
+  EXPECT_EQ(world.reports[0].tries[0].redirect,
+            (parallax::Redirect{Ip("192.0.2.1"), Ip("192.0.2.2")}));
+  EXPECT_FALSE(world.reports[0].tries[0].reporter);
+  EXPECT_FALSE(world.reports[0].tries[1].redirect);
+}
+
+TEST(Prober, RedirectThenAnswer) {
+  World world;
+  world.Accept(Order({kEcho}));
+  world.RunFor(10ms);
+  EXPECT_TRUE(world.Answer(RedirectTo(world.sends[0].probe, Ip("192.0.2.1"), Ip("192.0.2.2"))));
+  EXPECT_TRUE(world.Answer(AnswerTo(world.sends[0].probe)));
+  ASSERT_EQ(world.reports.size(), 1u);
+  EXPECT_EQ(States(world.reports[0]), std::vector(1, ProbeState::kAnswered));
+  EXPECT_TRUE(world.reports[0].tries[0].redirect);
+}
+
+TEST(Prober, TimeExceededIsAResultOfItsOwn) {
+  World world;
+  world.Accept(Order({kEcho, kHttps, kUdpTrace}));
+  for (size_t i = 0; i < 3; ++i) {
+    world.RunFor(i == 0 ? 10ms : 500ms);
+    ASSERT_EQ(world.sends.size(), i + 1);
+    EXPECT_TRUE(world.Error(world.sends[i].probe, "203.0.113.1", ErrorMeaning::kTimeExceeded));
+  }
+  ASSERT_EQ(world.reports.size(), 1u);
+  EXPECT_EQ(States(world.reports[0]), std::vector(3, ProbeState::kTimeExceeded));
+  EXPECT_EQ(world.reports[0].tries[2].icmp_type, 11);
+  EXPECT_EQ(world.reports[0].tries[2].reporter, Ip("203.0.113.1"));
+}
+
+TEST(Prober, UdpReplyAndPortUnreachableAreAnswers) {
+  World world;
+  world.Accept(Order({kUdpTrace}));
+  world.RunFor(10ms);
+  EXPECT_TRUE(world.Answer(AnswerTo(world.sends[0].probe, AnswerKind::kUdpReply)));
+  world.Accept(Order({kUdpTrace}));
+  world.RunFor(10ms);
+  // Port unreachable from the target itself: what ParseAnswer makes of it matters not.
+  EXPECT_TRUE(world.Error(world.sends[1].probe, "198.51.100.7", ErrorMeaning::kProhibited));
+  ASSERT_EQ(world.reports.size(), 2u);
+  for (const ProbeReport& report : world.reports) {
+    EXPECT_EQ(States(report), std::vector(1, ProbeState::kAnswered));
+    EXPECT_EQ(report.tries[0].attempt, kUdpTrace);
+    EXPECT_EQ(report.tries[0].rtt, 10ms);
+  }
+}
+
+TEST(Prober, FlowsArePassedOn) {
+  World world;
+  ProbeTry echo = kEcho;
+  ProbeTry syn = kHttps;
+  echo.flow = 5;
+  syn.flow = 6;
+  world.Accept(Order({kEcho, echo, kHttps, syn}));
+  world.RunFor(10s);
+  ASSERT_EQ(world.sends.size(), 4u);
+  EXPECT_EQ(world.sends[1].probe.attempt.flow, 5);
+  EXPECT_NE(world.sends[0].probe.flow_port, world.sends[1].probe.flow_port);
+  EXPECT_NE(world.sends[2].probe.flow_port, world.sends[3].probe.flow_port);
+  ASSERT_EQ(world.reports.size(), 1u);
+  EXPECT_EQ(world.reports[0].tries[1].attempt.flow, 5);
+  EXPECT_EQ(world.reports[0].tries[3].attempt.flow, 6);
 }
 
 }  // namespace
