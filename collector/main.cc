@@ -181,7 +181,7 @@ Result<void> Dispatch(const Command& command) {
       return tl::make_unexpected(config.error());
     }
     InitLog(config->log.level);
-    BlockTerminationSignals();
+    BlockDaemonSignals();
     return RunCollector(*config);
   }
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {

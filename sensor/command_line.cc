@@ -13,6 +13,8 @@ namespace parallax::sensor {
 namespace {
 
 constexpr Duration kLongestWait = std::chrono::hours(1);
+constexpr uint16_t kDefaultTcpPort = 443;
+constexpr uint16_t kDefaultUdpPort = 33434;  // as traceroute's
 
 // "500ms", "2s"; a bare number counts seconds.
 CLI::Validator DurationInto(Duration& value) {
@@ -32,25 +34,14 @@ CLI::Validator DurationInto(Duration& value) {
       "DURATION");
 }
 
-// What `probe ping`, `tcp` and `udp` have in common.
-void AddProbeOptions(CLI::App& app, ProbeCommandOptions& options, std::string& output,
-                     std::array<std::string, 2>& durations) {
+// What all that probe have in common.
+void AddProbeOptions(CLI::App& app, ProbeCommandOptions& options, std::string& output) {
   app.add_option("targets", options.targets.words, "Addresses, prefixes or names");
   app.add_option("-f,--file", options.targets.files,
                  "A file with one target a line; \"-\" for standard input; may be repeated");
-  app.add_option("--flows", options.sweep.flows,
-                 "Ask each target over so many flows, to find one broken branch of several")
-      ->check(CLI::Range(1, 4096));
-  app.add_option("--count", options.sweep.count,
-                 "Probes to each target, over each flow; default: up to three, until one is answered")
-      ->check(CLI::Range(1, 1'000'000));
   app.add_option("--rate", options.rate,
                  "Packets a second in all; default and limit: the policy's packets_per_second")
       ->check(CLI::Range(0.001, 1e7));
-  app.add_option("--timeout", durations[0], "How long a probe waits for its answer (1s)")
-      ->check(DurationInto(options.sweep.timeout));
-  app.add_option("--interval", durations[1], "With --count: between two probes of a flow (1s)")
-      ->check(DurationInto(options.sweep.interval));
   app.add_option("-o,--output", output, "table, jsonl or csv")
       ->check(CLI::IsMember({"table", "jsonl", "csv"}));
   app.add_option("--policy", options.policy_file,
@@ -62,6 +53,51 @@ void AddProbeOptions(CLI::App& app, ProbeCommandOptions& options, std::string& o
   app.add_flag_callback(
          "-6", [&options] { options.targets.family = Family::kV6; }, "Names: IPv6 addresses only")
       ->excludes(v4);
+}
+
+void AddSweepOptions(CLI::App& app, SweepOptions& sweep, std::array<std::string, 2>& durations) {
+  app.add_option("--flows", sweep.flows,
+                 "Ask each target over so many flows, to find one broken branch of several")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--count", sweep.count,
+                 "Probes to each target, over each flow; default: up to three, until one is answered")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--timeout", durations[0], "How long a probe waits for its answer (1s)")
+      ->check(DurationInto(sweep.timeout));
+  app.add_option("--interval", durations[1], "With --count: between two probes of a flow (1s)")
+      ->check(DurationInto(sweep.interval));
+}
+
+void AddTraceOptions(CLI::App& app, TraceCommandOptions& options, MultipathOptions& multipath,
+                     std::string& method, std::string& timeout) {
+  TraceOptions& trace = options.trace;
+  app.add_option("--method", method, "icmp, tcp or udp; default: icmp, or tcp with --port")
+      ->check(CLI::IsMember({"icmp", "tcp", "udp"}));
+  app.add_option("--first-ttl", trace.first_ttl, "Begin there (1)")->check(CLI::Range(1, 255));
+  app.add_option("--max-ttl", trace.max_ttl, "Go no further (30)")->check(CLI::Range(1, 255));
+  app.add_option("--count", trace.probes, "Probes to each hop (3)")->check(CLI::Range(1, 1000));
+  app.add_option("--gap", trace.gap_limit, "So many silent hops in a row end it (5)")
+      ->check(CLI::Range(1, 255));
+  app.add_option("--timeout", timeout, "How long a probe waits for its answer (1s)")
+      ->check(DurationInto(trace.timeout));
+  auto* flows =
+      app.add_option("--flows", multipath.most_flows,
+                     "Find all ways that flows take, with up to so many at a hop (MDA-lite)")
+          ->check(CLI::Range(1, 4096));
+  app.add_option("--confidence", multipath.confidence, "With --flows: that none is missed (0.95)")
+      ->check(CLI::Range(0.5, 0.9999))
+      ->needs(flows);
+  app.add_option("--past", options.past,
+                 "Only ask whether the path leaves past this hop, e.g. the border router; needs no "
+                 "answer of the target")
+      ->delimiter(',')
+      ->excludes(flows);
+}
+
+ProbeOutput OutputOf(const std::string& name) {
+  return name == "jsonl" ? ProbeOutput::kJsonl
+         : name == "csv" ? ProbeOutput::kCsv
+                         : ProbeOutput::kTable;
 }
 
 }  // namespace
@@ -76,6 +112,7 @@ Command ParseCommandLine(int argc, char** argv) {
       "  parallax-sensor capture --read trace.pcap --filter 'net 192.0.2.0/24 and port 25'\n"
       "  parallax-sensor probe ping 192.0.2.0/24 mail.example.net\n"
       "  parallax-sensor probe tcp 192.0.2.25 --port 25 --flows 48\n"
+      "  parallax-sensor probe trace 192.0.2.25 --port 25\n"
       "With one (make the folder there with: parallax-collector add-sensor):\n"
       "  parallax-sensor run --config mail1/sensor.toml",
       "parallax-sensor"};
@@ -125,13 +162,23 @@ Command ParseCommandLine(int argc, char** argv) {
       probe_app->add_subcommand("tcp", "TCP SYN: a SYN-ACK or a reset of the target means up");
   CLI::App* udp_app = probe_app->add_subcommand(
       "udp", "UDP: a reply or \"port unreachable\" of the target means up");
-  uint16_t tcp_port = 443;
-  uint16_t udp_port = 33434;
+  CLI::App* trace_app =
+      probe_app->add_subcommand("trace", "The way that packets take, hop by hop (Paris traceroute)");
+  TraceCommand trace;
+  std::string trace_method;
   for (CLI::App* each : {ping_app, tcp_app, udp_app}) {
-    AddProbeOptions(*each, probe.options, probe_output, durations);
+    AddProbeOptions(*each, probe.options, probe_output);
+    AddSweepOptions(*each, probe.options.sweep, durations);
   }
-  tcp_app->add_option("--port", tcp_port, "Destination port (443)")->check(CLI::Range(1, 65535));
-  udp_app->add_option("--port", udp_port, "Destination port (33434)")->check(CLI::Range(1, 65535));
+  AddProbeOptions(*trace_app, trace.options.probe, probe_output);
+  MultipathOptions multipath;
+  multipath.most_flows = 1;
+  AddTraceOptions(*trace_app, trace.options, multipath, trace_method, durations[0]);
+  uint16_t port = 0;  // 0: the default
+  for (CLI::App* each : {tcp_app, udp_app, trace_app}) {
+    each->add_option("--port", port, "Destination port (tcp: 443, udp: 33434)")
+        ->check(CLI::Range(1, 65535));
+  }
 
   try {
     app.parse(argc, argv);
@@ -146,18 +193,32 @@ Command ParseCommandLine(int argc, char** argv) {
   if (check_app->parsed()) {
     return check;
   }
-  if (probe_app->parsed()) {
-    probe.options.output = probe_output == "jsonl" ? ProbeOutput::kJsonl
-                           : probe_output == "csv" ? ProbeOutput::kCsv
-                                                   : ProbeOutput::kTable;
-    SweepOptions& sweep = probe.options.sweep;
-    if (tcp_app->parsed()) {
-      sweep.method = ProbeMethod::kTcpSyn;
-      sweep.port = tcp_port;
-    } else if (udp_app->parsed()) {
-      sweep.method = ProbeMethod::kUdp;
-      sweep.port = udp_port;
+  const auto set_method = [port](SweepOptions& sweep, ProbeMethod method) {
+    sweep.method = method;
+    sweep.port = method == ProbeMethod::kIcmpEcho ? uint16_t{0}
+                 : port != 0                      ? port
+                 : method == ProbeMethod::kTcpSyn ? kDefaultTcpPort
+                                                  : kDefaultUdpPort;
+  };
+  if (trace_app->parsed()) {
+    trace.options.probe.output = OutputOf(probe_output);
+    const bool tcp = trace_method == "tcp" || (trace_method.empty() && port != 0);
+    if (trace_method == "icmp" && port != 0) {
+      return Leave{ReportFailure("parallax-sensor", {ErrorCode::kUsage, "ICMP has no ports"})};
     }
+    set_method(trace.options.probe.sweep, tcp                     ? ProbeMethod::kTcpSyn
+                                          : trace_method == "udp" ? ProbeMethod::kUdp
+                                                                  : ProbeMethod::kIcmpEcho);
+    if (multipath.most_flows > 1) {
+      trace.options.multipath = multipath;
+    }
+    return trace;
+  }
+  if (probe_app->parsed()) {
+    probe.options.output = OutputOf(probe_output);
+    set_method(probe.options.sweep, tcp_app->parsed()   ? ProbeMethod::kTcpSyn
+                                    : udp_app->parsed() ? ProbeMethod::kUdp
+                                                        : ProbeMethod::kIcmpEcho);
     return probe;
   }
   capture.options.output = output == "jsonl" ? CaptureOutput::kJsonl : CaptureOutput::kTable;

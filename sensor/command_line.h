@@ -6,6 +6,7 @@
 
 #include "sensor/capture_command.h"
 #include "sensor/probe_command.h"
+#include "sensor/trace_command.h"
 
 namespace parallax::sensor {
 
@@ -21,12 +22,16 @@ struct CaptureCommand {
 struct ProbeCommand {
   ProbeCommandOptions options;
 };
+struct TraceCommand {
+  TraceCommandOptions options;
+};
 // Nothing to do but to leave: help or version was printed, or the words were wrong and it was said.
 struct Leave {
   int exit_code = 0;
 };
 
-using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand>;
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand,
+                             TraceCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

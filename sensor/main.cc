@@ -149,10 +149,10 @@ SensorHealth GatherHealth(const LiveCapture& capture, const ProbeEngine& probes,
 }
 
 // Without a readable policy, or without the right to open raw sockets, the sensor still senses.
-Result<std::unique_ptr<ProbeEngine>> OpenProbes(const SensorConfig& config,
-                                                const std::string& name) {
+Result<std::unique_ptr<ProbeEngine>> OpenProbes(const PolicyChange& start, const std::string& name) {
   ProbeEngineOptions options;
-  options.policy = LoadPolicy(config.probe.policy_file);
+  options.policy = start.policy;
+  options.policy_problem = start.problem;
   options.flow_key = StableFlowKey(name);
   auto engine = ProbeEngine::Open(std::move(options));
   if (engine && !(*engine)->Health().probing) {
@@ -209,7 +209,9 @@ Result<void> RunSensor(const SensorConfig& config) {
   if (!capture) {
     return tl::make_unexpected(capture.error());
   }
-  auto probes = OpenProbes(config, who.name);
+  const PolicyChange start = Reconsider(std::nullopt, LoadPolicy(config.probe.policy_file));
+  std::optional<Policy> policy = start.policy;
+  auto probes = OpenProbes(start, who.name);
   if (!probes) {
     return tl::make_unexpected(probes.error());
   }
@@ -253,7 +255,18 @@ Result<void> RunSensor(const SensorConfig& config) {
 
   LogInfo("sensor {} ({}) {} listens on {}, reports to {}", who.name, who.group, PARALLAX_VERSION,
           fmt::join(place.interfaces, ", "), config.collector.addresses.front().ToString());
-  const int signal = WaitForTermination();
+  const int signal = WaitForTermination([&] {
+    const PolicyChange change = Reconsider(policy, LoadPolicy(config.probe.policy_file));
+    policy = change.policy;
+    if (!change.problem.empty()) {
+      LogError("{}; this sensor {}", change.problem,
+               policy ? "goes on with the policy it has" : "does not probe");
+    } else {
+      LogInfo("{}: read again, {}", config.probe.policy_file,
+              change.changed ? "applied" : "unchanged");
+    }
+    (*probes)->SetPolicy(change.policy, change.problem);
+  });
   LogInfo("signal {}: stopping", signal);
 
   stop_capture = true;
@@ -292,6 +305,9 @@ int Dispatch(const Command& command) {
   if (const auto* probe = std::get_if<ProbeCommand>(&command)) {
     return RunProbeCommand(probe->options);
   }
+  if (const auto* trace = std::get_if<TraceCommand>(&command)) {
+    return RunTraceCommand(trace->options);
+  }
   Result<void> done;
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {
     done = CheckConfig(check->config);
@@ -299,7 +315,7 @@ int Dispatch(const Command& command) {
     const auto config = LoadSensorConfig(std::get<RunCommand>(command).config);
     if (config) {
       InitLog(config->log.level);
-      BlockTerminationSignals();
+      BlockDaemonSignals();
       done = RunSensor(*config);
     } else {
       done = tl::make_unexpected(config.error());

@@ -20,14 +20,6 @@ namespace {
 constexpr const char* kProgram = "parallax-sensor";
 constexpr Duration kProgressEvery = std::chrono::milliseconds(500);
 
-std::string PolicyFile(const std::string& given) {
-  if (!given.empty()) {
-    return given;
-  }
-  const char* named = std::getenv("PARALLAX_POLICY");
-  return named != nullptr && *named != '\0' ? named : kDefaultPolicyFile;
-}
-
 // How far it is, on a terminal only.
 class Progress {
  public:
@@ -142,6 +134,14 @@ class Session {
 };
 
 }  // namespace
+
+std::string PolicyFile(const std::string& given) {
+  if (!given.empty()) {
+    return given;
+  }
+  const char* named = std::getenv("PARALLAX_POLICY");
+  return named != nullptr && *named != '\0' ? named : kDefaultPolicyFile;
+}
 
 int RunProbeCommand(const ProbeCommandOptions& options) {
   InitLog(LogLevel::kWarning);

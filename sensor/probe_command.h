@@ -23,6 +23,9 @@ struct ProbeCommandOptions {
 
 inline constexpr const char* kDefaultPolicyFile = "/etc/parallax-sensor/policy.toml";
 
+// The file that counts, given what the user said.
+std::string PolicyFile(const std::string& given);
+
 // Records go to stdout; progress, the summary and errors to stderr. Exit code: 0 if all targets are
 // up, 6 if some are, 1 if none is; 78 without a policy, 77 without the right to send anything.
 int RunProbeCommand(const ProbeCommandOptions& options);

@@ -29,6 +29,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sensor/probe/estimate.h"
+
 namespace parallax::sensor {
 
 struct FlowTally {
@@ -48,12 +50,6 @@ enum class FlowPattern : uint8_t { kAllUp, kAllDown, kPerFlow, kPerPacket, kUncl
 // "all_up", "all_down", "per_flow", "per_packet", "unclear".
 std::string_view FlowPatternName(FlowPattern pattern);
 
-struct Estimate {
-  double value = 0;
-  double low = 0;  // 95 % interval
-  double high = 1;
-};
-
 // The five explanations' posterior probabilities; their sum is 1.
 struct FlowBeliefs {
   double all_up = 0;
@@ -69,14 +65,13 @@ struct FlowVerdict {
   FlowPattern pattern = FlowPattern::kUnclear;
   double confidence = 0;  // posterior of the pattern; if unclear, of the likeliest explanation
   // Loss came and went with time: an outage, a route change, or a limit on answers. The pattern is
-  // then unclear.
+  // unclear then, unless FlowCheck has asked all flows anew: it speaks of what came after.
   bool changing = false;
   FlowBeliefs beliefs;
   // Of all flows there could be, how many are bad. per_flow: posterior mean. Otherwise 0 (or 1, if
   // all_down), with the bound that the number of flows asked allows.
   Estimate share;
-  // Loss of flows that are not bad: the ratio seen, Jeffreys' interval (Brown, Cai, DasGupta 2001).
-  // all_down: of all flows. unclear: of all probes.
+  // Loss of flows that are not bad; all_down: of all flows; unclear: of all probes.
   Estimate loss;
   Estimate failing_loss;          // per_flow: loss of the bad flows, likewise
   std::vector<uint16_t> failing;  // per_flow: flows more likely bad than not, in the order given

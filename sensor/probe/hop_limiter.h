@@ -34,7 +34,7 @@ class HopLimiter {
     uint8_t ttl = 0;
     bool operator==(const Key&) const = default;
   };
-  static constexpr size_t kMostGuesses = 3;
+  static constexpr size_t kMostGuesses = 8;
   // What one probe was paid from.
   struct Charge {
     std::array<Key, kMostGuesses> keys;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/address_hash.h"
+#include "sensor/probe/special_purpose.h"
 
 namespace parallax::sensor {
 namespace {
@@ -109,8 +110,15 @@ Pacer::Pacer(const PaceRates& rates)
       prefixes_(rates.per_prefix, rates.all),
       targets_(rates.per_target, rates.all) {}
 
-uint64_t Pacer::PrefixKey(const IpAddress& target) const {
-  return AddressHash(key_, Prefix(target, target.is_v4() ? 24 : 64).address());
+Pacer::Keys Pacer::KeysOf(const IpAddress& target) const {
+  IpAddress address = target;
+  if (!target.is_v4()) {
+    if (const EmbeddedIpv4 embedded = FindEmbeddedIpv4(target); embedded.count > 0) {
+      address = embedded.addresses[0];
+    }
+  }
+  return {AddressHash(key_, Prefix(address, address.is_v4() ? 24 : 64).address()),
+          AddressHash(key_, address)};
 }
 
 Pacer::Word Pacer::Next(const IpAddress& target, MonoTime now) const {
@@ -118,8 +126,9 @@ Pacer::Word Pacer::Next(const IpAddress& target, MonoTime now) const {
   if (word.at > now) {
     return word;
   }
-  const MonoTime prefix = prefixes_.Next(PrefixKey(target), now);
-  const MonoTime own = targets_.Next(AddressHash(key_, target), now);
+  const Keys keys = KeysOf(target);
+  const MonoTime prefix = prefixes_.Next(keys.prefix, now);
+  const MonoTime own = targets_.Next(keys.target, now);
   if (own > now && own >= prefix) {
     return {own, PaceLimit::kTarget};
   }
@@ -128,8 +137,9 @@ Pacer::Word Pacer::Next(const IpAddress& target, MonoTime now) const {
 
 void Pacer::Take(const IpAddress& target, MonoTime now) {
   all_.Take(now);
-  prefixes_.Take(PrefixKey(target), now);
-  targets_.Take(AddressHash(key_, target), now);
+  const Keys keys = KeysOf(target);
+  prefixes_.Take(keys.prefix, now);
+  targets_.Take(keys.target, now);
 }
 
 void Pacer::SetRates(const PaceRates& rates) {

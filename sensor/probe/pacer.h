@@ -86,7 +86,12 @@ class Pacer {
     std::vector<Slot> slots_;
   };
 
-  uint64_t PrefixKey(const IpAddress& target) const;
+  // Whose buckets a probe draws from. An IPv6 address that stands for an IPv4 host has that host's.
+  struct Keys {
+    uint64_t prefix;
+    uint64_t target;
+  };
+  Keys KeysOf(const IpAddress& target) const;
 
   PaceRates rates_;
   HashKey key_ = ProcessHashKey();

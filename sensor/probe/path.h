@@ -108,6 +108,9 @@ struct Path {
   IpAddress target;
   ProbeTry attempt;    // method, port, and the flow; of several flows the first
   uint16_t flows = 1;  // how many were asked
+  // Several flows only: how sure it is that no node of any hop was missed, if routers balance
+  // evenly.
+  double confidence = 0;
   TraceEnd end = TraceEnd::kUnfinished;
   std::optional<PathReporter> reporter;  // kUnreachable, kProhibited, kLoop
   std::string detail;                    // kNotSent, kRefused: why

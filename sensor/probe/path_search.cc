@@ -33,6 +33,18 @@ std::optional<uint8_t> DistanceFromTtl(uint8_t ttl) {
   return static_cast<uint8_t>(start - ttl + 1);
 }
 
+void WishPicker::Offer(const PathWish& wish, Key key) {
+  const MonoTime at = std::max(wish.at, now_);
+  if (best_) {
+    const MonoTime best_at = std::max(best_->at, now_);
+    if (at > best_at || (at == best_at && key >= key_)) {
+      return;
+    }
+  }
+  best_ = wish;
+  key_ = key;
+}
+
 PathSearch::PathSearch(const IpAddress& target, const ProbeTry& attempt,
                        const TraceOptions& options, HopLimiter& limiter)
     : target_(target), attempt_(attempt), options_(Sane(options)), limiter_(limiter) {}

@@ -77,14 +77,37 @@ enum class HopWord : uint8_t { kNone, kPassing, kTarget, kUnreachable, kProhibit
 // 64, 128 or 255. 1: a neighbour. nullopt: not known.
 std::optional<uint8_t> DistanceFromTtl(uint8_t ttl);
 
+// A probe that a search would like to send.
+struct PathWish {
+  uint8_t ttl = 0;
+  bool full = false;
+  uint16_t flow = 0;
+  MonoTime at;  // not before
+};
+
+// Of several wishes the one that can be granted first; of those that can be granted now, the one of
+// the lowest key.
+class WishPicker {
+ public:
+  struct Key {
+    uint32_t first = 0;
+    uint32_t second = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+  explicit WishPicker(MonoTime now) : now_(now) {}
+  void Offer(const PathWish& wish, Key key);
+  const std::optional<PathWish>& best() const { return best_; }
+  MonoTime now() const { return now_; }
+
+ private:
+  MonoTime now_;
+  std::optional<PathWish> best_;
+  Key key_;
+};
+
 class PathSearch {
  public:
-  struct Wish {
-    uint8_t ttl = 0;
-    bool full = false;
-    uint16_t flow = 0;
-    MonoTime at;  // not before
-  };
+  using Wish = PathWish;
 
   virtual ~PathSearch() = default;
 
@@ -114,6 +137,9 @@ class PathSearch {
   std::vector<uint64_t> WaitingIds() const;
 
  protected:
+  // Goes on where another search ended.
+  PathSearch(const PathSearch&) = default;
+  PathSearch& operator=(const PathSearch&) = delete;
   PathSearch(const IpAddress& target, const ProbeTry& attempt, const TraceOptions& options,
              HopLimiter& limiter);
 

@@ -85,7 +85,7 @@ Refusal Check(const Policy& policy, const IpAddress& target, const ProbeTry& att
   if (IsNeverRemote(special)) {
     return Refusal::kNotRemote;
   }
-  const EmbeddedIpv4 embedded = FindEmbeddedIpv4(target);
+  const EmbeddedIpv4 embedded = target.is_v4() ? EmbeddedIpv4() : FindEmbeddedIpv4(target);
   for (const IpAddress& inner : embedded.all()) {
     if (IsNeverRemote(FindSpecialRange(inner))) {
       return Refusal::kNotRemote;

@@ -117,9 +117,6 @@ bool SameState(const struct stat& a, const struct stat& b) {
 
 // The content of a trusted file; nullopt if it changed while it was being read.
 Result<std::optional<std::string>> ReadTrusted(const std::string& path) {
-  if (auto way = CheckWay(path); !way) {
-    return tl::make_unexpected(way.error());
-  }
   // Not even to open what is no file: a device may act on it, a pipe waits.
   struct stat named {};
   if (stat(path.c_str(), &named) != 0) {
@@ -127,6 +124,9 @@ Result<std::optional<std::string>> ReadTrusted(const std::string& path) {
   }
   if (auto file = CheckFile(path, named); !file) {
     return tl::make_unexpected(file.error());
+  }
+  if (auto way = CheckWay(path); !way) {
+    return tl::make_unexpected(way.error());
   }
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) {

@@ -68,7 +68,8 @@ Result<std::unique_ptr<ProbeEngine>> ProbeEngine::Open(ProbeEngineOptions option
     // Gateways first: without their word no vote counts.
     engine->loop_->Add(ProbeOwner::Kind::kGateway, engine->watch_);
     engine->loop_->Add(ProbeOwner::Kind::kOrder, engine->prober_);
-    engine->Apply({std::move(options.policy), {}});
+    std::string problem = options.policy ? std::string() : std::move(options.policy_problem);
+    engine->Apply({std::move(options.policy), std::move(problem)});
   } else {
     engine->problem_ = port.error().message;
   }
@@ -100,10 +101,10 @@ bool ProbeEngine::Submit(ProbeOrder order) {
   return true;
 }
 
-void ProbeEngine::SetPolicy(Result<Policy> policy, std::string warning) {
+void ProbeEngine::SetPolicy(std::optional<Policy> policy, std::string problem) {
   {
     std::lock_guard lock(mutex_);
-    new_policy_ = NewPolicy{std::move(policy), std::move(warning)};
+    new_policy_ = NewPolicy{std::move(policy), std::move(problem)};
   }
   Wake();
 }
@@ -150,14 +151,11 @@ void ProbeEngine::Apply(NewPolicy fresh) {
   if (port_ == nullptr) {
     return;  // and that stays the problem
   }
+  problem_ = std::move(fresh.problem);
   if (fresh.policy) {
-    problem_ = std::move(fresh.warning);
     port_->SetText(ProbeText(fresh.policy->contact));
-    gate_.SetPolicy(std::move(*fresh.policy));
-  } else {
-    problem_ = std::move(fresh.policy.error().message);
-    gate_.SetPolicy(std::nullopt);
   }
+  gate_.SetPolicy(fresh.policy);
 }
 
 void ProbeEngine::TakeMail(const std::function<void(ProbeReport)>& report) {

@@ -33,9 +33,10 @@
 namespace parallax::sensor {
 
 struct ProbeEngineOptions {
-  // What LoadPolicy said. Without a policy nothing is sent: orders are reported refused with the
-  // error's message, and gateways are judged by the neighbour table alone.
-  Result<Policy> policy = Fail(ErrorCode::kBadConfig, "no probe policy was given");
+  // Without a policy nothing is sent: orders are reported refused with the problem's words, and
+  // gateways are judged by the neighbour table alone.
+  std::optional<Policy> policy;
+  std::string policy_problem = "no probe policy was given";  // if there is none
   // Fixes which paths probes take among equal ones; see StableFlowKey.
   HashKey flow_key = ProcessHashKey();
   size_t max_orders = kMaxOrdersInFlight;
@@ -68,9 +69,9 @@ class ProbeEngine {
   // False: the mailbox is full, and the order is dropped. Every other order gets one report.
   bool Submit(ProbeOrder order);
 
-  // What LoadPolicy says now: applies from the next probe on. `warning`: shown as the problem though
-  // there is a policy, for example that a newer one is wrong; empty: none.
-  void SetPolicy(Result<Policy> policy, std::string warning);
+  // Applies from the next probe on. `problem`: why there is none; or, though there is one, what is
+  // wrong with a newer one; else empty.
+  void SetPolicy(std::optional<Policy> policy, std::string problem);
 
   // Works until `stop`; calls `report` from this thread. Orders in flight at the stop get no
   // report.
@@ -83,8 +84,8 @@ class ProbeEngine {
 
  private:
   struct NewPolicy {
-    Result<Policy> policy;
-    std::string warning;
+    std::optional<Policy> policy;
+    std::string problem;
   };
 
   ProbeEngine(const ProbeEngineOptions& options, PortRange ports, UniqueFd wake_fd,

@@ -44,7 +44,7 @@ Refusal ProbeGate::Judge(const IpAddress& target, const ProbeTry& attempt, bool 
 GateAnswer ProbeGate::Ask(const ProbeRequest& request, MonoTime now,
                           std::vector<ProbeSend>& sends) {
   const Refusal refusal = request.own_gateway && policy_
-                              ? Refusal::kNone
+                              ? CheckMethod(*policy_, request.attempt, false)
                               : Judge(request.target, request.attempt, request.ttl != 0);
   if (refusal != Refusal::kNone) {
     return Refuse(refusal);

@@ -16,7 +16,7 @@ namespace {
 // Answers to some 10,000 probes; the second if the kernel allows no more.
 constexpr int kLargeBuffer = 8 << 20;
 constexpr int kSmallBuffer = 1 << 20;
-constexpr size_t kMaxPacket = 1536;  // larger than any answer to our small probes
+constexpr size_t kMaxPacket = 65536;  // a UDP service may answer at length; few pages are used
 // Larger ones gain nothing (measured: 16 as good as 256), and blur the time at which each left.
 constexpr size_t kBatch = 16;
 constexpr size_t kInbox = 64;
@@ -32,7 +32,7 @@ struct RawPort::Inbox {
   std::array<mmsghdr, kInbox> messages;
 };
 
-RawPort::RawPort() : batch_(std::make_unique<SendBatch>()), in_(std::make_unique<Inbox>()) {}
+RawPort::RawPort() : batch_(std::make_unique<SendBatch>()), in_(std::make_unique_for_overwrite<Inbox>()) {}
 RawPort::~RawPort() = default;
 
 Result<void> RawPort::Configure(int fd, Family family, uint8_t protocol, PortRange ports) {
@@ -207,8 +207,10 @@ size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
                      std::vector<SendOutcome>& outcomes) {
   batch.Clear();
   size_t taken = 0;
+  // A few probes go one by one: that is when it matters at what time exactly each left.
+  const size_t most = probes.size() < kBatch ? 1 : kBatch;
   for (const Probe& probe : probes) {
-    if (batch.size() == kBatch || SenderOf(probe) != fd) {
+    if (batch.size() == most || SenderOf(probe) != fd) {
       break;
     }
     ++taken;

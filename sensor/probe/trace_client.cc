@@ -31,7 +31,20 @@ void TraceClient::TakeResults(std::vector<TraceResult>& results) {
 }
 
 std::unique_ptr<PathSearch> TraceClient::MakeSearch(const TraceOrder& order) {
+  if (order.past) {
+    return std::make_unique<TransitWitness>(order.target, order.attempt, order.options, *order.past,
+                                            limiter_);
+  }
   return std::make_unique<Tracer>(order.target, order.attempt, order.options, limiter_);
+}
+
+bool TraceClient::GoOn(Running& running) {
+  const auto* tracer = dynamic_cast<const Tracer*>(running.search.get());
+  if (tracer == nullptr || !running.order.multipath || !tracer->traced()) {
+    return false;
+  }
+  running.search = std::make_unique<Multipath>(*tracer, *running.order.multipath);
+  return true;
 }
 
 void TraceClient::StartNext(const Moment& now) {
@@ -90,14 +103,18 @@ TraceClient::Turn TraceClient::Serve(uint64_t serial, const Moment& now,
   const auto wish = search.Next(now.mono);
   const auto expiry = search.NextExpiry();
   if (search.done() || (!wish && !expiry)) {
-    Finish(serial, now);
+    if (GoOn(running)) {
+      SetReady(serial, running, false);
+    } else {
+      Finish(serial, now);
+    }
     return Turn::kGoOn;
   }
-  const auto sleep_until = [&](MonoTime at) {
+  const auto sleep = [&](MonoTime at) {
     SleepUntil(serial, running, expiry ? std::min(at, *expiry) : at);
   };
   if (!wish || wish->at > now.mono) {
-    sleep_until(wish ? wish->at : *expiry);
+    sleep(wish ? wish->at : *expiry);
     return Turn::kGoOn;
   }
   ProbeRequest request;
@@ -129,7 +146,7 @@ TraceClient::Turn TraceClient::Serve(uint64_t serial, const Moment& now,
     SetReady(serial, running, true);
     return Turn::kNoMore;
   }
-  sleep_until(answer.at);
+  sleep(answer.at);
   return Turn::kGoOn;
 }
 
@@ -167,6 +184,9 @@ void TraceClient::Finish(uint64_t serial, const Moment& now) {
   TraceResult result;
   result.order_id = running.order.id;
   result.path = running.search->path();
+  if (const auto* witness = dynamic_cast<const TransitWitness*>(running.search.get())) {
+    result.transit = witness->result();
+  }
   result.started_at = running.started.wall;
   result.took = now.mono - running.started.mono;
   ++progress_.finished;

@@ -18,8 +18,10 @@
 #include <vector>
 
 #include "sensor/probe/hop_limiter.h"
+#include "sensor/probe/multipath.h"
 #include "sensor/probe/path_search.h"
 #include "sensor/probe/probe_client.h"
+#include "sensor/probe/transit_witness.h"
 
 namespace parallax::sensor {
 
@@ -28,12 +30,17 @@ struct TraceOrder {
   IpAddress target;
   ProbeTry attempt;  // of several flows the first
   TraceOptions options;
+  // All ways that flows take, instead of the one of `attempt.flow`.
+  std::optional<MultipathOptions> multipath;
+  // Only whether the path leaves past this hop; `multipath` means nothing then.
+  std::optional<TransitHop> past;
   bool operator==(const TraceOrder&) const = default;
 };
 
 struct TraceResult {
   uint64_t order_id = 0;
-  Path path;
+  Path path;  // for `past` only as far as it was asked
+  std::optional<TransitResult> transit;
   WallTime started_at;  // sensor's clock
   Duration took{};
 };
@@ -83,6 +90,8 @@ class TraceClient : public ProbeClient {
   enum class Turn : uint8_t { kGoOn, kNoMore };
 
   std::unique_ptr<PathSearch> MakeSearch(const TraceOrder& order);
+  // A finished search may be the first of two. False: it was the last.
+  static bool GoOn(Running& running);
   void StartNext(const Moment& now);
   // One probe of the search, or what else is due.
   Turn Serve(uint64_t serial, const Moment& now, std::vector<ProbeSend>& sends);

@@ -247,23 +247,17 @@ std::optional<PathSearch::Wish> Tracer::WishForFull(MonoTime now) const {
 
 std::optional<PathSearch::Wish> Tracer::Choose(MonoTime now) {
   while (!done()) {
-    std::optional<Wish> best = WishForFull(now);
-    uint32_t best_count = hops_[0].asked;
+    WishPicker picker(now);
+    if (const auto wish = WishForFull(now)) {
+      picker.Offer(*wish, {hops_[0].asked, 0});
+    }
     for (unsigned ttl = options_.first_ttl, last = LastToAsk(); ttl <= last; ++ttl) {
-      const std::optional<Wish> wish = WishAt(ttl, now);
-      if (!wish) {
-        continue;
-      }
-      const uint32_t count = WantAt(ttl).count;
-      const bool sooner = best && std::max(wish->at, now) < std::max(best->at, now);
-      const bool as_soon = best && std::max(wish->at, now) == std::max(best->at, now);
-      if (!best || sooner || (as_soon && count < best_count)) {
-        best = wish;
-        best_count = count;
+      if (const auto wish = WishAt(ttl, now)) {
+        picker.Offer(*wish, {WantAt(ttl).count, ttl});
       }
     }
-    if (best || StillWaiting()) {
-      return best;
+    if (picker.best() || StillWaiting()) {
+      return picker.best();
     }
     if (!Resolve()) {
       finished_ = true;

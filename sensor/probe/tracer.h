@@ -38,6 +38,8 @@ class Tracer : public PathSearch {
 
   bool done() const override { return finished_ || stopped(); }
   Path path() const override;
+  // Done, and not for want of permission or of a way out of this host.
+  bool traced() const { return finished_ && !stopped(); }
 
  protected:
   std::optional<Wish> Choose(MonoTime now) override;

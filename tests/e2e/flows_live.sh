@@ -6,7 +6,7 @@
 #   tests/e2e/flows_live.sh [BINARY_DIR]
 #
 # See live/lib.sh for BINARY_DIR, output and exit codes.
-# shellcheck disable=SC2317 # most functions are called by name, through check and wait_for
+# shellcheck disable=SC2317,SC2034 # functions and arrays used by name, through check and nameref
 programs=(parallax-sensor)
 # shellcheck source=tests/e2e/live/lib.sh
 . "$(dirname "$0")/live/lib.sh"
@@ -29,7 +29,7 @@ for k in 1 2 3 4 5 6 7 8; do
   gateway b$k 10.2.$k.2 fd00:0:2:$k::2
   ip -n b$k route add 10.0.0.0/24 via 10.1.$k.1
   ip -n b$k -6 route add fd00:0:0:1::/64 via fd00:0:1:$k::1
-  hops4+=(nexthop via 10.1.$k.2) hops6+=(nexthop via fd00:0:1:$k::2)
+  hops4+=(nexthop via "10.1.$k.2") hops6+=(nexthop via "fd00:0:1:$k::2")
 done
 ip -n edge route add 198.51.0.0/16 "${hops4[@]}"
 ip -n edge -6 route add 2001:db8:51::/48 "${hops6[@]}"
@@ -63,7 +63,6 @@ table inet loss {
 NFT
 }
 lossless() { in_ns merge nft delete table inet loss; }
-# all_of NAME EXPRESSION TARGETS -- ARGS: one probe command for all targets
 wait_for 10 in_ns client ping -c 1 -w 1 198.51.0.1
 wait_for 10 in_ns client ping -c 1 -w 1 2001:db8:51::1
 

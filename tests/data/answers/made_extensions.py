@@ -2,8 +2,8 @@
 
 import struct
 
-from packets import (FAMILIES, PROBES, TARGET, TIME_EXCEEDED, TRANSPORT_AT, UNREACHABLE, US, Probe,
-                     address, checksum, error, message, sealed)
+from packets import (FAMILIES, PROBES, TARGET, TIME_EXCEEDED, TRANSPORT_AT, UDP, UNREACHABLE, US,
+                     Probe, address, checksum, error, ipv6, message, sealed)
 
 
 def obj(kind, c_type, payload, length=None):
@@ -90,6 +90,8 @@ def extensions(case):
                  padded + structure(mpls(ONE, length=0)), words)
         extended("object_length_3", "An object shorter than its header.",
                  padded + structure(mpls(ONE, length=3)), words)
+        extended("object_length_2", "Likewise, and from its middle on it looks like an object.",
+                 padded + structure(b"\0\2" + mpls(ONE)), words)
         extended("object_length_beyond", "An object longer than the structure.",
                  padded + structure(mpls(ONE, length=12)), words)
         extended("object_second_bad", "The second object is malformed: then the first is not to be "
@@ -120,6 +122,17 @@ def extensions(case):
                  "that is broken, not our tag.",
                  sent[:TRANSPORT_AT[f] + 8] + structure(mpls(*THREE), check=1),
                  (TRANSPORT_AT[f] + 8) // unit, tag=False)
+    probe = PROBES[6]["udp"]
+    options = bytes([UDP, 10, 1, 84]) + b"\0" * 84  # destination options, up to the 128th byte
+    quote = ipv6(US[6], TARGET[6], 60, options + probe.transport(), ttl=1)
+    for name, check in (("right", None), ("broken", 1)):
+        case(f"v6_ext_before_transport_{name}", "Extension headers fill all of the quote: what "
+             f"follows is a ({name}) structure, not UDP.",
+             message(6, 3, 0, quote[:128] + structure(mpls(*THREE), check=check),
+                     bytes([16, 0, 0, 0])), None)
+    case("v6_ext_behind_transport", "A longer quote has the UDP header.",
+         message(6, 3, 0, quote[:136] + one, bytes([17, 0, 0, 0])),
+         error(6, 3, 0, "time_exceeded", probe.quoted(tag=False), mpls=text(ONE)))
     probe = PROBES[4]["udp"]
     padded = probe.packet(ttl=1).ljust(128, b"\0")
     case("v4_ext_parameter_problem", "A parameter problem has a pointer beside the length.",

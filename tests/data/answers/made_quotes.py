@@ -30,6 +30,8 @@ def quotes(case):
         exceeded("quote_icmp_24", "Quotes just as far as the tag.", sent[:at + 24], probe.quoted())
         exceeded("quote_icmp_8_padded", "8 bytes are quoted, padded with zeros to 128 (RFC 4884 "
                  "section 5.1): no tag.", sent[:at + 8].ljust(128, b"\0"), probe.quoted(tag=False))
+        exceeded("quote_icmp_8_padded_24", "Likewise, but only as far as the tag would reach.",
+                 sent[:at + 8].ljust(at + 24, b"\0"), probe.quoted(tag=False))
         exceeded("quote_icmp_20_padded", "The padding begins within the tag: no tag.",
                  sent[:at + 20].ljust(128, b"\0"), probe.quoted(tag=False))
         exceeded("quote_udp_12_padded", "Likewise of UDP.",
@@ -150,5 +152,9 @@ def extension_headers(case):
     exceeded("extension_beyond", "An extension header that is said to reach beyond the quote.",
              [(60, b"\xff" + padding[1:])], None)
     exceeded("extension_cut", "The quote ends within an extension header.", [(60, padding)], None, -1)
+    exceeded("extension_missing", "The quote ends where an extension header should begin.",
+             [(60, padding)], None, -8)
+    exceeded("extension_1_byte", "The quote ends with the first byte of an extension header.",
+             [(60, padding)], None, -7)
     exceeded("esp", "ESP (50): what follows is encrypted.", [(50, padding)], None)
     exceeded("no_next_header", "No next header (59).", [(59, padding)], None)

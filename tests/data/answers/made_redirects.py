@@ -49,6 +49,8 @@ def redirects(case):
     v6("link_layer", "The better gateway's link-layer address comes first.", link_layer + whole)
     v6("unknown_option", "An option that nobody knows is stepped over.",
        option(200, b"\1" * 14) + whole + option(201, b""))
+    v6("two_packets", "Two packets are quoted: the first counts.",
+       whole + redirected(PROBES[6]["udp"].packet(ttl=63)))
     v6("on_link", "The target is a neighbour itself: it is its own gateway.", whole,
        better=TARGET[6])
     v6("8_bytes", "8 bytes of the SYN are quoted.", redirected(sent[:48]))

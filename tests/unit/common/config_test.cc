@@ -102,6 +102,38 @@ deep = 1
   EXPECT_EQ(Complaints(file), "");
 }
 
+TEST_F(ConfigFileTest, ElementsAreStringsOrIntegers) {
+  ConfigFile file = Load("good = [\"a\", 7, -1, '']\nbad = [\n 1.5,\n \"no\", [], 3]\nnone = 4\n");
+  std::vector<std::string> seen;
+  const auto read = [&](const std::string& text) -> Result<void> {
+    seen.push_back(text);
+    return text == "no" ? Result<void>(Fail(ErrorCode::kBadConfig, "so it says")) : Result<void>();
+  };
+  file.Elements("good", "a thing", read);
+  EXPECT_THAT(seen, ElementsAre("a", "7", "-1", ""));
+  seen.clear();
+  file.Elements("absent", "a thing", read);
+  EXPECT_THAT(seen, IsEmpty());
+  file.Elements("bad", "a thing", read);
+  EXPECT_THAT(seen, ElementsAre("no", "3"));
+  file.Elements("none", "a thing", read);
+  EXPECT_EQ(Complaints(file),
+            "test.toml:3:2: bad: must be a thing, not a number with decimals\n"
+            "test.toml:4:2: bad: so it says\n"
+            "test.toml:4:8: bad: must be a thing, not a list\n"
+            "test.toml:5:8: none: must be a list in [ ], each element a thing, not an integer\n"
+            "4 errors");
+}
+
+TEST_F(ConfigFileTest, ParsesWhatHasBeenReadAlready) {
+  auto file = ConfigFile::Parse("a = \"x\"\nb = \"y\"\n", "elsewhere/my.toml");
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->String("a", ""), "x");
+  EXPECT_EQ(file->Path("b", ""), "elsewhere/y");
+  EXPECT_TRUE(file->Finish());
+  EXPECT_THAT(ConfigFile::Parse("a = \n", "my.toml").error().message, HasSubstr("my.toml:1:5: "));
+}
+
 TEST_F(ConfigFileTest, RelativePathsInTheCurrentFolderStayRelative) {
   const std::string before = std::filesystem::current_path().string();
   dir_.Write("here.toml", "");

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <random>
+#include <string>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 namespace parallax {
 namespace {
@@ -162,6 +166,83 @@ TEST(PrefixSet, ContainsWhatAnyMemberContains) {
   EXPECT_TRUE(set.Contains(Ip("2001:db8::1")));
   EXPECT_FALSE(set.Contains(Ip("192.0.3.1")));
   EXPECT_FALSE(set.Contains(Ip("2001:db9::1")));
+}
+
+std::string Longest(const PrefixSet& set, std::string_view address) {
+  const Prefix* match = set.LongestMatch(Ip(address));
+  return match != nullptr ? match->ToString() : "";
+}
+
+TEST(PrefixSet, LongestMatch) {
+  const PrefixSet set({Net("10.0.0.0/8"), Net("10.1.0.0/16"), Net("10.1.0.0/24"),
+                       Net("10.1.0.0/16"), Net("10.255.255.255/32"), Net("0.0.0.0/0"),
+                       Net("255.255.255.255/32"), Net("2001:db8::/32"), Net("2001:db8::/64"),
+                       Net("ffff::/16")});
+  EXPECT_EQ(Longest(set, "9.255.255.255"), "0.0.0.0/0");
+  EXPECT_EQ(Longest(set, "10.0.0.0"), "10.0.0.0/8");
+  EXPECT_EQ(Longest(set, "10.1.0.255"), "10.1.0.0/24");
+  EXPECT_EQ(Longest(set, "10.1.1.0"), "10.1.0.0/16");
+  EXPECT_EQ(Longest(set, "10.2.0.0"), "10.0.0.0/8");
+  EXPECT_EQ(Longest(set, "10.255.255.255"), "10.255.255.255/32");
+  EXPECT_EQ(Longest(set, "11.0.0.0"), "0.0.0.0/0");
+  EXPECT_EQ(Longest(set, "255.255.255.255"), "255.255.255.255/32");
+  EXPECT_EQ(Longest(set, "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff"), "");
+  EXPECT_EQ(Longest(set, "2001:db8::ffff:ffff:ffff:ffff"), "2001:db8::/64");
+  EXPECT_EQ(Longest(set, "2001:db8:0:1::"), "2001:db8::/32");
+  EXPECT_EQ(Longest(set, "2001:db9::"), "");
+  EXPECT_EQ(Longest(set, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), "ffff::/16");
+  EXPECT_EQ(Longest(set, "::"), "");
+}
+
+// Against the plain search, over sets crowded enough to nest and touch.
+TEST(PrefixSet, LongestMatchIsWhatALinearSearchFinds) {
+  std::mt19937 random(7);
+  const auto pick = [&](unsigned most) { return static_cast<uint8_t>(random() % (most + 1)); };
+  const auto address = [&](bool v4) {
+    std::array<uint8_t, 16> bytes{};
+    for (uint8_t& byte : bytes) {
+      byte = pick(3) == 0 ? static_cast<uint8_t>(0xff - pick(1)) : pick(1);
+    }
+    return *IpAddress::FromBytes({bytes.data(), v4 ? 4u : 16u});
+  };
+  for (int round = 0; round < 300; ++round) {
+    std::vector<Prefix> prefixes;
+    for (unsigned count = pick(12); count > 0; --count) {
+      const IpAddress base = address(pick(1) == 0);
+      prefixes.emplace_back(base, static_cast<unsigned>(random() % (base.bits() + 1)));
+    }
+    const PrefixSet made(prefixes);
+    PrefixSet grown;
+    for (const Prefix& prefix : prefixes) {
+      grown.Add(prefix);
+    }
+    EXPECT_EQ(made, grown);
+    for (int i = 0; i < 100; ++i) {
+      const IpAddress wanted = address(pick(1) == 0);
+      const Prefix* longest = nullptr;
+      for (const Prefix& prefix : prefixes) {
+        if (prefix.Contains(wanted) &&
+            (longest == nullptr || prefix.length() > longest->length())) {
+          longest = &prefix;
+        }
+      }
+      for (const PrefixSet* set : {&made, &std::as_const(grown)}) {
+        const Prefix* found = set->LongestMatch(wanted);
+        ASSERT_EQ(found != nullptr, longest != nullptr) << wanted.ToString();
+        ASSERT_TRUE(found == nullptr || *found == *longest) << wanted.ToString();
+      }
+    }
+  }
+}
+
+TEST(PrefixSet, CopiesAnswerForThemselves) {
+  PrefixSet set({Net("192.0.2.0/24")});
+  PrefixSet copy = set;
+  set = PrefixSet();
+  EXPECT_FALSE(set.Contains(Ip("192.0.2.1")));
+  ASSERT_NE(copy.LongestMatch(Ip("192.0.2.1")), nullptr);
+  EXPECT_EQ(copy.LongestMatch(Ip("192.0.2.1")), &copy.prefixes()[0]);
+  EXPECT_NE(copy, set);
 }
 
 TEST(Endpoint, BracketsIpv6) {

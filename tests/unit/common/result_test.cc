@@ -13,6 +13,7 @@ TEST(Result, ExitCodesAreTheContractWithScripts) {
   EXPECT_EQ(static_cast<int>(ExitCodeFor(ErrorCode::kUnavailable)), 5);
   EXPECT_EQ(static_cast<int>(ExitCodeFor(ErrorCode::kPermission)), 77);
   EXPECT_EQ(static_cast<int>(ExitCodeFor(ErrorCode::kBadConfig)), 78);
+  EXPECT_EQ(static_cast<int>(ExitCodeFor(ErrorCode::kNoConfig)), 78);
 }
 
 TEST(Result, ReportFailureNamesTheProgramOnStderr) {

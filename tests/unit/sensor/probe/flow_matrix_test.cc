@@ -1,10 +1,12 @@
 // How often the flow check is right, over many seeds: prints the confusion matrix and holds it to
-// what may go wrong. PARALLAX_FLOW_RUNS sets the seeds per row (default 60).
+// what may go wrong. PARALLAX_FLOW_RUNS sets the seeds per row (default 20).
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "tests/unit/sensor/probe/flow_world.h"
@@ -19,7 +21,7 @@ using test::RunFlows;
 
 size_t Runs() {
   const char* text = std::getenv("PARALLAX_FLOW_RUNS");
-  return text == nullptr ? 60 : std::strtoul(text, nullptr, 10);
+  return text == nullptr ? 20 : std::strtoul(text, nullptr, 10);
 }
 
 struct Row {
@@ -29,7 +31,6 @@ struct Row {
   size_t most_sent = 0;
   double seconds = 0;
   size_t share_held = 0;
-  size_t loss_held = 0;  // of those not per_flow: the overall loss
 
   double Of(FlowPattern pattern) const {
     return static_cast<double>(said[static_cast<size_t>(pattern)]) / static_cast<double>(runs);
@@ -38,11 +39,11 @@ struct Row {
 
 void Print(const std::string& name, size_t flows, const Row& row) {
   const auto mean = [&](double sum) { return sum / static_cast<double>(row.runs); };
-  std::printf("%-26s %4zu | %6.3f %6.3f %6.3f %6.3f %6.3f | %6.1f %4zu %5.1f\n", name.c_str(),
-              flows, row.Of(FlowPattern::kAllUp), row.Of(FlowPattern::kPerPacket),
+  std::printf("%-26s %4zu | %6.3f %6.3f %6.3f %6.3f %6.3f | %6.1f %4zu %5.1f | %5.3f\n",
+              name.c_str(), flows, row.Of(FlowPattern::kAllUp), row.Of(FlowPattern::kPerPacket),
               row.Of(FlowPattern::kPerFlow), row.Of(FlowPattern::kAllDown),
               row.Of(FlowPattern::kUnclear), mean(static_cast<double>(row.sent)), row.most_sent,
-              mean(row.seconds));
+              mean(row.seconds), mean(static_cast<double>(row.share_held)));
 }
 
 // `world(seed)` makes the path. Seeds of which it says nullopt are left out.
@@ -69,8 +70,8 @@ Row Measure(const std::string& name, size_t flows, World world, double share = -
 }
 
 void PrintHead() {
-  std::printf("%-26s %4s | %6s %6s %6s %6s %6s | %6s %4s %5s\n", "path", "N", "up", "packet",
-              "flow", "down", "?", "probes", "most", "s");
+  std::printf("%-26s %4s | %6s %6s %6s %6s %6s | %6s %4s %5s | %s\n", "path", "N", "up", "packet",
+              "flow", "down", "?", "probes", "most", "s", "1/k held");
 }
 
 // One of k branches, and no other, loses; only seeds that have flows on it and off it.
@@ -90,6 +91,8 @@ auto Everywhere(double loss) {
 }
 
 TEST(FlowMatrix, ADeadBranchIsFoundWhateverItsShare) {
+  size_t share_held = 0;
+  size_t runs = 0;
   PrintHead();
   for (const size_t flows : {24u, 48u, 96u}) {
     for (const size_t branches : {2u, 4u, 8u, 16u, 32u, 64u}) {
@@ -98,15 +101,17 @@ TEST(FlowMatrix, ADeadBranchIsFoundWhateverItsShare) {
                               OneOf(branches, 1, 0, flows), share);
       EXPECT_EQ(row.Of(FlowPattern::kPerFlow), 1);
       if (branches <= flows / 3) {
-        EXPECT_GE(row.share_held * 100, row.runs * 86);
+        share_held += row.share_held;
+        runs += row.runs;
       }
     }
     for (const size_t branches : {4u, 8u, 16u}) {
       const Row row = Measure("dead 1 of " + std::to_string(branches) + ", loss 1 %", flows,
-                              OneOf(branches, 1, 0.01, flows));
+                              OneOf(branches, 1, 0.01, flows), 1.0 / static_cast<double>(branches));
       EXPECT_GE(row.Of(FlowPattern::kPerFlow), 0.99);
     }
   }
+  EXPECT_GE(share_held * 100, runs * 91);  // a 95 % interval
 }
 
 TEST(FlowMatrix, RandomLossIsNoBranch) {
@@ -120,7 +125,8 @@ TEST(FlowMatrix, RandomLossIsNoBranch) {
       EXPECT_LE(static_cast<double>(row.said[static_cast<size_t>(FlowPattern::kPerFlow)]),
                 may < 1 ? 0 : may);
       EXPECT_EQ(row.Of(FlowPattern::kAllDown), 0);
-      EXPECT_GE(row.Of(FlowPattern::kAllUp) + row.Of(FlowPattern::kPerPacket), 0.75);
+      EXPECT_GE(row.Of(FlowPattern::kAllUp) + row.Of(FlowPattern::kPerPacket),
+                loss < 0.3 ? 0.9 : 0.6);
       if (loss >= 0.1) {
         EXPECT_LE(row.Of(FlowPattern::kAllUp), 0.2);
       }

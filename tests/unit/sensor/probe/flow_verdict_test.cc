@@ -61,7 +61,7 @@ TEST(FlowVerdict, AllAnsweredIsAllUp) {
   for (const size_t flows : {8u, 24u, 48u, 1024u}) {
     const FlowVerdict verdict = JudgeFlows(Same(flows, 1, 1));
     EXPECT_EQ(verdict.pattern, FlowPattern::kAllUp) << flows;
-    EXPECT_GE(verdict.confidence, 0.97) << flows;
+    EXPECT_GE(verdict.confidence, flows < 24 ? 0.95 : 0.98) << flows;
     EXPECT_EQ(verdict.loss.value, 0);
     EXPECT_EQ(verdict.loss.low, 0);
     EXPECT_EQ(verdict.share.value, 0);
@@ -109,7 +109,7 @@ TEST(FlowVerdict, FlowsThatFailAgainAndAgainAreABranch) {
   EXPECT_NEAR(verdict.share.low, 0.053, 0.01);  // Beta(6.5, 42.5)
   EXPECT_NEAR(verdict.share.high, 0.237, 0.015);
   EXPECT_LT(verdict.loss.value, 1e-6);
-  EXPECT_GT(verdict.failing_loss.value, 0.999);
+  EXPECT_GT(verdict.failing_loss.value, 0.99);
 }
 
 TEST(FlowVerdict, FlowsThatFailedOnceAndThenPassAreLoss) {
@@ -146,7 +146,8 @@ TEST(FlowVerdict, RandomLossIsPerPacketAtAnyRate) {
     const FlowVerdict verdict = JudgeFlows(Drawn(5, 48, 20, 0, 0, loss));
     EXPECT_EQ(verdict.pattern, FlowPattern::kPerPacket) << loss;
     EXPECT_GE(verdict.confidence, 0.99) << loss;
-    EXPECT_TRUE(Holds(verdict.loss, loss)) << loss;
+    EXPECT_NEAR(verdict.loss.value, loss, 0.05) << loss;
+    EXPECT_LT(verdict.loss.high - verdict.loss.low, 0.07) << loss;
   }
 }
 

@@ -82,7 +82,7 @@ class Branches {
   Branches(uint64_t seed, size_t branches, double bad, double good)
       : chance_(seed + 1), salt_(seed), branches_(branches), bad_(bad), good_(good) {}
   size_t BranchOf(uint16_t flow) const {
-    return Chance(salt_ * 65536 + flow + 7777).Next() % branches_;
+    return Chance(salt_ * 65536 + flow + 12345).Next() % branches_;
   }
   bool operator()(uint16_t flow, Duration) {
     return chance_.Is(BranchOf(flow) == 0 ? bad_ : good_);

@@ -66,10 +66,11 @@ TEST(HopLimiterTest, TheRouterThatAnswersTakesTheChargeOver) {
 
 TEST(HopLimiterTest, AHopOfManyRoutersIsNobodysInParticular) {
   HopLimiter limiter;
-  for (const char* text : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"}) {
+  for (uint8_t n = 0; n <= HopLimiter::kMostGuesses; ++n) {
+    const IpAddress router = IpAddress::V4(std::array<uint8_t, 4>{10, 0, 1, n});
     for (int i = 0; i < 5; ++i) {
-      HopLimiter::Charge charge = limiter.Take(Family::kV4, 3, *IpAddress::Parse(text), kStart);
-      limiter.OnError(charge, 3, *IpAddress::Parse(text), kStart);
+      HopLimiter::Charge charge = limiter.Take(Family::kV4, 3, router, kStart);
+      limiter.OnError(charge, 3, router, kStart);
     }
   }
   EXPECT_EQ(SentWithin(limiter, Family::kV4, std::nullopt, kStart, 1ms), 5);
