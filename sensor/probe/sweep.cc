@@ -331,6 +331,7 @@ void Sweep::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment
     result.rtt_max = std::max(result.rtt_max, match.rtt);
     result.rtt_sum += match.rtt;
     ++result.received;
+    result.by_error |= answer.kind == AnswerKind::kError;
     ++progress_.received;
   } else if (from_target) {
     ++result.late;
@@ -366,8 +367,8 @@ SweepState Sweep::StateOf(const SweepResult& result) const {
     if (pattern == FlowPattern::kPerFlow) {
       return SweepState::kPartial;
     }
-    const bool lost =
-        result.received < result.sent && (options_.count > 0 || pattern != FlowPattern::kAllUp);
+    const bool lost = result.received < result.sent && !result.by_error &&
+                      (options_.count > 0 || pattern != FlowPattern::kAllUp);
     return lost ? SweepState::kLossy : SweepState::kUp;
   }
   switch (result.error.state) {
@@ -392,6 +393,10 @@ void Sweep::Finish(Index index) {
   Item& item = items_[index];
   if (item.check) {
     item.result.flows = std::make_unique<FlowVerdict>(item.check->Verdict());
+    FlowPattern& pattern = item.result.flows->pattern;
+    if (item.result.by_error && pattern == FlowPattern::kPerPacket) {
+      pattern = FlowPattern::kUnclear;  // what is missing may be the host's limit on its errors
+    }
   }
   item.result.state = StateOf(item.result);
   ++progress_.finished;

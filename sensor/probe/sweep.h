@@ -71,6 +71,8 @@ struct SweepResult {
   Duration rtt_min{};     // of the answers in time
   Duration rtt_max{};
   Duration rtt_sum{};
+  // It answered by ICMP errors (a closed UDP port), which hosts limit: missing ones are no loss.
+  bool by_error = false;
   SweepError error;
   std::unique_ptr<Redirect> redirect;
   std::unique_ptr<FlowVerdict> flows;  // if there are several

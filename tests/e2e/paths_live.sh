@@ -39,6 +39,8 @@ ip -n r3 route add 198.51.0.0/16 via 10.0.3.2
 ip -n r3 -6 route add 2001:db8:51::/48 via fd00:0:0:4::2
 ip -n server route add local 198.51.0.0/16 dev lo
 ip -n server -6 route add local 2001:db8:51::/48 dev lo
+# Its own word on a closed port comes from this address only if it is configured.
+ip -n server addr add 2001:db8:51:1::1/128 dev lo
 # Third octet or fourth group says what is wrong: 52 loops between r2 and r3.
 ip -n r3 route add 198.51.52.0/24 via 10.0.2.1
 ip -n r3 -6 route add 2001:db8:51:52::/64 via fd00:0:0:3::1

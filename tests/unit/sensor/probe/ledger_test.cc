@@ -151,6 +151,34 @@ TEST_F(LedgerTest, UdpReplyIsTheYoungestUnansweredProbesOfItsFlow) {
   EXPECT_EQ(ledger.OnAnswer(AnswerTo(elsewhere), now)->probe_id, elsewhere.id);
 }
 
+TEST_F(LedgerTest, UdpReplyIsThatOfTheProbeThatGoesFarthest) {
+  const auto open = [&](uint8_t ttl) {
+    return *ledger.Open(Ip("198.51.100.7"), 0, kUdpTrace, ttl, {}, now);
+  };
+  const Probe lost = open(64);
+  ledger.Close(lost.id, now);
+  const Probe full = open(64);
+  const Probe expired = open(9);
+  ASSERT_TRUE(ledger.OnAnswer(ErrorTo(expired, Ip("10.0.0.9"), ErrorMeaning::kTimeExceeded), now));
+  const Probe near = open(3);
+  const Probe far = open(5);
+  const Probe nearest = open(1);
+  for (const Probe& probe : {full, far, near, nearest, lost, expired}) {
+    EXPECT_EQ(ledger.OnAnswer(AnswerTo(full), now)->ttl, probe.ttl);
+  }
+}
+
+TEST_F(LedgerTest, UdpReplyThatEchoesTheTagNamesItsProbe) {
+  const Probe first = Open(kUdpTrace);
+  const Probe second = Open(kUdpTrace);
+  Answer answer = AnswerTo(first);
+  answer.tag = PayloadTag{first.id, first.tag};
+  EXPECT_EQ(ledger.OnAnswer(answer, now)->probe_id, first.id);
+  EXPECT_FALSE(ledger.OnAnswer(answer, now));
+  answer.tag = PayloadTag{first.id, first.tag ^ 1};  // not ours: it names nothing
+  EXPECT_EQ(ledger.OnAnswer(answer, now)->probe_id, second.id);
+}
+
 // Whichever of a flow's probes is forgotten, the others stay linked.
 TEST_F(LedgerTest, UdpFlowsSurviveTheForgettingOfAnyProbe) {
   for (unsigned order = 0; order < 6; ++order) {
