@@ -255,16 +255,36 @@ ProbeLedger::Entry* ProbeLedger::FindBySequence(const Answer& answer, uint32_t s
   return found;
 }
 
-// A UDP reply: the youngest probe of the flow that has no answer yet, else the youngest.
+// How likely a UDP reply that names no probe is to answer this one. Only the target replies: hardly
+// to a probe whose TTL ran out, rather to one that is waited for, and to the one that goes
+// farthest.
+unsigned ProbeLedger::LikelihoodOfReply(const Entry& entry) {
+  const unsigned ttl = entry.probe.ttl == 0 ? kDefaultTtl : entry.probe.ttl;
+  return (entry.errored ? 0u : 1024u) + (entry.open ? 512u : 0u) + ttl;
+}
+
+// A UDP reply: the probe it echoes, else the likeliest of the flow that has no answer yet, and of
+// those the youngest; else the youngest of all.
 ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
   const Slot youngest =
       YoungestOf(WireHash(answer.target, answer.method, answer.port, answer.flow_port),
                  answer.target, answer.port, answer.flow_port);
+  Entry* best = nullptr;
   Slot slot = youngest;
   for (unsigned i = 0; i < kMostYounger && slot != kNone; ++i, slot = entries_[slot].older) {
-    if (!entries_[slot].answered) {
-      return &entries_[slot];
+    Entry& entry = entries_[slot];
+    const bool named =
+        answer.tag && answer.tag->probe_id == entry.probe.id && answer.tag->tag == entry.probe.tag;
+    if (named) {
+      return &entry;
     }
+    if (!entry.answered &&
+        (best == nullptr || LikelihoodOfReply(entry) > LikelihoodOfReply(*best))) {
+      best = &entry;
+    }
+  }
+  if (best != nullptr) {
+    return best;
   }
   return youngest == kNone ? nullptr : &entries_[youngest];
 }
@@ -312,7 +332,8 @@ std::optional<ProbeMatch> ProbeLedger::OnAnswer(const Answer& answer, MonoTime r
     return std::nullopt;
   }
   const bool redirect = answer.kind == AnswerKind::kRedirect;
-  const bool error = answer.kind == AnswerKind::kError;
+  const bool quoted = redirect || answer.kind == AnswerKind::kError;
+  const bool error = answer.kind == AnswerKind::kError && answer.source != answer.target;
   bool& seen = redirect ? entry->redirected : error ? entry->errored : entry->answered;
   if (seen || (error && entry->answered)) {
     ++counts_.duplicate;
@@ -327,7 +348,7 @@ std::optional<ProbeMatch> ProbeLedger::OnAnswer(const Answer& answer, MonoTime r
   match.rtt = std::max(received - entry->sent, Duration::zero());
   match.ttl = probe.ttl;
   match.late = !entry->open;
-  if (error || redirect) {
+  if (quoted) {
     const bool sum = probe.attempt.method == ProbeMethod::kUdp && answer.quoted_checksum &&
                      *answer.quoted_checksum != static_cast<uint16_t>(probe.sequence);
     const bool echo = probe.flow_checksum != 0 && probe.target.is_v4() && answer.quoted_checksum &&

@@ -7,7 +7,8 @@
 // What must agree, besides method, target and the target's port:
 //   echo reply         identifier, sequence, and the payload's id and tag
 //   SYN-ACK, RST       our port, and the acknowledged sequence number (32 bits, keyed)
-//   UDP reply          our port (keyed); it names no probe: the last one of the flow is answered
+//   UDP reply          our port (keyed); unless it echoes the tag it names no probe: of the flow's
+//                      last ones the one with the highest TTL that nothing was heard of is answered
 //   quote in an error  our port and the sequence; where a NAT has changed our port or the checksum:
 //                      the payload's id and tag, TCP's 32-bit sequence, or for UDP, if our port
 //                      stands, the IP identification. A tag that is there must be right.
@@ -69,8 +70,8 @@ class ProbeLedger {
   void Close(uint64_t probe_id, MonoTime now);
 
   // Whose answer it is, if it is one of ours: accepted, or `late`. Else nullopt, and it has been
-  // counted as what it is. Of each probe the first error, the first redirect and the first proper
-  // answer count; the rest are duplicates.
+  // counted as what it is. Of each probe the first error of a router, the first redirect and the
+  // first answer of the target, which may be an error, count; the rest are duplicates.
   std::optional<ProbeMatch> OnAnswer(const Answer& answer, MonoTime received);
 
   const AnswerCounts& counts() const { return counts_; }
@@ -122,6 +123,7 @@ class ProbeLedger {
   const Entry* FindById(uint64_t probe_id) const;
   Entry* FindById(uint64_t probe_id);
   Entry* FindBySequence(const Answer& answer, uint32_t sequence);
+  static unsigned LikelihoodOfReply(const Entry& entry);
   Entry* FindByFlow(const Answer& answer);
   Entry* FindMatch(const Answer& answer);
   // The slot that holds the sequence of `probe`, whose wire hash is `hash`; kNone: none does.

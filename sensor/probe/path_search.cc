@@ -121,6 +121,14 @@ void PathSearch::OnAnswer(uint32_t sample, const ProbeMatch& match, const Answer
     return;
   }
   PathSample& s = samples_[sample];
+  // Which probe a UDP reply answers is a guess, and this one wrong: that flow goes on from there.
+  const auto goes_on = [&](const PathSample& other) {
+    return other.flow == s.flow && other.ttl > s.ttl && WordOf(other) == HopWord::kPassing;
+  };
+  if (answer.kind == AnswerKind::kUdpReply &&
+      std::any_of(samples_.begin(), samples_.end(), goes_on)) {
+    return;
+  }
   const bool error = answer.kind == AnswerKind::kError;
   if (error && answer.from_this_host() && answer.source != target_) {
     s.state = PathSample::State::kUnsent;

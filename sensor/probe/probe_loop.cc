@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kFast = 10'000;
 constexpr Duration kFastSleep = std::chrono::microseconds(500);
+constexpr Duration kCrowdedSleep = std::chrono::milliseconds(1);
 constexpr Duration kLongestWait = std::chrono::seconds(1);
 
 }  // namespace
@@ -26,9 +27,10 @@ void ProbeLoop::Add(ProbeOwner::Kind kind, ProbeClient& client) {
 bool ProbeLoop::Turn() {
   Receive();
   const Moment now = Now();
+  const size_t most = std::min(kBatch, port_.room());
   for (ProbeClient* client : clients_) {
     if (sends_.size() < kBatch) {
-      client->Advance(now, kBatch - sends_.size(), sends_);
+      client->Advance(now, most - std::min(most, sends_.size()), sends_);
     }
   }
   const bool full = sends_.size() >= kBatch;
@@ -74,7 +76,10 @@ bool ProbeLoop::Wait(int wake_fd, MonoTime until) {
   for (const ProbeClient* client : clients_) {
     until = std::min(until, client->NextDeadline().value_or(until));
   }
-  const Duration least = gate_.rate() > kFast ? kFastSleep : Duration::zero();
+  const bool crowded = port_.room() == 0;  // and clients that want to send have to wait
+  const Duration least = crowded                ? kCrowdedSleep
+                         : gate_.rate() > kFast ? kFastSleep
+                                                : Duration::zero();
   const Duration wait = std::clamp(until - Now().mono, least, kLongestWait);
   std::vector<pollfd> waiting = {{wake_fd, POLLIN, 0}};  // poll passes over a negative one
   for (const int fd : port_.descriptors()) {

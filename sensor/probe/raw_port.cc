@@ -32,7 +32,8 @@ struct RawPort::Inbox {
   std::array<mmsghdr, kInbox> messages;
 };
 
-RawPort::RawPort() : batch_(std::make_unique<SendBatch>()), in_(std::make_unique_for_overwrite<Inbox>()) {}
+RawPort::RawPort()
+    : batch_(std::make_unique<SendBatch>()), in_(std::make_unique_for_overwrite<Inbox>()) {}
 RawPort::~RawPort() = default;
 
 Result<void> RawPort::Configure(int fd, Family family, uint8_t protocol, PortRange ports) {
@@ -157,8 +158,7 @@ void RawPort::HoldUdpPort(uint16_t port) {
   }
   sock_filter drop{BPF_RET | BPF_K, 0, 0, 0};
   const sock_fprog program{1, &drop};
-  if (!bound ||
-      setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+  if (!bound || setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
     fd.Reset();  // somebody else has it: then that is who gets the replies, besides us
   }
 }
@@ -244,8 +244,7 @@ void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outc
       probes = probes.subspan(Fill(probes, fd, batch, outcomes));
       const MonoTime start = Now().mono;
       for (size_t i = 0; i < batch.size(); ++i) {
-        outcomes.push_back(
-            {batch.packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
+        outcomes.push_back({batch.packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
       }
       if (batch.size() > 0) {
         second_->Start();

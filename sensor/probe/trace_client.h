@@ -31,9 +31,9 @@ struct TraceOrder {
   ProbeTry attempt;  // of several flows the first
   TraceOptions options;
   // All ways that flows take, instead of the one of `attempt.flow`.
-  std::optional<MultipathOptions> multipath;
+  std::optional<MultipathOptions> multipath = {};
   // Only whether the path leaves past this hop; `multipath` means nothing then.
-  std::optional<TransitHop> past;
+  std::optional<TransitHop> past = {};
   bool operator==(const TraceOrder&) const = default;
 };
 

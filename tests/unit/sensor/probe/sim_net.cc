@@ -33,6 +33,9 @@ Answer TargetAnswer(const Probe& probe) {
   answer.sequence = probe.sequence;
   if (probe.attempt.method == ProbeMethod::kTcpSyn) {
     answer.kind = AnswerKind::kReset;
+  } else if (probe.attempt.method == ProbeMethod::kUdp) {
+    answer.kind = AnswerKind::kUdpReply;
+    answer.sequence = 0;
   } else {
     answer.kind = AnswerKind::kEchoReply;
     answer.tag = PayloadTag{probe.id, probe.tag};
@@ -147,7 +150,7 @@ std::vector<SimNet::Delivery> SimNet::Send(const Probe& probe, MonoTime now) {
       if (router.silent) {
         return {};
       }
-      if (probe.attempt.method == ProbeMethod::kUdp) {
+      if (probe.attempt.method == ProbeMethod::kUdp && !router.udp_service) {
         SimRouter& host = router;
         host.address = probe.target;
         return reply(Error(host, probe, v4 ? 3 : 1, v4 ? 3 : 4, ErrorMeaning::kProhibited,

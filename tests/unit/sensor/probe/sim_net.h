@@ -22,9 +22,10 @@ struct SimRouter {
   IpAddress address;
   std::vector<std::string> next;  // names; the packet goes to one of them
   Spread spread = Spread::kPerFlow;
-  bool host = false;    // an end: answers for any address
-  bool silent = false;  // sends no errors (a host: no answers)
-  bool drops = false;   // forwards nothing
+  bool host = false;         // an end: answers for any address
+  bool udp_service = false;  // a host: answers UDP with datagrams that name no probe
+  bool silent = false;       // sends no errors (a host: no answers)
+  bool drops = false;        // forwards nothing
   // Says so instead of forwarding: ICMP type and code. `before_ttl`: as Linux does, even if the TTL
   // has run out as well.
   std::optional<std::pair<uint8_t, uint8_t>> refuses;

@@ -42,6 +42,26 @@ TEST(TracerTest, FindsEveryHopOfAnIpv6Path) {
   }
 }
 
+TEST(TracerTest, RepliesOfAUdpServiceNameNoProbeAndMisleadNobody) {
+  for (const size_t routers : {1u, 3u, 4u, 5u, 9u}) {
+    for (const bool silent_hop : {false, true}) {
+      TraceWorld world;
+      world.net.AddChain(routers);
+      world.net.Get("target").udp_service = true;
+      world.net.Get("r1").silent = silent_hop;
+      const TraceResult result = world.Trace(OrderTo(kTarget, kUdpTry));
+      EXPECT_EQ(result.path.end, TraceEnd::kReached);
+      ASSERT_EQ(result.path.hops.size(), routers + 1);
+      EXPECT_FALSE(result.path.changed);
+      for (size_t i = 0; i < routers; ++i) {
+        EXPECT_EQ(result.path.hops[i].nodes.size(), i == 0 && silent_hop ? 0u : 1u);
+        EXPECT_NE(result.path.hops[i].state, HopState::kRateLimited);
+      }
+      EXPECT_EQ(result.path.target_received, result.path.target_sent);
+    }
+  }
+}
+
 TEST(TracerTest, TheTargetNextDoorIsAPathOfOneHop) {
   TraceWorld world;
   world.net.Add("target", kTarget).host = true;
