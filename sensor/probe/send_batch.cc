@@ -67,32 +67,33 @@ BatchSender::BatchSender(UniqueFd fd) : fd_(std::move(fd)) {
 }
 
 BatchSender::~BatchSender() {
-  WaitUntilIdle();
-  state_.store(kStop, std::memory_order_release);
-  state_.notify_all();
+  // What is being sent is sent first: the thread looks at the state only in between.
+  Tell(kStop);
   thread_.join();
 }
 
-void BatchSender::Start() {
-  state_.store(kSending, std::memory_order_release);
-  state_.notify_all();
-}
+void BatchSender::Start() { Tell(kSending); }
 
-void BatchSender::WaitUntilIdle() const {
-  while (!idle()) {
-    state_.wait(kSending, std::memory_order_acquire);
+void BatchSender::Tell(State state) {
+  {
+    std::lock_guard lock(mutex_);
+    state_.store(state, std::memory_order_release);
   }
+  told_.notify_one();
 }
 
 void BatchSender::Run() {
   while (true) {
-    state_.wait(kIdle, std::memory_order_acquire);
-    if (state_.load(std::memory_order_acquire) == kStop) {
-      return;
+    {
+      std::unique_lock lock(mutex_);
+      told_.wait(lock, [this] { return state_ != kIdle; });
+      if (state_ == kStop) {
+        return;
+      }
     }
     batch_.Send(fd_.get());
-    state_.store(kIdle, std::memory_order_release);
-    state_.notify_all();
+    State sending = kSending;  // or we have been told to stop meanwhile
+    state_.compare_exchange_strong(sending, kIdle, std::memory_order_release);
   }
 }
 

@@ -7,7 +7,9 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <thread>
 
@@ -64,15 +66,17 @@ class BatchSender {
   bool idle() const { return state_.load(std::memory_order_acquire) == kIdle; }
   SendBatch& batch() { return batch_; }  // REQUIRES: idle()
   void Start();                          // REQUIRES: idle()
-  void WaitUntilIdle() const;
 
  private:
   enum State : uint32_t { kIdle, kSending, kStop };
   void Run();
+  void Tell(State state);
 
   const UniqueFd fd_;
   SendBatch batch_;
-  std::atomic<uint32_t> state_ = kIdle;
+  std::atomic<State> state_ = kIdle;
+  std::mutex mutex_;  // for `told_` alone
+  std::condition_variable told_;
   std::thread thread_;
 };
 
