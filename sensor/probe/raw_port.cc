@@ -227,33 +227,32 @@ size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
 }
 
 void RawPort::CollectErrors(std::vector<SendOutcome>& outcomes) {
-  SendBatch& batch = second_->batch();
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (batch.packet(i).error != 0) {
-      outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
-    }
+  if (second_ == nullptr) {
+    return;
   }
-  batch.Clear();
+  second_->Collect([&outcomes](const SendBatch& batch) {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const SendBatch::Packet& packet = batch.packet(i);
+      if (packet.error != 0) {
+        outcomes.push_back({packet.probe_id, packet.error, batch.LeftAt(i)});
+      }
+    }
+  });
 }
 
 void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) {
-  if (second_ != nullptr && second_->idle()) {
-    CollectErrors(outcomes);
-  }
+  CollectErrors(outcomes);
   while (!probes.empty()) {
     const int fd = SenderOf(probes.front());
-    const bool second_free = second_ != nullptr && second_->idle();
-    if (second_free && fd == send4_.get() && probes.size() >= kBatch) {
-      CollectErrors(outcomes);
-      SendBatch& batch = second_->batch();
-      probes = probes.subspan(Fill(probes, fd, batch, outcomes));
-      const MonoTime start = Now().mono;
-      for (size_t i = 0; i < batch.size(); ++i) {
-        outcomes.push_back({batch.packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
+    const bool large = second_ != nullptr && fd == send4_.get() && probes.size() >= kBatch;
+    if (SendBatch* batch = large ? second_->Free() : nullptr; batch != nullptr) {
+      probes = probes.subspan(Fill(probes, fd, *batch, outcomes));
+      const auto before = static_cast<int64_t>(second_->waiting() * kBatch);
+      const MonoTime start = Now().mono + each_ * before;
+      for (size_t i = 0; i < batch->size(); ++i) {
+        outcomes.push_back({batch->packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
       }
-      if (batch.size() > 0) {
-        second_->Start();
-      }
+      second_->Start();
       continue;
     }
     SendBatch& batch = *batch_;
@@ -268,6 +267,7 @@ void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outc
     if (batch.size() == kBatch) {
       each_ = batch.LeftAt(1) - batch.LeftAt(0);
     }
+    CollectErrors(outcomes);
   }
 }
 

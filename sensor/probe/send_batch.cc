@@ -67,33 +67,38 @@ BatchSender::BatchSender(UniqueFd fd) : fd_(std::move(fd)) {
 }
 
 BatchSender::~BatchSender() {
-  // What is being sent is sent first: the thread looks at the state only in between.
-  Tell(kStop);
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  told_.notify_one();
   thread_.join();
 }
 
-void BatchSender::Start() { Tell(kSending); }
+SendBatch* BatchSender::Free() {
+  // REQUIRES of Collect: a batch that was sent is looked at before it is filled again.
+  return started_ - collected_ < kRing ? &ring_[started_ % kRing] : nullptr;
+}
 
-void BatchSender::Tell(State state) {
+void BatchSender::Start() {
   {
     std::lock_guard lock(mutex_);
-    state_.store(state, std::memory_order_release);
+    ++started_;
   }
   told_.notify_one();
 }
 
 void BatchSender::Run() {
-  while (true) {
+  for (uint64_t next = 0;; ++next) {
     {
       std::unique_lock lock(mutex_);
-      told_.wait(lock, [this] { return state_ != kIdle; });
-      if (state_ == kStop) {
+      told_.wait(lock, [&] { return stop_ || started_ != next; });
+      if (started_ == next) {  // told to stop, and all is sent
         return;
       }
     }
-    batch_.Send(fd_.get());
-    State sending = kSending;  // or we have been told to stop meanwhile
-    state_.compare_exchange_strong(sending, kIdle, std::memory_order_release);
+    ring_[next % kRing].Send(fd_.get());
+    sent_.store(next + 1, std::memory_order_release);
   }
 }
 
