@@ -145,8 +145,8 @@ struct ProbeTryResult {
   std::optional<IpAddress> reporter;  // who answered: the target, or the router of an ICMP error
   uint8_t icmp_type = 0;              // of the ICMP error, if one came
   uint8_t icmp_code = 0;
-  std::string detail;  // kNotSent, kRefused: why, in a word or a short sentence
-  std::optional<Redirect> redirect;  // seen while the try ran, whatever came of it
+  std::string detail;                  // kNotSent, kRefused: why, in a word or a short sentence
+  std::optional<Redirect> redirect{};  // seen while the try ran, whatever came of it
   bool operator==(const ProbeTryResult&) const = default;
 };
 

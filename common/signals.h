@@ -6,8 +6,8 @@
 
 namespace parallax {
 
-// SIGINT, SIGTERM and SIGHUP are blocked, SIGPIPE is ignored. A daemon started from a shell outlives
-// it: SIGHUP ends nothing.
+// SIGINT, SIGTERM and SIGHUP are blocked, SIGPIPE is ignored. A daemon started from a shell
+// outlives it: SIGHUP ends nothing.
 void BlockDaemonSignals();
 
 // Waits for SIGINT or SIGTERM and returns its number; calls `reload` at each SIGHUP until then.

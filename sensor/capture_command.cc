@@ -82,9 +82,7 @@ class Session {
  private:
   bool FromFile() const { return !options_.read_file.empty(); }
   bool CountReached() const { return options_.count > 0 && records_ >= options_.count; }
-  bool Enough() const {
-    return output_.broken() || Interrupted() || CountReached();
-  }
+  bool Enough() const { return output_.broken() || Interrupted() || CountReached(); }
 
   void Start() {
     started_ = true;

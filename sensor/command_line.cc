@@ -38,7 +38,9 @@ CLI::Validator DurationInto(Duration& value) {
 void AddProbeOptions(CLI::App& app, ProbeCommandOptions& options, std::string& output) {
   app.add_option("targets", options.targets.words, "Addresses, prefixes or names");
   app.add_option("-f,--file", options.targets.files,
-                 "A file with one target a line; \"-\" for standard input; may be repeated");
+                 "A file with one target a line; \"-\" for standard input; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--rate", options.rate,
                  "Packets a second in all; default and limit: the policy's packets_per_second")
       ->check(CLI::Range(0.001, 1e7));
@@ -59,8 +61,9 @@ void AddSweepOptions(CLI::App& app, SweepOptions& sweep, std::array<std::string,
   app.add_option("--flows", sweep.flows,
                  "Ask each target over so many flows, to find one broken branch of several")
       ->check(CLI::Range(1, 4096));
-  app.add_option("--count", sweep.count,
-                 "Probes to each target, over each flow; default: up to three, until one is answered")
+  app.add_option(
+         "--count", sweep.count,
+         "Probes to each target, over each flow; default: up to three, until one is answered")
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--timeout", durations[0], "How long a probe waits for its answer (1s)")
       ->check(DurationInto(sweep.timeout));
@@ -91,6 +94,8 @@ void AddTraceOptions(CLI::App& app, TraceCommandOptions& options, MultipathOptio
                  "Only ask whether the path leaves past this hop, e.g. the border router; needs no "
                  "answer of the target")
       ->delimiter(',')
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->excludes(flows);
 }
 
@@ -162,8 +167,8 @@ Command ParseCommandLine(int argc, char** argv) {
       probe_app->add_subcommand("tcp", "TCP SYN: a SYN-ACK or a reset of the target means up");
   CLI::App* udp_app = probe_app->add_subcommand(
       "udp", "UDP: a reply or \"port unreachable\" of the target means up");
-  CLI::App* trace_app =
-      probe_app->add_subcommand("trace", "The way that packets take, hop by hop (Paris traceroute)");
+  CLI::App* trace_app = probe_app->add_subcommand(
+      "trace", "The way that packets take, hop by hop (Paris traceroute)");
   TraceCommand trace;
   std::string trace_method;
   for (CLI::App* each : {ping_app, tcp_app, udp_app}) {

@@ -30,8 +30,8 @@ struct Leave {
   int exit_code = 0;
 };
 
-using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand,
-                             TraceCommand>;
+using Command =
+    std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand, TraceCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

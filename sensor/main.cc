@@ -149,7 +149,8 @@ SensorHealth GatherHealth(const LiveCapture& capture, const ProbeEngine& probes,
 }
 
 // Without a readable policy, or without the right to open raw sockets, the sensor still senses.
-Result<std::unique_ptr<ProbeEngine>> OpenProbes(const PolicyChange& start, const std::string& name) {
+Result<std::unique_ptr<ProbeEngine>> OpenProbes(const PolicyChange& start,
+                                                const std::string& name) {
   ProbeEngineOptions options;
   options.policy = start.policy;
   options.policy_problem = start.problem;

@@ -112,8 +112,8 @@ class Session {
       states += fmt::format("{}{} not finished", states.empty() ? "" : ", ",
                             progress.targets - progress.finished);
     }
-    std::string text =
-        fmt::format("{} target{}: {}\n", progress.targets, progress.targets == 1 ? "" : "s", states);
+    std::string text = fmt::format("{} target{}: {}\n", progress.targets,
+                                   progress.targets == 1 ? "" : "s", states);
     text += tools_->Summary(took);
     if (first_bad_) {
       text += fmt::format("Next: parallax-sensor probe trace {}\n", first_bad_->ToString());

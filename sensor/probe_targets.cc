@@ -21,7 +21,8 @@ bool MayBeName(std::string_view word) {
   // What looks like an address or a prefix and is none is a typing mistake, not a name.
   const bool numeric = word.find_first_not_of("0123456789.") == std::string_view::npos;
   return !word.empty() && word.size() <= kLongestName && !numeric &&
-         word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
+         word.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
              std::string_view::npos;
 }
 
@@ -103,9 +104,8 @@ Result<void> AddFile(const std::string& name, const TargetWords& wanted, TargetL
   const int error = errno;
   std::free(line);
   if (!result) {
-    return Fail(result.error().code,
-                fmt::format("{}:{}: {}", standard ? "standard input" : name, number,
-                            result.error().message));
+    return Fail(result.error().code, fmt::format("{}:{}: {}", standard ? "standard input" : name,
+                                                 number, result.error().message));
   }
   return std::ferror(file.get()) != 0 ? tl::make_unexpected(ErrnoError(name, error))
                                       : Result<void>();

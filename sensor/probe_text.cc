@@ -97,8 +97,8 @@ void SweepText::Header(std::string& out) const {
       return;
     case ProbeOutput::kTable:
       fmt::format_to(std::back_inserter(out), "{:<{}}  {:<13} {:>9}  {:>8} {:>8} {:>8}  {}\n",
-                     "TARGET", any_v6_ ? 39 : 15, "STATE", "RECV/SENT", "MIN_MS", "AVG_MS", "MAX_MS",
-                     "WHY");
+                     "TARGET", any_v6_ ? 39 : 15, "STATE", "RECV/SENT", "MIN_MS", "AVG_MS",
+                     "MAX_MS", "WHY");
       return;
   }
 }
@@ -202,7 +202,8 @@ void SweepText::Csv(const SweepResult& result, std::string& out) const {
   } else {
     const bool said = error.router.has_value();
     fmt::format_to(to, "{},{},{},{},\"{}\",", ToString(error.state),
-                   said ? error.router->ToString() : "", said ? fmt::to_string(error.icmp_type) : "",
+                   said ? error.router->ToString() : "",
+                   said ? fmt::to_string(error.icmp_type) : "",
                    said ? fmt::to_string(error.icmp_code) : "", DetailOf(result));
   }
   if (result.flows) {
@@ -229,8 +230,8 @@ void SweepText::Row(const SweepResult& result, std::string& out) const {
   const auto add = [&why](const std::string& text) { why += (why.empty() ? "" : "; ") + text; };
   if (result.flows) {
     const FlowVerdict& flows = *result.flows;
-    std::string text = fmt::format("{} ({:.1f} % sure)", FlowPatternName(flows.pattern),
-                                   100 * flows.confidence);
+    std::string text =
+        fmt::format("{} ({:.1f} % sure)", FlowPatternName(flows.pattern), 100 * flows.confidence);
     if (flows.pattern == FlowPattern::kPerFlow) {
       text += fmt::format(": {:.1f} % of flows fail ({:.1f}-{:.1f})", 100 * flows.share.value,
                           100 * flows.share.low, 100 * flows.share.high);

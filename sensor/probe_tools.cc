@@ -56,7 +56,8 @@ Result<std::unique_ptr<ProbeTools>> ProbeTools::Open(const ProbeToolsOptions& op
     tools->port_ = std::move(*raw);
   } else if (raw.error().code == ErrorCode::kPermission) {
     // Another first identifier than that of whoever else probes from here.
-    const auto first = static_cast<uint16_t>(1024 + RandomHashKey()[0] % (65536 - 1024 - kPlainIds));
+    const auto first =
+        static_cast<uint16_t>(1024 + RandomHashKey()[0] % (65536 - 1024 - kPlainIds));
     make({first, static_cast<uint16_t>(first + kPlainIds - 1)});
     auto plain = PlainPort::Open(text);
     if (!plain) {
@@ -79,7 +80,8 @@ std::string ProbeTools::Summary(Duration took) const {
   const AnswerCounts& counts = ledger_.counts();
   const uint64_t sent = loop_->sent();
   std::string text = fmt::format(
-      "{} probe{} in {:.2f} s ({:.0f}/s); answers: {} in time, {} late, {} duplicate, {} forged, {} "
+      "{} probe{} in {:.2f} s ({:.0f}/s); answers: {} in time, {} late, {} duplicate, {} forged, "
+      "{} "
       "foreign\n",
       sent, sent == 1 ? "" : "s", ToSeconds(took),
       static_cast<double>(sent) / std::max(1e-9, ToSeconds(took)), counts.accepted, counts.late,

@@ -10,9 +10,10 @@ namespace parallax::sensor {
 namespace {
 
 std::string RttJson(const RttRange& rtt) {
-  return rtt.count == 0 ? "null"
-                        : fmt::format(R"({{"min":{:.3f},"avg":{:.3f},"max":{:.3f}}})",
-                                      ToMillis(rtt.min), ToMillis(rtt.average()), ToMillis(rtt.max));
+  return rtt.count == 0
+             ? "null"
+             : fmt::format(R"({{"min":{:.3f},"avg":{:.3f},"max":{:.3f}}})", ToMillis(rtt.min),
+                           ToMillis(rtt.average()), ToMillis(rtt.max));
 }
 
 std::string RttColumns(const RttRange& rtt) {
@@ -92,11 +93,11 @@ std::string ErrorJson(const Path& path) {
     return "null";
   }
   const bool said = path.reporter.has_value();
-  return fmt::format(
-      R"({{"kind":"{}","router":{},"icmp_type":{},"icmp_code":{},"detail":"{}"}})",
-      ToString(StateOf(path)), said ? Quoted(path.reporter->router.ToString()) : "null",
-      said ? fmt::to_string(path.reporter->icmp_type) : "null",
-      said ? fmt::to_string(path.reporter->icmp_code) : "null", why);
+  return fmt::format(R"({{"kind":"{}","router":{},"icmp_type":{},"icmp_code":{},"detail":"{}"}})",
+                     ToString(StateOf(path)),
+                     said ? Quoted(path.reporter->router.ToString()) : "null",
+                     said ? fmt::to_string(path.reporter->icmp_type) : "null",
+                     said ? fmt::to_string(path.reporter->icmp_code) : "null", why);
 }
 
 std::string TransitJson(const TransitResult& transit) {
@@ -140,27 +141,29 @@ std::string TransitLine(const TransitResult& transit) {
 void Json(const TraceResult& result, std::string& out) {
   const Path& path = result.path;
   const auto to = std::back_inserter(out);
-  fmt::format_to(to,
-                 R"({{"target":"{}","method":"{}","port":{},"state":"{}","sent":{},)"
-                 R"("received":{},"rtt_ms":{},"error":{},"redirect":{},)",
-                 path.target.ToString(), ToString(path.attempt.method),
-                 path.attempt.method == ProbeMethod::kIcmpEcho ? "null"
-                                                               : fmt::to_string(path.attempt.port),
-                 ToString(StateOf(path)), path.target_sent, path.target_received,
-                 RttJson(path.target_rtt), ErrorJson(path),
-                 path.redirect ? fmt::format(R"({{"router":"{}","gateway":"{}"}})",
-                                             path.redirect->router.ToString(),
-                                             path.redirect->gateway.ToString())
-                               : "null");
+  fmt::format_to(
+      to,
+      R"({{"target":"{}","method":"{}","port":{},"state":"{}","sent":{},)"
+      R"("received":{},"rtt_ms":{},"error":{},"redirect":{},)",
+      path.target.ToString(), ToString(path.attempt.method),
+      path.attempt.method == ProbeMethod::kIcmpEcho ? "null" : fmt::to_string(path.attempt.port),
+      ToString(StateOf(path)), path.target_sent, path.target_received, RttJson(path.target_rtt),
+      ErrorJson(path),
+      path.redirect
+          ? fmt::format(R"({{"router":"{}","gateway":"{}"}})", path.redirect->router.ToString(),
+                        path.redirect->gateway.ToString())
+          : "null");
   fmt::format_to(to,
                  R"("path":{{"id":"{:016x}","end":"{}","flows":{},"changed":{},"hops":{},)"
                  R"("edges":{}}},"transit":{}}})"
                  "\n",
                  path.Id(), ToString(path.end), path.flows, path.changed,
-                 JsonList(path.hops, HopJson), JsonList(path.edges, [](const PathEdge& edge) {
-                   return fmt::format(R"({{"ttl":{},"from":"{}","to":"{}"}})", edge.ttl,
-                                      edge.from.ToString(), edge.to.ToString());
-                 }),
+                 JsonList(path.hops, HopJson),
+                 JsonList(path.edges,
+                          [](const PathEdge& edge) {
+                            return fmt::format(R"({{"ttl":{},"from":"{}","to":"{}"}})", edge.ttl,
+                                               edge.from.ToString(), edge.to.ToString());
+                          }),
                  result.transit ? TransitJson(*result.transit) : "null");
 }
 
@@ -176,9 +179,10 @@ void Csv(const Path& path, std::string& out) {
     }
     for (const PathNode& node : hop.nodes) {
       const RttRange& rtt = node.rtt;
-      const std::string times =
-          rtt.count == 0 ? ",," : fmt::format("{:.3f},{:.3f},{:.3f}", ToMillis(rtt.min),
-                                              ToMillis(rtt.average()), ToMillis(rtt.max));
+      const std::string times = rtt.count == 0
+                                    ? ",,"
+                                    : fmt::format("{:.3f},{:.3f},{:.3f}", ToMillis(rtt.min),
+                                                  ToMillis(rtt.average()), ToMillis(rtt.max));
       std::vector<uint32_t> labels;
       for (const MplsLabel& label : LabelsOf(node.mpls)) {
         labels.push_back(label.label);
@@ -196,7 +200,8 @@ void Csv(const Path& path, std::string& out) {
 std::string NotesOf(const PathHop& hop, const PathNode& node) {
   std::vector<std::string> notes;
   for (const MplsLabel& label : LabelsOf(node.mpls)) {
-    notes.push_back(fmt::format("MPLS {} tc {} ttl {}", label.label, label.traffic_class, label.ttl));
+    notes.push_back(
+        fmt::format("MPLS {} tc {} ttl {}", label.label, label.traffic_class, label.ttl));
   }
   if (node.kind == AnswerKind::kError && node.meaning != ErrorMeaning::kTimeExceeded) {
     notes.push_back(IcmpErrorName(node.address.family(), node.icmp_type, node.icmp_code));
@@ -231,7 +236,8 @@ std::string Title(const Path& path) {
   if (path.flows > 1) {
     text += fmt::format(", {} flows", path.flows);
   }
-  text += path.end == TraceEnd::kUnfinished ? ": under way" : fmt::format(": {}", ToString(path.end));
+  text +=
+      path.end == TraceEnd::kUnfinished ? ": under way" : fmt::format(": {}", ToString(path.end));
   if (path.reporter) {
     text += fmt::format(", {} says: {}", path.reporter->router.ToString(), WhyOf(path));
   } else if (!WhyOf(path).empty()) {
@@ -246,12 +252,22 @@ std::string Title(const Path& path) {
   return text;
 }
 
+bool AnswersByError(const Path& path) {
+  return std::any_of(path.hops.begin(), path.hops.end(), [&](const PathHop& hop) {
+    return std::any_of(hop.nodes.begin(), hop.nodes.end(), [&](const PathNode& node) {
+      return node.address == path.target && node.kind == AnswerKind::kError;
+    });
+  });
+}
+
 }  // namespace
 
 SweepState StateOf(const Path& path) {
   switch (path.end) {
     case TraceEnd::kReached:
-      return path.target_received < path.target_sent ? SweepState::kLossy : SweepState::kUp;
+      // A closed UDP port answers by ICMP errors, which hosts limit: missing ones are no loss.
+      return !AnswersByError(path) && path.target_received < path.target_sent ? SweepState::kLossy
+                                                                              : SweepState::kUp;
     case TraceEnd::kUnreachable:
       return SweepState::kUnreachable;
     case TraceEnd::kProhibited:
@@ -301,9 +317,8 @@ void TraceText::Table(const Path& path, std::string& out) {
   }
   const auto row = [&](std::string_view ttl, std::string_view address, uint32_t received,
                        uint32_t sent, const RttRange& rtt, const std::string& notes) {
-    std::string line =
-        fmt::format("{:>3}  {:<{}} {:>9}  {}  {}", ttl, address, width,
-                    fmt::format("{}/{}", received, sent), RttColumns(rtt), notes);
+    std::string line = fmt::format("{:>3}  {:<{}} {:>9}  {}  {}", ttl, address, width,
+                                   fmt::format("{}/{}", received, sent), RttColumns(rtt), notes);
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + '\n';
   };

@@ -1,5 +1,5 @@
-// What `parallax-sensor probe trace` prints: a JSON line a target, CSV with a row a node, or a table
-// for people. Field names are a contract with scripts; fields are only ever added. Pure.
+// What `parallax-sensor probe trace` prints: a JSON line a target, CSV with a row a node, or a
+// table for people. Field names are a contract with scripts; fields are only ever added. Pure.
 //
 //   {"target":"198.51.100.7","method":"icmp","port":null,"state":"up","sent":3,"received":3,
 //    "rtt_ms":{...},"error":null,"redirect":null,

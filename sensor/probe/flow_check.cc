@@ -161,7 +161,7 @@ void FlowCheck::PlanRetries() {
       Pick(kRetriesAtOnce, [](const State& state) { return state.lost() > 0; });
     }
     const size_t controls = round_.empty() ? kRetriesAtOnce : round_.size();
-    Pick(controls, [](const State& state) { return state.lost() == 0; });
+    Pick(controls, [](const State& state) { return state.answered > 0 && state.lost() == 0; });
     Shuffle();
   }
   if (round_.size() > budget_ - asked_) {

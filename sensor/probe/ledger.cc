@@ -332,7 +332,8 @@ std::optional<ProbeMatch> ProbeLedger::OnAnswer(const Answer& answer, MonoTime r
     return std::nullopt;
   }
   const bool redirect = answer.kind == AnswerKind::kRedirect;
-  const bool error = answer.kind == AnswerKind::kError;
+  const bool quoted = redirect || answer.kind == AnswerKind::kError;
+  const bool error = answer.kind == AnswerKind::kError && answer.source != answer.target;
   bool& seen = redirect ? entry->redirected : error ? entry->errored : entry->answered;
   if (seen || (error && entry->answered)) {
     ++counts_.duplicate;
@@ -347,7 +348,7 @@ std::optional<ProbeMatch> ProbeLedger::OnAnswer(const Answer& answer, MonoTime r
   match.rtt = std::max(received - entry->sent, Duration::zero());
   match.ttl = probe.ttl;
   match.late = !entry->open;
-  if (error || redirect) {
+  if (quoted) {
     const bool sum = probe.attempt.method == ProbeMethod::kUdp && answer.quoted_checksum &&
                      *answer.quoted_checksum != static_cast<uint16_t>(probe.sequence);
     const bool echo = probe.flow_checksum != 0 && probe.target.is_v4() && answer.quoted_checksum &&

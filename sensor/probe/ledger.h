@@ -70,8 +70,8 @@ class ProbeLedger {
   void Close(uint64_t probe_id, MonoTime now);
 
   // Whose answer it is, if it is one of ours: accepted, or `late`. Else nullopt, and it has been
-  // counted as what it is. Of each probe the first error, the first redirect and the first proper
-  // answer count; the rest are duplicates.
+  // counted as what it is. Of each probe the first error of a router, the first redirect and the
+  // first answer of the target, which may be an error, count; the rest are duplicates.
   std::optional<ProbeMatch> OnAnswer(const Answer& answer, MonoTime received);
 
   const AnswerCounts& counts() const { return counts_; }

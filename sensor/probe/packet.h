@@ -1,9 +1,9 @@
 // The probes we put on the wire: ICMP and ICMPv6 echo requests, TCP SYN segments and UDP datagrams,
 // from their own header on; for IPv4 the IP header as well. Pure; no allocation.
 //
-// Routers spread flows over equal-cost paths by hashing ports (TCP, UDP), or identifier and checksum
-// (ICMP). All probes of one flow must take one path, so those fields are the flow's and never
-// change; what tells the probes apart is the sequence: TCP's and ICMP's own, and for UDP the
+// Routers spread flows over equal-cost paths by hashing ports (TCP, UDP), or identifier and
+// checksum (ICMP). All probes of one flow must take one path, so those fields are the flow's and
+// never change; what tells the probes apart is the sequence: TCP's and ICMP's own, and for UDP the
 // checksum. The ICMP checksum stays constant, and the UDP checksum is what we want it to be, as in
 // Paris traceroute (Augustin et al., 2006): two payload bytes make up for whatever else changes. An
 // IPv4 probe also carries its sequence in the IP identification, which comes back through NATs that

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 namespace parallax::sensor {
 namespace {
@@ -28,6 +29,33 @@ constexpr rlim_t kFilesWanted = 65536;
 constexpr std::array<ProbeMethod, 3> kMethods = {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn,
                                                  ProbeMethod::kUdp};
 constexpr std::array<Family, 2> kFamilies = {Family::kV4, Family::kV6};
+
+// What is less than with raw sockets, on every host.
+struct Lack {
+  std::optional<ProbeMethod> method;
+  std::string_view text;
+};
+constexpr std::array<Lack, 9> kLacks = {{
+    {ProbeMethod::kTcpSyn,
+     "an answer that takes longer than 0.9 s is not seen, because the kernel would send a second "
+     "SYN after 1 s"},
+    {ProbeMethod::kTcpSyn,
+     "of several probes of one flow at the same time, as in a trace, all but one leave from other "
+     "ports and may take other paths; trace with icmp or udp"},
+    {ProbeMethod::kTcpSyn,
+     "the TTL of answers is not known, and late, repeated and forged ones are not counted"},
+    {ProbeMethod::kTcpSyn, "redirects are not seen"},
+    {ProbeMethod::kUdp, "redirects are not seen"},
+    {ProbeMethod::kUdp,
+     "an error that quotes only 8 bytes, as old routers send it, is left out while probes with "
+     "different TTLs are under way"},
+    {ProbeMethod::kIcmpEcho, "redirects are seen over IPv4 only"},
+    {std::nullopt,
+     "what routers quote of a probe's IP header is hidden: NAT and routers that forward a TTL of 0 "
+     "are not recognised"},
+    {std::nullopt,
+     "remedy: the capability CAP_NET_RAW; run as root, or setcap cap_net_raw+ep on the program"},
+}};
 
 size_t FileLimit() {
   rlimit limit{};
@@ -97,21 +125,35 @@ PlainPort::PlainPort(const ProbeText& text, UniqueFd epoll_fd, UniqueFd timer_fd
 
 bool PlainPort::MayOpen() const { return icmp_.size() + udp_.size() + tcp_.size() < most_sockets_; }
 
+size_t PlainPort::room() const {
+  const size_t others = icmp_.size() + udp_.size();
+  const size_t most =
+      std::min(ConnectSockets::kMost, most_sockets_ - std::min(most_sockets_, others));
+  // If there is none to be had ever, let those who ask be told.
+  return most == 0 ? SIZE_MAX : most - std::min(most, tcp_.size());
+}
+
+int PlainPort::SendOne(const Probe& probe, MonoTime& left) {
+  const ProbeMethod method = probe.attempt.method;
+  if (const int error = availability(method, probe.target.family()); error != 0) {
+    return error == EACCES || error == EPERM ? EOPNOTSUPP : error;
+  }
+  switch (method) {
+    case ProbeMethod::kIcmpEcho:
+      return icmp_.Send(probe, MayOpen(), left);
+    case ProbeMethod::kUdp:
+      return udp_.Send(probe, MayOpen(), left);
+    case ProbeMethod::kTcpSyn:
+      return tcp_.Send(probe, MayOpen(), left);
+  }
+  return EINVAL;
+}
+
 void PlainPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) {
   for (const Probe& probe : probes) {
     SendOutcome& outcome = outcomes.emplace_back();
     outcome.probe_id = probe.id;
-    switch (probe.attempt.method) {
-      case ProbeMethod::kIcmpEcho:
-        outcome.error = icmp_.Send(probe, MayOpen(), outcome.left);
-        break;
-      case ProbeMethod::kUdp:
-        outcome.error = udp_.Send(probe, MayOpen(), outcome.left);
-        break;
-      case ProbeMethod::kTcpSyn:
-        outcome.error = tcp_.Send(probe, MayOpen(), outcome.left);
-        break;
-    }
+    outcome.error = SendOne(probe, outcome.left);
   }
   SetTimer();
 }
@@ -167,38 +209,29 @@ int PlainPort::availability(ProbeMethod method, Family family) const {
   return unavailable_[static_cast<size_t>(method)][IndexOf(family)];
 }
 
-std::vector<std::string> PlainPort::Missing() const {
+std::vector<std::string> PlainPort::Missing(std::optional<ProbeMethod> only) const {
   std::vector<std::string> lines;
   for (const ProbeMethod method : kMethods) {
     for (const Family family : kFamilies) {
       const int error = availability(method, family);
-      if (error == 0) {
+      if (error == 0 || (only && *only != method)) {
         continue;
       }
-      const char* remedy = "";
-      if (method == ProbeMethod::kIcmpEcho && (error == EACCES || error == EPERM)) {
-        remedy = "; allow this group: sysctl -w net.ipv4.ping_group_range='0 2147483647'";
-      } else if (error == EAFNOSUPPORT) {
-        remedy = "; this host does not have it";
-      }
+      const bool icmp = method == ProbeMethod::kIcmpEcho;
+      const char* remedy = icmp && (error == EACCES || error == EPERM)
+                               ? "; allow this group: sysctl -w "
+                                 "net.ipv4.ping_group_range='0 2147483647'"
+                               : "";
       lines.push_back(fmt::format("no {} over IPv{}: {}{}", ToString(method),
                                   static_cast<int>(family), std::strerror(error), remedy));
     }
   }
-  lines.insert(
-      lines.end(),
-      {"tcp: an answer that takes longer than 0.9 s is not seen, because the kernel would send a "
-       "second SYN after 1 s",
-       "tcp: of several probes of one flow at the same time, as in a trace, all but one leave from "
-       "other ports and may take other paths; trace with icmp or udp, or with CAP_NET_RAW",
-       "tcp: no TTL of answers, and late, repeated and forged ones are not counted",
-       "tcp, udp: redirects are not seen; icmp: only those of IPv4",
-       "what routers quote of a probe's IP header is hidden: NAT and zero-TTL routers are not "
-       "recognised",
-       "udp: an error that quotes only 8 bytes (old routers) is left out if probes with different "
-       "TTLs are under way",
-       "all of this comes with the capability CAP_NET_RAW: run as root, or setcap "
-       "cap_net_raw+ep on the program"});
+  for (const Lack& lack : kLacks) {
+    if (!only || !lack.method || *lack.method == *only) {
+      lines.push_back(lack.method ? fmt::format("{}: {}", ToString(*lack.method), lack.text)
+                                  : std::string(lack.text));
+    }
+  }
   return lines;
 }
 

@@ -2,13 +2,14 @@
 // ones, TCP by connect(); ICMP errors, and with them traceroute, through the sockets' error queues.
 // One probe is one packet here, too. Owned by the probe thread.
 //
-// What there is not, Missing() says. Probes of flows beyond the file descriptors that this process
-// may have get EMFILE; those of a method that is not to be had, the kernel's own errno.
+// What there is not, Missing() says. Probes beyond the file descriptors that this process may have
+// get EMFILE; those of a method that takes a privilege EOPNOTSUPP.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,8 @@ class PlainPort : public ProbePort {
   static Result<std::unique_ptr<PlainPort>> Open(const ProbeText& text);
 
   void Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) override;
+  // Counts TCP probes, which take a socket each.
+  size_t room() const override;
   bool Receive(const Handler& handle) override;
   // An epoll descriptor that stands for all sockets, and for the times at which they are closed.
   std::vector<int> descriptors() const override;
@@ -37,14 +40,16 @@ class PlainPort : public ProbePort {
   int availability(ProbeMethod method, Family family) const;
 
   // One line each, for people: what is not available or less good here than with CAP_NET_RAW, with
-  // the remedy. Never empty; what concerns only some hosts comes first.
-  std::vector<std::string> Missing() const;
+  // the remedy; all of it, or what concerns one method. Never empty; what this host could change
+  // comes first.
+  std::vector<std::string> Missing(std::optional<ProbeMethod> only = std::nullopt) const;
 
   const ConnectSockets& connects() const { return tcp_; }
 
  private:
   PlainPort(const ProbeText& text, UniqueFd epoll_fd, UniqueFd timer_fd, size_t most_sockets);
   bool MayOpen() const;
+  int SendOne(const Probe& probe, MonoTime& left);
   void SetTimer();
 
   UniqueFd epoll_fd_;  // before its users

@@ -36,6 +36,8 @@ std::string DescribeSendError(int error) {
       return "this host's packet filter refused it";
     case EAFNOSUPPORT:
       return "this host lacks the address family";
+    case EOPNOTSUPP:
+      return "takes a privilege (CAP_NET_RAW, or for ICMP a group in net.ipv4.ping_group_range)";
     default:
       return std::strerror(error);
   }

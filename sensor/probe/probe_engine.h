@@ -61,8 +61,9 @@ struct ProbeHealth {
 
 class ProbeEngine {
  public:
-  // Opens the sockets. Without the right to (CAP_NET_RAW), and while there is no policy, it does not
-  // probe, and Health().problem says why; gateways are then judged by the neighbour table alone.
+  // Opens the sockets. Without the right to (CAP_NET_RAW), and while there is no policy, it does
+  // not probe, and Health().problem says why; gateways are then judged by the neighbour table
+  // alone.
   static Result<std::unique_ptr<ProbeEngine>> Open(ProbeEngineOptions options);
   ~ProbeEngine();
 

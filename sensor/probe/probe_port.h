@@ -31,6 +31,10 @@ class ProbePort {
   // an error in a later call, even one without probes, if the kernel's word was not waited for.
   virtual void Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) = 0;
 
+  // How many more probes it can take now; those beyond are refused with EMFILE. Where it is 0, a
+  // descriptor becomes readable when that changes.
+  virtual size_t room() const { return SIZE_MAX; }
+
   // Reads what has arrived, a bounded number of packets, and hands on what may be an answer, with
   // the time at which the kernel received it. True: there may be more.
   virtual bool Receive(const Handler& handle) = 0;

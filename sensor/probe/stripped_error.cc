@@ -88,7 +88,10 @@ std::optional<Answer> ReadStrippedError(const StrippedError& error) {
     message.Put(error.extension);
     message.Set8(v4 ? 5 : 4, static_cast<uint8_t>(words));
   }
-  return ParseIcmp(error.reporter, error.ttl, message.span());
+  auto answer = ParseIcmp(error.reporter, error.ttl, message.span());
+  const bool quotes =
+      answer && (answer->kind == AnswerKind::kError || answer->kind == AnswerKind::kRedirect);
+  return quotes ? answer : std::nullopt;
 }
 
 }  // namespace parallax::sensor

@@ -11,6 +11,9 @@ constexpr Duration kSecondTryAfter = std::chrono::milliseconds(500);
 constexpr Duration kThirdTryAfter = std::chrono::milliseconds(1000);
 // Targets that wait for their /24's turn are begun ahead of it, but no more than these.
 constexpr size_t kMostParked = size_t{1} << 16;
+// The gate is asked so often in one go, sent or not: then answers get their turn.
+constexpr size_t kMostAsked = 1024;
+constexpr Duration kPauseIfFull = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -51,6 +54,12 @@ void Sweep::TakeResults(std::vector<SweepResult>& results) {
   results.swap(results_);
 }
 
+bool Sweep::HasFresh() const {
+  const size_t unfinished = items_.size() - free_items_.size();
+  return begun_ < progress_.targets && parked_count_ < kMostParked &&
+         unfinished < options_.most_in_flight + parked_count_;
+}
+
 Sweep::Index Sweep::BeginNext() {
   if (free_items_.empty()) {
     free_items_.push_back(static_cast<Index>(items_.size()));
@@ -69,9 +78,7 @@ Sweep::Index Sweep::BeginNext() {
 }
 
 Sweep::Index Sweep::PopDue(MonoTime now) {
-  const auto take = [this](const Ticket& ticket) {
-    return IsVoid(ticket) ? kNone : ticket.item;
-  };
+  const auto take = [this](const Ticket& ticket) { return IsVoid(ticket) ? kNone : ticket.item; };
   while (!ready_.empty()) {
     const Ticket ticket = ready_.front();
     ready_.pop_front();
@@ -100,14 +107,16 @@ Sweep::Index Sweep::PopDue(MonoTime now) {
       return ticket.item;
     }
   }
-  return HasFresh() && parked_count_ < kMostParked ? BeginNext() : kNone;
+  return HasFresh() ? BeginNext() : kNone;
 }
 
 void Sweep::Advance(const Moment& now, size_t most, std::vector<ProbeSend>& sends) {
   Expire(now.mono);
   const size_t enough = sends.size() + most;
-  bool go_on = true;
-  while (go_on && sends.size() < enough && HasRoom() && gate_.NextForAll() <= now.mono) {
+  bool go_on = paused_until_ <= now.mono;
+  for (size_t asked = 0; go_on && asked < kMostAsked && sends.size() < enough && HasRoom() &&
+                         gate_.NextForAll() <= now.mono;
+       ++asked) {
     const Index index = PopDue(now.mono);
     if (index == kNone) {
       return;
@@ -145,12 +154,11 @@ bool Sweep::Ask(Index index, MonoTime now, std::vector<ProbeSend>& sends) {
   }
   const Index flight =
       free_flights_.empty() ? static_cast<Index>(flights_.size()) : free_flights_.back();
-  const GateAnswer answer =
-      gate_.Ask({.target = item.result.target,
-                 .attempt = {options_.method, options_.port, *flow},
-                 .owner = {ProbeOwner::Kind::kSweep, index,
-                           uint64_t{item.generation} << 32 | flight}},
-                now, sends);
+  const GateAnswer answer = gate_.Ask(
+      {.target = item.result.target,
+       .attempt = {options_.method, options_.port, *flow},
+       .owner = {ProbeOwner::Kind::kSweep, index, uint64_t{item.generation} << 32 | flight}},
+      now, sends);
   switch (answer.word) {
     case GateWord::kSent:
       Depart(index, *flow, flight, answer.probe_id, now);
@@ -163,6 +171,7 @@ bool Sweep::Ask(Index index, MonoTime now, std::vector<ProbeSend>& sends) {
       Finish(index);
       return true;
     case GateWord::kFull:
+      paused_until_ = now + kPauseIfFull;
       item.queued = true;
       ready_.push_front(TicketOf(index));
       return false;
@@ -191,8 +200,7 @@ void Sweep::Depart(Index index, uint16_t flow, Index flight, uint64_t probe_id, 
     free_flights_.pop_back();
   }
   Item& item = items_[index];
-  flights_[flight] = {probe_id, now + options_.timeout, index, last_, kNone, item.generation,
-                      flow};
+  flights_[flight] = {probe_id, now + options_.timeout, index, last_, kNone, item.generation, flow};
   (last_ == kNone ? first_ : flights_[last_].later) = flight;
   last_ = flight;
   item.chosen.reset();
@@ -200,9 +208,9 @@ void Sweep::Depart(Index index, uint16_t flow, Index flight, uint64_t probe_id, 
   ++item.waiting;
   ++item.result.sent;
   ++progress_.sent;
-  item.next = now + (options_.count > 0      ? options_.interval
-                     : item.tries == 1 ? kSecondTryAfter
-                                             : kThirdTryAfter);
+  item.next = now + (options_.count > 0 ? options_.interval
+                     : item.tries == 1  ? kSecondTryAfter
+                                        : kThirdTryAfter);
 }
 
 void Sweep::Continue(Index index, MonoTime now) {
@@ -232,8 +240,7 @@ void Sweep::Wake(Index index, MonoTime at) {
 void Sweep::Park(Index index, MonoTime at) {
   Item& item = items_[index];
   item.queued = true;
-  const IpAddress& target = item.result.target;
-  const IpAddress prefix = Prefix(target, target.is_v4() ? 24 : 64).address();
+  const IpAddress prefix = PacedPrefix(item.result.target);
   Parked& parked = parked_[prefix];
   if (parked_asking_ == prefix) {
     parked.waiting.push_front(TicketOf(index));
@@ -264,6 +271,7 @@ Sweep::Item* Sweep::EndFlight(Index index, MonoTime now) {
   (flight.later == kNone ? last_ : flights_[flight.later].earlier) = flight.earlier;
   flight.probe_id = 0;
   free_flights_.push_back(index);
+  paused_until_ = MonoTime::min();
   Item& item = items_[flight.item];
   if (item.generation != flight.generation) {
     return nullptr;
@@ -316,19 +324,21 @@ void Sweep::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment
     result.error.icmp_type = answer.icmp_type;
     result.error.icmp_code = answer.icmp_code;
   }
-  if (!in_flight) {
-    result.late += from_target ? 1 : 0;
-    return;
-  }
-  if (from_target) {
+  // A router's word may have ended the probe before; of a flow that counts.
+  const bool in_time = match.rtt <= options_.timeout && (in_flight || !item->check);
+  if (from_target && in_time) {
     result.rtt_min = result.received == 0 ? match.rtt : std::min(result.rtt_min, match.rtt);
     result.rtt_max = std::max(result.rtt_max, match.rtt);
     result.rtt_sum += match.rtt;
     ++result.received;
+    result.by_error |= answer.kind == AnswerKind::kError;
     ++progress_.received;
+  } else if (from_target) {
+    ++result.late;
   }
-  if (item->check) {
-    from_target ? item->check->OnAnswer(flow, now.mono) : item->check->OnLost(flow, now.mono);
+  if (in_flight && item->check) {
+    from_target&& in_time ? item->check->OnAnswer(flow, now.mono)
+                          : item->check->OnLost(flow, now.mono);
   }
   Continue(index, now.mono);
 }
@@ -353,10 +363,12 @@ void Sweep::OnSendError(const ProbeOwner& owner, int error, const Moment& now) {
 
 SweepState Sweep::StateOf(const SweepResult& result) const {
   if (result.received > 0) {
-    if (result.flows && result.flows->pattern == FlowPattern::kPerFlow) {
+    const auto pattern = result.flows ? result.flows->pattern : FlowPattern::kAllUp;
+    if (pattern == FlowPattern::kPerFlow) {
       return SweepState::kPartial;
     }
-    const bool lost = result.received < result.sent && (options_.count > 0 || result.flows);
+    const bool lost = result.received < result.sent && !result.by_error &&
+                      (options_.count > 0 || pattern != FlowPattern::kAllUp);
     return lost ? SweepState::kLossy : SweepState::kUp;
   }
   switch (result.error.state) {
@@ -381,6 +393,10 @@ void Sweep::Finish(Index index) {
   Item& item = items_[index];
   if (item.check) {
     item.result.flows = std::make_unique<FlowVerdict>(item.check->Verdict());
+    FlowPattern& pattern = item.result.flows->pattern;
+    if (item.result.by_error && pattern == FlowPattern::kPerPacket) {
+      pattern = FlowPattern::kUnclear;  // what is missing may be the host's limit on its errors
+    }
   }
   item.result.state = StateOf(item.result);
   ++progress_.finished;
@@ -402,8 +418,8 @@ std::optional<MonoTime> Sweep::NextDeadline() const {
   if (!HasRoom()) {
     return next;
   }
-  const MonoTime token = gate_.NextForAll();
-  if (!ready_.empty() || (HasFresh() && parked_count_ < kMostParked)) {
+  const MonoTime token = std::max(gate_.NextForAll(), paused_until_);
+  if (!ready_.empty() || HasFresh()) {
     consider(token);
   }
   if (!wakes_.empty()) {

@@ -6,7 +6,8 @@
 //
 // A target is finished at its first answer (no `count`), or when all its probes have been answered
 // or have timed out. Memory is bounded by `most_in_flight`, whatever the number of targets: the
-// next is begun when there is room.
+// next is begun when there is room. An answer is in time if it came within the time-out after its
+// probe was sent, whatever else came before it.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,8 @@ struct SweepOptions {
 };
 
 enum class SweepState : uint8_t {
-  kUp,       // the target answered
-  kLossy,    // it answered, but not each of its `count` probes; or its flows say per_packet
+  kUp,     // the target answered
+  kLossy,  // it answered, but not each of its probes: with `count`, or if its flows are not all_up
   kPartial,  // some of its flows are answered and some are dead
   kDown,     // silence
   kUnreachable,
@@ -57,7 +58,7 @@ struct SweepError {
   std::optional<IpAddress> router;         // who said it
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;
-  int send_error = 0;                 // kNotSent: errno, or 0 if the kernel said it by ICMP
+  int send_error = 0;                // kNotSent: errno, or 0 if the kernel said it by ICMP
   Refusal refusal = Refusal::kNone;  // kRefused
 };
 
@@ -70,6 +71,8 @@ struct SweepResult {
   Duration rtt_min{};     // of the answers in time
   Duration rtt_max{};
   Duration rtt_sum{};
+  // It answered by ICMP errors (a closed UDP port), which hosts limit: missing ones are no loss.
+  bool by_error = false;
   SweepError error;
   std::unique_ptr<Redirect> redirect;
   std::unique_ptr<FlowVerdict> flows;  // if there are several
@@ -107,11 +110,11 @@ class Sweep : public ProbeClient {
   // A target begun and not finished.
   struct Item {
     SweepResult result;
-    uint32_t generation = 0;  // of this slot; odd: in use
-    uint32_t tries = 0;       // sent, or not sent because of the kernel
-    uint32_t waiting = 0;     // probes in flight
-    bool queued = false;      // has a place in ready_, wakes_ or parked_
-    MonoTime next;            // when its next probe is due
+    uint32_t generation = 0;           // of this slot; odd: in use
+    uint32_t tries = 0;                // sent, or not sent because of the kernel
+    uint32_t waiting = 0;              // probes in flight
+    bool queued = false;               // has a place in ready_, wakes_ or parked_
+    MonoTime next;                     // when its next probe is due
     std::unique_ptr<FlowCheck> check;  // if there are several flows
     std::optional<uint16_t> chosen;    // its word on what to ask, not sent yet
   };
@@ -144,7 +147,8 @@ class Sweep : public ProbeClient {
   using ParkedWake = std::pair<MonoTime, IpAddress>;
 
   bool HasRoom() const { return flights_.size() - free_flights_.size() < options_.most_in_flight; }
-  bool HasFresh() const { return begun_ < progress_.targets; }
+  // A target may be begun: there is one, and not too many are unfinished.
+  bool HasFresh() const;
   Index BeginNext();
   // The next item that is due; kNone: none is.
   Index PopDue(MonoTime now);
@@ -188,6 +192,7 @@ class Sweep : public ProbeClient {
   std::priority_queue<ParkedWake, std::vector<ParkedWake>, std::greater<>> parked_wakes_;
   std::optional<IpAddress> parked_asking_;  // whose first item is being tried
   size_t parked_count_ = 0;
+  MonoTime paused_until_ = MonoTime::min();  // the ledger is full, and not only with ours
   std::vector<SweepResult> results_;
   SweepProgress progress_;
 };

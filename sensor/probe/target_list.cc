@@ -64,8 +64,7 @@ void TargetList::Close() {
   size_ = 0;
   const Prefix* last = nullptr;
   for (const Prefix& prefix : prefixes_) {
-    if (last != nullptr && last->length() <= prefix.length() &&
-        last->Contains(prefix.address())) {
+    if (last != nullptr && last->length() <= prefix.length() && last->Contains(prefix.address())) {
       continue;
     }
     ranges_.push_back({prefix.address(), size_});
@@ -76,9 +75,9 @@ void TargetList::Close() {
 }
 
 IpAddress TargetList::At(uint64_t index) const {
-  const auto after = std::upper_bound(
-      ranges_.begin(), ranges_.end(), index,
-      [](uint64_t wanted, const Range& range) { return wanted < range.before; });
+  const auto after =
+      std::upper_bound(ranges_.begin(), ranges_.end(), index,
+                       [](uint64_t wanted, const Range& range) { return wanted < range.before; });
   const Range& range = *std::prev(after);
   return Plus(range.first, index - range.before);
 }

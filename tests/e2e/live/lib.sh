@@ -45,6 +45,7 @@ wait_for() {  # wait_for SECONDS COMMAND...
   until "$@" >/dev/null 2>&1; do [ "$(date +%s)" -lt "$until" ] || return 1; sleep 0.05; done
 }
 ended() { ! kill -0 "$1"; }
+# In the background, `ip netns exec` itself is needed: its process id is that of the command.
 in_ns() { ip netns exec "$@"; }
 
 # --- networks -------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ expect() {
 }
 # serve NAME UDP_PORT TCP_PORT: echoes UDP and accepts TCP on every address; its pid in $server
 serve() {
-  in_ns "$1" "$python" "$live/serve.py" "$work/serving.$1" "$2" "$3" & server=$!
+  ip netns exec "$1" "$python" "$live/serve.py" "$work/serving.$1" "$2" "$3" & server=$!
   wait_for 10 test -e "$work/serving.$1" || fail "server in $1" "does not start"
 }
 # policy NAME LINES: a policy file that puts no brake on the tests; it is the default from here on
@@ -112,7 +113,7 @@ policy() {
 }
 # watch NAME NAMESPACE INTERFACE [FILTER]: tcpdump into $work/NAME.pcap; returns once it listens
 watch() {
-  in_ns "$2" tcpdump -Z root -n -U --immediate-mode -B 16384 -s 128 --time-stamp-precision=nano \
+  ip netns exec "$2" tcpdump -Z root -n -U --immediate-mode -B 16384 -s 128 --time-stamp-precision=nano \
     -w "$work/$1.pcap" -i "$3" ${4:+"$4"} >/dev/null 2>"$work/$1.tcpdump" &
   echo $! >"$work/$1.watcher"
   wait_for 10 grep -q 'listening on' "$work/$1.tcpdump" || fail "tcpdump $1" "$(cat "$work/$1.tcpdump")"
@@ -123,6 +124,6 @@ unwatch() {
   until [ "$size" = "$(stat -c %s "$work/$1.pcap")" ]; do
     size=$(stat -c %s "$work/$1.pcap"); sleep 0.15
   done
-  kill -INT "$(cat "$work/$1.watcher")"; wait "$(cat "$work/$1.watcher")"
+  kill "$(cat "$work/$1.watcher")"; wait "$(cat "$work/$1.watcher")"
   grep -q '^0 packets dropped by kernel' "$work/$1.tcpdump" || fail "tcpdump $1" "$(tail -n 1 "$work/$1.tcpdump")"
 }

@@ -7,14 +7,18 @@ import socket
 import struct
 import sys
 
+IP_PKTINFO, IPV6_FREEBIND = 8, 78  # the module has no names for them
+
 
 def udp_echo(family, port):
     server = socket.socket(family, socket.SOCK_DGRAM)
     if family == socket.AF_INET6:
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        # For the addresses that are this host's by a local route only.
+        server.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
     else:
-        server.setsockopt(socket.IPPROTO_IP, socket.IP_PKTINFO, 1)
+        server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     server.bind(("", port))
     return server
@@ -23,7 +27,7 @@ def udp_echo(family, port):
 def echo(server):
     data, extra, _, sender = server.recvmsg(2048, 256)
     for level, kind, value in extra:
-        if (level, kind) == (socket.IPPROTO_IP, socket.IP_PKTINFO):
+        if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
             # The answer's source is the address that was asked (in_pktinfo: ifindex, spec_dst, addr).
             extra = [(level, kind, struct.pack("=i4s4s", 0, value[8:12], value[8:12]))]
         elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
