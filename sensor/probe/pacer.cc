@@ -38,7 +38,22 @@ size_t SlotCount(double per_second, double all_per_second) {
              : std::bit_ceil(std::max(kFewestSlots, static_cast<size_t>(in_use)));
 }
 
+IpAddress PrefixOf(const IpAddress& address) {
+  return Prefix(address, address.is_v4() ? 24 : 64).address();
+}
+
 }  // namespace
+
+IpAddress PacedAddress(const IpAddress& target) {
+  if (!target.is_v4()) {
+    if (const EmbeddedIpv4 embedded = FindEmbeddedIpv4(target); embedded.count > 0) {
+      return embedded.addresses[0];
+    }
+  }
+  return target;
+}
+
+IpAddress PacedPrefix(const IpAddress& target) { return PrefixOf(PacedAddress(target)); }
 
 TokenBucket::TokenBucket(double per_second) : interval_(Interval(per_second)) {}
 
@@ -111,14 +126,8 @@ Pacer::Pacer(const PaceRates& rates)
       targets_(rates.per_target, rates.all) {}
 
 Pacer::Keys Pacer::KeysOf(const IpAddress& target) const {
-  IpAddress address = target;
-  if (!target.is_v4()) {
-    if (const EmbeddedIpv4 embedded = FindEmbeddedIpv4(target); embedded.count > 0) {
-      address = embedded.addresses[0];
-    }
-  }
-  return {AddressHash(key_, Prefix(address, address.is_v4() ? 24 : 64).address()),
-          AddressHash(key_, address)};
+  const IpAddress address = PacedAddress(target);
+  return {AddressHash(key_, PrefixOf(address)), AddressHash(key_, address)};
 }
 
 Pacer::Word Pacer::Next(const IpAddress& target, MonoTime now) const {

@@ -38,6 +38,11 @@ struct PaceRates {
   bool operator==(const PaceRates&) const = default;
 };
 
+// Whose limits a probe to `target` counts against: an IPv6 address that stands for an IPv4 host has
+// that host's. And the prefix of those limits.
+IpAddress PacedAddress(const IpAddress& target);
+IpAddress PacedPrefix(const IpAddress& target);
+
 enum class PaceLimit : uint8_t { kAll, kPrefix, kTarget };
 
 class Pacer {
@@ -86,7 +91,6 @@ class Pacer {
     std::vector<Slot> slots_;
   };
 
-  // Whose buckets a probe draws from. An IPv6 address that stands for an IPv4 host has that host's.
   struct Keys {
     uint64_t prefix;
     uint64_t target;

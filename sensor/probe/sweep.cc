@@ -240,8 +240,7 @@ void Sweep::Wake(Index index, MonoTime at) {
 void Sweep::Park(Index index, MonoTime at) {
   Item& item = items_[index];
   item.queued = true;
-  const IpAddress& target = item.result.target;
-  const IpAddress prefix = Prefix(target, target.is_v4() ? 24 : 64).address();
+  const IpAddress prefix = PacedPrefix(item.result.target);
   Parked& parked = parked_[prefix];
   if (parked_asking_ == prefix) {
     parked.waiting.push_front(TicketOf(index));

@@ -26,7 +26,7 @@ ProbeOrder Order(uint64_t id) {
 // Without a policy nothing is sent, no privilege is needed, and every order is answered for.
 TEST(ProbeEngine, WithoutAPolicyOrdersAreRefusedWithTheReason) {
   ProbeEngineOptions options;
-  options.policy = Fail(ErrorCode::kBadConfig, "policy.toml: gone");
+  options.policy_problem = "policy.toml: gone";
   auto engine = ProbeEngine::Open(std::move(options));
   ASSERT_TRUE(engine) << engine.error().message;
   std::mutex mutex;

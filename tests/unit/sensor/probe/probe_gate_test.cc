@@ -158,10 +158,10 @@ TEST_F(GateTest, FullLedgerTakesNoToken) {
   EXPECT_EQ(sends.size(), 2u);
 }
 
-TEST_F(GateTest, OwnGatewaysPassPrefixesAndMethodsButNotRates) {
+TEST_F(GateTest, OwnGatewaysPassPrefixesButNotMethodsAndRates) {
   Policy policy = OpenPolicy(10, 10, 10);
   policy.allow = {};
-  policy.icmp = false;
+  policy.trace = false;
   ProbeGate gate(ledger, policy);
   EXPECT_EQ(Ask(gate, "10.0.0.1").word, GateWord::kRefused);
   EXPECT_EQ(Ask(gate, "10.0.0.1", kEcho, 0, true).word, GateWord::kSent);
@@ -169,6 +169,10 @@ TEST_F(GateTest, OwnGatewaysPassPrefixesAndMethodsButNotRates) {
   EXPECT_EQ(Ask(gate, "10.0.0.1", kEcho, 0, true).word, GateWord::kLater);
   now += 100ms;
   EXPECT_EQ(Ask(gate, "fe80::1", kEcho, 0, true).word, GateWord::kSent);
+  now += 1s;
+  policy.icmp = false;
+  gate.SetPolicy(policy);
+  EXPECT_EQ(Ask(gate, "10.0.0.1", kEcho, 0, true).refusal, Refusal::kMethod);
 }
 
 TEST_F(GateTest, ExtraLimitIsOneMoreAndOnlyOverAll) {

@@ -123,11 +123,19 @@ int main(int argc, char** argv) {
     return static_cast<int>(ReportFailure(kName, arguments.error()));
   }
   ProbeEngineOptions options;
-  options.policy = arguments->policy;
+  if (arguments->policy) {
+    options.policy = std::move(*arguments->policy);
+  } else {
+    options.policy_problem = arguments->policy.error().message;
+  }
+  const bool has_policy = options.policy.has_value();
   options.flow_key = StableFlowKey("probe_once");
   auto engine = ProbeEngine::Open(std::move(options));
   if (!engine) {
     return static_cast<int>(ReportFailure(kName, engine.error()));
+  }
+  if (const ProbeHealth health = (*engine)->Health(); has_policy && !health.probing) {
+    return static_cast<int>(ReportFailure(kName, {ErrorCode::kPermission, health.problem}));
   }
   std::mutex mutex;
   std::condition_variable done;
