@@ -1,6 +1,5 @@
 #include "sensor/probe/probe_loop.h"
 
-#include <poll.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
@@ -12,6 +11,9 @@ constexpr double kFast = 10'000;
 constexpr Duration kFastSleep = std::chrono::microseconds(500);
 constexpr Duration kCrowdedSleep = std::chrono::milliseconds(1);
 constexpr Duration kLongestWait = std::chrono::seconds(1);
+// When the next probe is due so soon, answers are read together with its sending: the kernel has
+// stamped them.
+constexpr Duration kShortWait = std::chrono::milliseconds(3);
 
 }  // namespace
 
@@ -71,23 +73,25 @@ void ProbeLoop::Send() {
 }
 
 bool ProbeLoop::Wait(int wake_fd, MonoTime until) {
-  thread_local const bool precise = prctl(PR_SET_TIMERSLACK, 1) == 0;  // else 50 us late
-  (void)precise;
+  if (!precise_) {
+    precise_ = true;
+    prctl(PR_SET_TIMERSLACK, 1);  // by default sleeps are up to 50 us too long
+  }
   for (const ProbeClient* client : clients_) {
     until = std::min(until, client->NextDeadline().value_or(until));
   }
-  const bool crowded = port_.room() == 0;  // and clients that want to send have to wait
-  const Duration least = crowded                ? kCrowdedSleep
-                         : gate_.rate() > kFast ? kFastSleep
-                                                : Duration::zero();
+  const Duration least = gate_.rate() > kFast ? kFastSleep : Duration::zero();
   const Duration wait = std::clamp(until - Now().mono, least, kLongestWait);
-  std::vector<pollfd> waiting = {{wake_fd, POLLIN, 0}};  // poll passes over a negative one
-  for (const int fd : port_.descriptors()) {
-    waiting.push_back({fd, POLLIN, 0});
+  waiting_.assign(1, {wake_fd, POLLIN, 0});  // poll passes over a negative one
+  if (wait > kShortWait) {
+    for (const int fd : port_.descriptors()) {
+      waiting_.push_back({fd, POLLIN, 0});
+    }
   }
   const timespec timeout{.tv_sec = wait.count() / 1'000'000'000,
                          .tv_nsec = wait.count() % 1'000'000'000};
-  return ppoll(waiting.data(), waiting.size(), &timeout, nullptr) > 0 && waiting[0].revents != 0;
+  return ppoll(waiting_.data(), waiting_.size(), &timeout, nullptr) > 0 &&
+         waiting_[0].revents != 0;
 }
 
 }  // namespace parallax::sensor

@@ -2,6 +2,8 @@
 // two turns it waits for an answer or for the next deadline. Owned by the probe thread.
 #pragma once
 
+#include <poll.h>
+
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -25,7 +27,7 @@ class ProbeLoop {
   bool Turn();
 
   // Sleeps until an answer arrives, a client's deadline or `until`, or `wake_fd` (-1: none) becomes
-  // readable; true in that last case. Above ten thousand probes a second sleeps are at least half a
+  // readable; true in that last case. An answer does not end a sleep of a few milliseconds. Above ten thousand probes a second sleeps are at least half a
   // millisecond long, so that probes leave in batches.
   bool Wait(int wake_fd, MonoTime until);
 
@@ -45,7 +47,9 @@ class ProbeLoop {
   std::vector<Probe> probes_;
   std::vector<SendOutcome> outcomes_;
   uint64_t sent_ = 0;
+  std::vector<pollfd> waiting_;
   bool more_answers_ = false;
+  bool precise_ = false;  // the thread's timers
 };
 
 }  // namespace parallax::sensor

@@ -2,6 +2,7 @@
 
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -88,6 +89,11 @@ Result<std::unique_ptr<RawPort>> RawPort::Open(PortRange ports, PortRange udp_po
   };
   std::unique_ptr<RawPort> port(new RawPort());
   port->udp_ports_ = udp_ports;
+  port->epoll_fd_.Reset(epoll_create1(EPOLL_CLOEXEC));
+  if (!port->epoll_fd_) {
+    return tl::make_unexpected(ErrnoError("cannot make an epoll descriptor", errno));
+  }
+  bool any = false;
   for (size_t i = 0; i < kCount; ++i) {
     const Wanted& wanted = kWanted[i];
     Socket& socket = port->sockets_[i];
@@ -102,25 +108,24 @@ Result<std::unique_ptr<RawPort>> RawPort::Open(PortRange ports, PortRange udp_po
     if (auto ok = Configure(socket.fd.get(), wanted.family, wanted.protocol, ports); !ok) {
       return tl::make_unexpected(ok.error());
     }
+    epoll_event wanted_events{};
+    wanted_events.events = EPOLLIN;
+    wanted_events.data.u64 = i;
+    if (epoll_ctl(port->epoll_fd_.get(), EPOLL_CTL_ADD, socket.fd.get(), &wanted_events) != 0) {
+      return tl::make_unexpected(ErrnoError("cannot wait for a raw socket", errno));
+    }
+    any = true;
   }
   if (auto ok = open(AF_INET, IPPROTO_RAW, port->send4_); !ok) {
     return tl::make_unexpected(ok.error());
   }
-  if (port->descriptors().empty()) {
+  if (!any) {
     return Fail(ErrorCode::kUnavailable, "this host has neither IPv4 nor IPv6");
   }
   return port;
 }
 
-std::vector<int> RawPort::descriptors() const {
-  std::vector<int> result;
-  for (const Socket& socket : sockets_) {
-    if (socket.fd) {
-      result.push_back(socket.fd.get());
-    }
-  }
-  return result;
-}
+std::vector<int> RawPort::descriptors() const { return {epoll_fd_.get()}; }
 
 int RawPort::SenderOf(const Probe& probe) const {
   if (probe.target.is_v4()) {
@@ -222,33 +227,32 @@ size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
 }
 
 void RawPort::CollectErrors(std::vector<SendOutcome>& outcomes) {
-  SendBatch& batch = second_->batch();
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (batch.packet(i).error != 0) {
-      outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
-    }
+  if (second_ == nullptr) {
+    return;
   }
-  batch.Clear();
+  second_->Collect([&outcomes](const SendBatch& batch) {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const SendBatch::Packet& packet = batch.packet(i);
+      if (packet.error != 0) {
+        outcomes.push_back({packet.probe_id, packet.error, batch.LeftAt(i)});
+      }
+    }
+  });
 }
 
 void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) {
-  if (second_ != nullptr && second_->idle()) {
-    CollectErrors(outcomes);
-  }
+  CollectErrors(outcomes);
   while (!probes.empty()) {
     const int fd = SenderOf(probes.front());
-    const bool second_free = second_ != nullptr && second_->idle();
-    if (second_free && fd == send4_.get() && probes.size() >= kBatch) {
-      CollectErrors(outcomes);
-      SendBatch& batch = second_->batch();
-      probes = probes.subspan(Fill(probes, fd, batch, outcomes));
-      const MonoTime start = Now().mono;
-      for (size_t i = 0; i < batch.size(); ++i) {
-        outcomes.push_back({batch.packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
+    const bool large = second_ != nullptr && fd == send4_.get() && probes.size() >= kBatch;
+    if (SendBatch* batch = large ? second_->Free() : nullptr; batch != nullptr) {
+      probes = probes.subspan(Fill(probes, fd, *batch, outcomes));
+      const auto before = static_cast<int64_t>(second_->waiting() * kBatch);
+      const MonoTime start = Now().mono + each_ * before;
+      for (size_t i = 0; i < batch->size(); ++i) {
+        outcomes.push_back({batch->packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
       }
-      if (batch.size() > 0) {
-        second_->Start();
-      }
+      second_->Start();
       continue;
     }
     SendBatch& batch = *batch_;
@@ -263,13 +267,16 @@ void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outc
     if (batch.size() == kBatch) {
       each_ = batch.LeftAt(1) - batch.LeftAt(0);
     }
+    CollectErrors(outcomes);
   }
 }
 
 bool RawPort::Receive(const Handler& handle) {
+  std::array<epoll_event, kCount> events;
+  const int count = epoll_wait(epoll_fd_.get(), events.data(), kCount, 0);
   bool more = false;
-  for (const Socket& socket : sockets_) {
-    more |= socket.fd && ReceiveFrom(socket, handle);
+  for (int i = 0; i < count; ++i) {
+    more |= ReceiveFrom(sockets_[events[static_cast<size_t>(i)].data.u64], handle);
   }
   return more;
 }

@@ -62,6 +62,7 @@ class RawPort : public ProbePort {
 
   ProbeText text_;
   std::array<Socket, kCount> sockets_;
+  UniqueFd epoll_fd_;  // tells which of them have something to read
   UniqueFd send4_;
   SourceFinder sources_;
   std::unordered_map<uint16_t, UniqueFd> held_;

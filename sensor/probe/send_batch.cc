@@ -67,32 +67,38 @@ BatchSender::BatchSender(UniqueFd fd) : fd_(std::move(fd)) {
 }
 
 BatchSender::~BatchSender() {
-  WaitUntilIdle();
-  state_.store(kStop, std::memory_order_release);
-  state_.notify_all();
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  told_.notify_one();
   thread_.join();
 }
 
-void BatchSender::Start() {
-  state_.store(kSending, std::memory_order_release);
-  state_.notify_all();
+SendBatch* BatchSender::Free() {
+  // REQUIRES of Collect: a batch that was sent is looked at before it is filled again.
+  return started_ - collected_ < kRing ? &ring_[started_ % kRing] : nullptr;
 }
 
-void BatchSender::WaitUntilIdle() const {
-  while (!idle()) {
-    state_.wait(kSending, std::memory_order_acquire);
+void BatchSender::Start() {
+  {
+    std::lock_guard lock(mutex_);
+    ++started_;
   }
+  told_.notify_one();
 }
 
 void BatchSender::Run() {
-  while (true) {
-    state_.wait(kIdle, std::memory_order_acquire);
-    if (state_.load(std::memory_order_acquire) == kStop) {
-      return;
+  for (uint64_t next = 0;; ++next) {
+    {
+      std::unique_lock lock(mutex_);
+      told_.wait(lock, [&] { return stop_ || started_ != next; });
+      if (started_ == next) {  // told to stop, and all is sent
+        return;
+      }
     }
-    batch_.Send(fd_.get());
-    state_.store(kIdle, std::memory_order_release);
-    state_.notify_all();
+    ring_[next % kRing].Send(fd_.get());
+    sent_.store(next + 1, std::memory_order_release);
   }
 }
 

@@ -7,7 +7,9 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <thread>
 
@@ -54,25 +56,41 @@ class SendBatch {
   MonoTime end_;
 };
 
-// A thread that sends one batch at a time through a socket of its own.
+// A thread that sends batches through a socket of its own, one after the other. Batches go round in
+// a ring: filled by the owner, sent by the thread, and looked at by the owner again before they are
+// filled anew.
 class BatchSender {
  public:
   explicit BatchSender(UniqueFd fd);
   ~BatchSender();
 
-  // Nothing is being sent: batch() holds what was sent last, and may be filled anew.
-  bool idle() const { return state_.load(std::memory_order_acquire) == kIdle; }
-  SendBatch& batch() { return batch_; }  // REQUIRES: idle()
-  void Start();                          // REQUIRES: idle()
-  void WaitUntilIdle() const;
+  // The next batch to fill, with what it sent last still in it; nullptr: all are waiting to be
+  // sent.
+  SendBatch* Free();
+  void Start();  // sends the batch of Free(). REQUIRES: it has been filled
+  // Batches that are to be sent before the next.
+  uint64_t waiting() const { return started_ - sent_.load(std::memory_order_relaxed); }
+
+  // Calls `look` with every batch that has been sent since the last call.
+  template <typename Look>
+  void Collect(Look&& look) {
+    for (; collected_ != sent_.load(std::memory_order_acquire); ++collected_) {
+      look(ring_[collected_ % kRing]);
+    }
+  }
 
  private:
-  enum State : uint32_t { kIdle, kSending, kStop };
+  static constexpr uint64_t kRing = 4;
   void Run();
 
   const UniqueFd fd_;
-  SendBatch batch_;
-  std::atomic<uint32_t> state_ = kIdle;
+  std::array<SendBatch, kRing> ring_;
+  uint64_t collected_ = 0;          // the owner's
+  uint64_t started_ = 0;            // guarded by mutex_; written by the owner
+  std::atomic<uint64_t> sent_ = 0;  // written by the thread
+  bool stop_ = false;               // guarded by mutex_
+  std::mutex mutex_;
+  std::condition_variable told_;
   std::thread thread_;
 };
 

@@ -15,13 +15,13 @@ programs=(parallax-sensor)
 # --- the network ----------------------------------------------------------------------------------
 host client server
 node r1 r2 r3 x1 x2
-cable client c0 r1 a 10.0.0 fd00:0:0:1
-cable r1 b r2 a 10.0.1 fd00:0:0:2
-cable r2 b r3 a 10.0.2 fd00:0:0:3
-cable r3 b server s0 10.0.3 fd00:0:0:4
-cable r1 c x1 a 10.0.4 fd00:0:0:5
-cable x1 b x2 a 10.0.5 fd00:0:0:6
-cable x2 b r3 c 10.0.6 fd00:0:0:7
+cable client c0 r1 a0 10.0.0 fd00:0:0:1
+cable r1 b0 r2 a0 10.0.1 fd00:0:0:2
+cable r2 b0 r3 a0 10.0.2 fd00:0:0:3
+cable r3 b0 server s0 10.0.3 fd00:0:0:4
+cable r1 c0 x1 a0 10.0.4 fd00:0:0:5
+cable x1 b0 x2 a0 10.0.5 fd00:0:0:6
+cable x2 b0 r3 c0 10.0.6 fd00:0:0:7
 back() {  # back NAME NET4 NET6: the way to the client
   ip -n "$1" route add 10.0.0.0/24 via "$2"; ip -n "$1" -6 route add fd00:0:0:1::/64 via "$3"
 }
@@ -78,13 +78,26 @@ wait_for 10 in_ns client ping -c 1 -w 1 198.51.1.1
 wait_for 10 in_ns client ping -c 1 -w 1 2001:db8:51:1::1
 quick=(--timeout 400ms)
 as() {  # as 4|6: at, and the routers' addresses as Python, in this family
+  # IPv4 routers speak with the address that faces the client, IPv6 ones with that where the packet came in.
   if [ "$1" = 4 ]; then
     to() { echo "198.51.$1.1"; }
-    r1=10.0.0.2 r2=10.0.1.2 r3=10.0.2.2 x1=10.0.4.2 x2=10.0.5.2
+    r1=10.0.0.2 r2=10.0.1.2 r2_behind=$r2 r3=10.0.2.2 r3_aside=$r3 x1=10.0.4.2 x2=10.0.5.2
   else
     to() { echo "2001:db8:51:$1::1"; }
-    r1=fd00:0:0:1::2 r2=fd00:0:0:2::2 r3=fd00:0:0:3::2 x1=fd00:0:0:5::2 x2=fd00:0:0:6::2
+    r1=fd00:0:0:1::2 r2=fd00:0:0:2::2 r2_behind=fd00:0:0:3::1 r3=fd00:0:0:3::2
+    r3_aside=fd00:0:0:7::2 x1=fd00:0:0:5::2 x2=fd00:0:0:6::2
   fi
+}
+# expect_soon: expect, of a router that has no route. Linux says so once a second, whatever its ICMP
+# limits are (net.ipv4.route.error_cost, which no namespace can change): it is asked up to three times.
+expect_soon() {
+  local name=$1 expression=$2 file=${1//[^a-zA-Z0-9.]/-} try; shift 2
+  for try in 1 2 3; do
+    probe "$file" "$@"
+    judge "$file" "$expression" >/dev/null && break
+    sleep 0.6
+  done
+  check "$name" judge "$file" "$expression"
 }
 reached='code == 0 and r["state"] == "up" and r["path"]["end"] == "reached"'
 
@@ -154,26 +167,24 @@ for v in 4 6; do
     # shellcheck disable=SC2086
     {
       expect "$n: up" 'code == 0 and r["state"] == "up" and r["received"] >= 1' $ask "$(to 1)"
-      expect "$n: loop" "code == 1 and r['state'] == 'time_exceeded' and r['error']['kind'] == 'time_exceeded' and r['error']['router'] in ('$r2', '$r3')" $ask "${quick[@]}" "$(to 52)"
+      expect "$n: loop" "code == 1 and r['state'] == 'time_exceeded' and r['error']['kind'] == 'time_exceeded' and r['error']['router'] in ('$r2', '$r2_behind', '$r3')" $ask "${quick[@]}" "$(to 52)"
       expect "$n: null route" "code == 1 and r['state'] == 'down' and r['received'] == 0 and r['error'] is None" $ask "${quick[@]}" --count 1 "$(to 66)"
       expect "$n: reject with admin-prohibited" "code == 1 and r['state'] == 'prohibited' and r['error']['router'] == '$r2'" $ask "${quick[@]}" --count 1 "$(to 55)"
     }
   done
-  # Of unroutable packets, Linux tells five times in a row, whatever its ICMP limits are.
-  expect "IPv$v ping: unreachable route" "code == 1 and r['state'] == 'unreachable' and r['error']['router'] == '$r2' and r['error']['icmp_type'] == $((v == 4 ? 3 : 1))" ping "${quick[@]}" --count 1 "$(to 77)"
-  expect "IPv$v tcp: prohibited route" "code == 1 and r['state'] == 'prohibited' and r['error']['router'] == '$r3'" tcp --port 80 "${quick[@]}" --count 1 "$(to 88)"
+  expect_soon "IPv$v ping: unreachable route" "code == 1 and r['state'] == 'unreachable' and r['error']['router'] == '$r2' and r['error']['icmp_type'] == $((v == 4 ? 3 : 1))" ping "${quick[@]}" --count 1 "$(to 77)"
+  expect_soon "IPv$v tcp: prohibited route" "code == 1 and r['state'] == 'prohibited' and r['error']['router'] == '$r3'" tcp --port 80 "${quick[@]}" --count 1 "$(to 88)"
   expect "IPv$v closed port is up" 'code == 0 and r["state"] == "up"' tcp --port 9 "$(to 1)"
   expect "IPv$v closed UDP port is up" 'code == 0 and r["state"] == "up"' udp --port 9 "$(to 1)"
   expect "IPv$v echo filtered, SYN not" 'code == 0 and r["state"] == "up"' tcp --port 80 "$(to 44)"
 
-  expect "IPv$v trace: loop" "code == 1 and r['path']['end'] == 'loop' and path(r)[:3] == ['$r1', '$r2', '$r3'] and set(path(r)[3:]) <= {'$r2', '$r3'} and len(path(r)) < 30" trace "${quick[@]}" "$(to 52)"
+  expect "IPv$v trace: loop" "code == 1 and r['path']['end'] == 'loop' and path(r)[:3] == ['$r1', '$r2', '$r3'] and set(path(r)[3:]) <= {'$r2_behind', '$r3'} and len(path(r)) < 30" trace "${quick[@]}" "$(to 52)"
   expect "IPv$v trace: null route" "code == 1 and r['path']['end'] == 'silent' and r['state'] == 'down' and path(r)[0] == '$r1' and set(path(r)[1:]) <= {None}" trace "${quick[@]}" "$(to 66)"
   expect "IPv$v trace: prohibited" "code == 1 and r['path']['end'] == 'prohibited' and r['state'] == 'prohibited' and path(r)[:2] == ['$r1', '$r2'] and len(path(r)) <= 3" trace "${quick[@]}" "$(to 55)"
   expect "IPv$v trace: silent target behind good hops" "code == 1 and r['path']['end'] == 'silent' and path(r)[:3] == ['$r1', '$r2', '$r3'] and set(path(r)[3:]) <= {None}" trace "${quick[@]}" "$(to 33)"
   expect "IPv$v transit witness past r2 for a silent target" "path(r) and '$r3' in path(r)" trace "${quick[@]}" --past "$r2" "$(to 33)"
 done
-sleep 1  # a token for r2 to say no once more
-expect "trace: unreachable" "code == 1 and r['path']['end'] == 'unreachable' and r['state'] == 'unreachable' and path(r)[0] == '10.0.0.2' and r['error']['router'] == '10.0.1.2'" trace --count 1 "${quick[@]}" 198.51.77.1
+expect_soon "trace: unreachable" "code == 1 and r['path']['end'] == 'unreachable' and r['state'] == 'unreachable' and path(r)[0] == '10.0.0.2' and r['error']['router'] == '10.0.1.2'" trace --count 1 "${quick[@]}" 198.51.77.1
 expect "IPv6 alone is broken" 'code == 6 and by["198.51.70.1"]["state"] == "up" and by["2001:db8:51:70::1"]["state"] == "down"' \
   ping "${quick[@]}" 198.51.70.1 2001:db8:51:70::1
 
@@ -201,20 +212,23 @@ table inet translate {
     ip daddr 198.51.80.1 dnat ip to 198.51.1.1
     ip6 daddr 2001:db8:51:80::1 dnat ip6 to 2001:db8:51:1::1
   }
-  chain after { type nat hook postrouting priority 100; oifname "b" masquerade; }
-  chain mangle { type filter hook postrouting priority 0; oifname "b" ip dscp set cs1; }
+  chain after { type nat hook postrouting priority 100; oifname "b0" masquerade; }
+  chain mangle { type filter hook postrouting priority 0; oifname "b0" ip dscp set cs1; }
 }
 NFT
 for v in 4 6; do
   as $v
+  # A NAT that rewrites destinations makes the errors from behind it look like the target's.
   for target in "$(to 1)" "$(to 80)"; do
+    if [ "$target" = "$(to 1)" ]; then hops="'$r2', '$r3', '$target'"
+    else hops="'$target', '$target', '$target'"; fi
     for ask in ping "tcp --port 80" "udp --port 7" "udp --port 9"; do
       # shellcheck disable=SC2086
       expect "$ask $target through NAT" "code == 0 and r['state'] == 'up'" $ask "$target"
     done
     for method in icmp "tcp --port 80" "udp --port 7"; do
       # shellcheck disable=SC2086
-      expect "trace by $method of $target through NAT" "$reached and path(r) == ['$r1', '$r2', '$r3', '$target']" trace --method $method "${quick[@]}" "$target"
+      expect "trace by $method of $target through NAT" "$reached and path(r) == ['$r1', $hops]" trace --method $method "${quick[@]}" "$target"
     done
   done
 done
@@ -239,7 +253,7 @@ table inet change {
 }
 NFT
     expect "IPv$v path changes after $bytes bytes" "$reached and nodes(r, 1) <= {'$r1'} and nodes(r, 2) <= {'$r2', '$x1'} and nodes(r, 3) <= {'$r3', '$x2'} and len(r['path']['hops']) in (4, 5)" trace "${quick[@]}" "$(to 90)"
-    [ $bytes != 60 ] || expect "IPv$v path after the change" "$reached and path(r) == ['$r1', '$x1', '$x2', '$r3', '$(to 90)']" trace "${quick[@]}" "$(to 90)"
+    [ $bytes != 60 ] || expect "IPv$v path after the change" "$reached and path(r) == ['$r1', '$x1', '$x2', '$r3_aside', '$(to 90)']" trace "${quick[@]}" "$(to 90)"
     in_ns r1 nft delete table inet change
   done
 done

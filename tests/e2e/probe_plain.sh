@@ -5,20 +5,23 @@
 #
 #   tests/e2e/probe_plain.sh [BINARY_DIR]
 #
-# BINARY_DIR holds parallax_plain_once; default: bin in $PARALLAX_BUILD_DIR, else build/bin.
+# BINARY_DIR holds parallax_plain_once and parallax-sensor; default: bin in $PARALLAX_BUILD_DIR, else build/bin.
 # Prints "ok - ..." or "not ok - ..." per check; exit 0 if all passed, 1 if not, 77 if namespaces are
 # not to be had.
 set -u
 here=$(cd "$(dirname "$0")/../.." && pwd)
 if [ "${1:-}" != --inside ]; then
   bin=$(cd "${1:-${PARALLAX_BUILD_DIR:-$here/build}/bin}" && pwd) || exit 1
-  [ -x "$bin/parallax_plain_once" ] || { echo "no $bin/parallax_plain_once: build it first" >&2; exit 1; }
+  for program in parallax_plain_once parallax-sensor; do
+    [ -x "$bin/$program" ] || { echo "no $bin/$program: build it first" >&2; exit 1; }
+  done
   user=(); [ "$(id -u)" = 0 ] || user=(-Ur)
   unshare "${user[@]}" -nmp --fork --mount-proc true 2>/dev/null || {
     echo "cannot make namespaces here (kernel.unprivileged_userns_clone?)" >&2; exit 77; }
   exec unshare "${user[@]}" -nmp --fork --kill-child --mount-proc "$0" --inside "$bin"
 fi
 plain="$2/parallax_plain_once"
+sensor="$2/parallax-sensor"
 python=$(command -v /usr/bin/python3 python3 | head -1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -32,8 +35,9 @@ wait_for() {  # wait_for SECONDS COMMAND...
   local end=$((SECONDS + $1)); shift
   until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
 }
-# The prober, in the client's namespace and without a single capability.
-probe() { in_ns client setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$plain" "$@"; }
+# In the client's namespace and without a single capability.
+powerless() { in_ns client setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"; }
+probe() { powerless "$plain" "$@"; }
 # expect NAME CONDITION -- PROBE_ARGS...: CONDITION is Python over `a`, the answers in order of their
 # serial, and `s`, the counts.
 expect() {
@@ -51,11 +55,17 @@ PY
 }
 # What leaves the client between `capture NAME` and `counted NAME FILTER`.
 capture() {
-  in_ns client tcpdump -i c0 -Q out -U --immediate-mode -nn -w "$work/$1.pcap" >/dev/null 2>"$work/$1.log" &
+  in_ns client tcpdump -i c0 -Q out -U --immediate-mode -B 16384 -s 256 -nn -w "$work/$1.pcap" >/dev/null 2>"$work/$1.log" &
   tcpdump=$!
   wait_for 10 grep -qs "listening on" "$work/$1.log" || fail "tcpdump" "$(cat "$work/$1.log")"
 }
-stop_capture() { kill $tcpdump; wait $tcpdump; }
+stop_capture() {  # stop_capture NAME: all that has left is in the file
+  local size=-1
+  until [ "$size" = "$(stat -c %s "$work/$1.pcap")" ]; do
+    size=$(stat -c %s "$work/$1.pcap"); sleep 0.15
+  done
+  kill $tcpdump; wait $tcpdump
+}
 counted() { tcpdump -nn -r "$work/$1.pcap" "$2" 2>/dev/null | wc -l; }
 
 # --- the little world ---------------------------------------------------------------------------
@@ -141,8 +151,7 @@ wait_for 10 test -e "$work/listening" || fail "listener" "did not start"
 
 # --- without ICMP ---------------------------------------------------------------------------------
 in_ns client sysctl -qw net.ipv4.ping_group_range="1 0"
-grep -q "^CapEff:[[:space:]]*0*$" <(in_ns client setpriv --bounding-set=-all --inh-caps=-all \
-  --ambient-caps=-all cat /proc/self/status) && pass "no capabilities" || fail "no capabilities"
+powerless grep -q "^CapEff:[[:space:]]*0*$" /proc/self/status && pass "no capabilities" || fail "no capabilities"
 lines=$(probe missing)
 [ "$(grep -c "ping_group_range" <<<"$lines")" = 2 ] && pass "no ICMP: told how to get it" ||
   fail "no ICMP: told how to get it" "$lines"
@@ -206,13 +215,13 @@ expect "a silent TCP target" 's["sent"] == 10 and s["repeated"] == 0 and s["off_
   -- tcp:80 198.51.66.1 --flows 10 --wait 3500
 expect "a silent TCP target, IPv6" 's["sent"] == 10 and s["repeated"] == 0' \
   -- tcp:80 2001:db8:51:66::1 --flows 10 --wait 3500
-stop_capture
+stop_capture silent
 got="$(counted silent 'tcp') $(counted silent 'ip6 proto 6')"
 [ "$got" = "10 10" ] || [ "$got" = "20 10" ] && pass "silent TCP targets: one packet each" ||
   fail "silent TCP targets: one packet each" "$got"
 capture open
 expect "an open TCP port" 'kinds == ["syn_ack"] * 8' -- tcp:8080 198.51.0.1 --flows 8 --wait 500
-stop_capture
+stop_capture open
 got="$(counted open 'tcp[tcpflags] == tcp-syn') $(counted open 'tcp[tcpflags] & tcp-rst != 0') $(counted open tcp)"
 [ "$got" = "8 8 16" ] && pass "an open TCP port: a SYN and a RST each" ||
   fail "an open TCP port: a SYN and a RST each" "$got"
@@ -221,7 +230,7 @@ got="$(counted open 'tcp[tcpflags] == tcp-syn') $(counted open 'tcp[tcpflags] & 
 capture same
 expect "one flow, several SYNs" 'kinds == ["syn_ack"] * 3 and s["off_flow"] == 2' \
   -- tcp:8080 198.51.0.1 --count 3 --wait 500
-stop_capture
+stop_capture same
 [ "$(counted same 'tcp[tcpflags] == tcp-syn and src portrange 61440-65535')" = 1 ] &&
   pass "the first SYN has the flow's port" || fail "the first SYN has the flow's port"
 # A process that gets no CPU in time cannot prevent the second SYN, but says so.
@@ -236,44 +245,9 @@ expect "echo, one flow" 'kinds == ["echo_reply"] * 5' -- icmp 198.51.0.1 --count
 expect "echo, one flow, IPv6" 'kinds == ["echo_reply"] * 5' -- icmp 2001:db8:51::1 --count 5 --wait 300
 expect "UDP, one flow" 'kinds == ["prohibited"] * 5' -- udp:33434 198.51.0.1 --count 5 --wait 300
 expect "UDP, one flow, IPv6" 'kinds == ["prohibited"] * 5' -- udp:33434 2001:db8:51::1 --count 5 --wait 300
-stop_capture
-if lines=$("$python" - "$work/datagrams.pcap" <<'PY'
-import struct, sys
-def total(data):
-    value = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while value > 0xffff: value = (value & 0xffff) + (value >> 16)
-    return value
-data = open(sys.argv[1], "rb").read()
-at, flows = 24, {}
-while at < len(data):
-    size = struct.unpack("<I", data[at + 8:at + 12])[0]
-    frame, at = data[at + 16:at + 16 + size], at + 16 + size
-    v6 = frame[12:14] == b"\x86\xdd"
-    if not v6 and frame[12:14] != b"\x08\x00":
-        continue
-    proto = frame[20] if v6 else frame[23]
-    body = frame[54:] if v6 else frame[34:]
-    if proto in (1, 58) and body[0] in (8, 128):
-        body = body[:struct.unpack(">H", frame[18:20] if v6 else frame[16:18])[0] - (0 if v6 else 20)]
-        # With the pseudo-header left out, whose sum is the flow's own.
-        key, own = (proto, body[4:6]), body[6:8]
-        constant = total(body[:2] + body[4:])
-    elif proto == 17:
-        # The checksum itself is left to the network card.
-        key = (proto, v6, body[0:2])
-        own = total(frame[22:54] if v6 else frame[26:34]) + total(body[:6] + body[8:])
-        constant = body[4:6]
-    else:
-        continue
-    if v6:
-        assert frame[14:18] == b"\x60\0\0\0", "flow label " + frame[14:18].hex()
-    flow = flows.setdefault(key, {"constants": set(), "own": set(), "packets": 0})
-    flow["constants"].add(constant); flow["own"].add(own); flow["packets"] += 1
-assert len(flows) == 4, flows
-for key, flow in flows.items():
-    assert flow["packets"] == 5 and len(flow["own"]) == 5 and len(flow["constants"]) == 1, (key, flow)
-PY
-); then pass "one packet a probe; flows keep their identifier, checksum and label"
+stop_capture datagrams
+if lines=$("$python" "$here/tests/e2e/live/flow_constants.py" "$work/datagrams.pcap" 2>&1)
+then pass "one packet a probe; flows keep their identifier, checksum and label"
 else fail "one packet a probe; flows keep their identifier, checksum and label" "$lines"; fi
 
 # --- scarcity -----------------------------------------------------------------------------------------
@@ -312,63 +286,7 @@ wait_for 5 test ! -e /proc/$holder
 
 # --- errors that a Linux router does not send --------------------------------------------------------
 # The near router answers for its neighbours: with MPLS labels (RFC 4950), or quoting 8 bytes.
-cat >"$work/router.py" <<'PY'
-import socket, struct, sys
-def checksum(data, start=0):
-    data += b"\0" * (len(data) % 2)
-    s = start + sum(struct.unpack(f">{len(data)//2}H", data))
-    while s > 0xffff: s = (s & 0xffff) + (s >> 16)
-    return ~s & 0xffff
-def extension(labels):
-    stack = b"".join(struct.pack(">I", label << 12 | (i == len(labels) - 1) << 8 | 1)
-                     for i, label in enumerate(labels))
-    body = struct.pack(">HBB", 4 + len(stack), 1, 1) + stack
-    head = b"\x20\0\0\0"
-    return b"\x20\0" + struct.pack(">H", checksum(head + body)) + body
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-s.bind(("n0", 0))
-open(sys.argv[1], "w").close()
-while True:
-    frame = s.recv(2048)
-    if frame[6:12] == s.getsockname()[4]: continue
-    v6 = frame[12:14] == b"\x86\xdd"
-    if v6:
-        ip, target = frame[14:], frame[38:54]
-        if target[:6] != socket.inet_pton(10, "2001:db8:52::")[:6]: continue
-        head, kind, third = 40, 3, target[7]
-    elif frame[12:14] == b"\x08\0":
-        ip, target = frame[14:], frame[30:34]
-        if target[:2] != b"\xc6\x34": continue
-        head, kind, third = 20, 11, target[2]
-    else:
-        continue
-    word = 8 if v6 else 4
-    if third == 1:    # labels 100 and 200 behind a quote of 128 bytes
-        quote, length, tail = ip[:128].ljust(128, b"\0"), 128 // word, extension([100, 200])
-    elif third == 2:  # the same, but the router does not say so
-        quote, length, tail = ip[:128].ljust(128, b"\0"), 0, extension([100, 200])
-    elif third == 3:  # 8 bytes of transport header
-        quote, length, tail = ip[:head + 8], 0, b""
-    elif third == 4:  # an extension with a wrong checksum
-        quote, length, tail = ip[:128].ljust(128, b"\0"), 128 // word, b"\x20\0\x12\x34" + extension([1])[4:]
-    else:             # half a tag
-        quote, length, tail = ip[:head + 8 + 12], 0, b""
-    rest = struct.pack(">BBH", length, 0, 0) if v6 else struct.pack(">BBH", 0, length, 0)
-    body = rest + quote + tail
-    back = frame[6:12] + frame[0:6] + frame[12:14]
-    if v6:
-        router = socket.inet_pton(10, "fd00:0:0:1::7")
-        pseudo = router + frame[22:38] + struct.pack(">II", len(body) + 4, 58)
-        icmp = struct.pack(">BBH", kind, 0, checksum(pseudo + struct.pack(">BBH", kind, 0, 0) + body)) + body
-        s.send(back + struct.pack(">IHBB", 6 << 28, len(icmp), 58, 61) + router + frame[22:38] + icmp)
-    else:
-        icmp = struct.pack(">BBH", kind, 0, checksum(struct.pack(">BBH", kind, 0, 0) + body)) + body
-        header = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(icmp), 1, 0, 61, 1, 0,
-                             socket.inet_aton("10.0.0.7"), frame[26:30])
-        header = header[:10] + struct.pack(">H", checksum(header)) + header[12:]
-        s.send(back + header + icmp)
-PY
-ip netns exec near "$python" "$work/router.py" "$work/routing" &
+ip netns exec near "$python" "$here/tests/e2e/live/odd_router.py" n0 "$work/routing" &
 wait_for 10 test -e "$work/routing" || fail "router" "did not start"
 in_ns near ip route add blackhole 198.52.0.0/16
 in_ns near ip -6 route add blackhole 2001:db8:52::/48
@@ -399,4 +317,68 @@ ip link add c1 netns client type dummy 2>/dev/null
 in_ns client sysctl -qw net.ipv4.conf.all.accept_redirects=0 net.ipv4.conf.c0.accept_redirects=0
 expect "redirect" '"redirect" in kinds and a[0]["gateway"] == "10.0.0.4" and a[0]["source"] == "10.0.0.1"' \
   -- icmp 198.54.0.1 --wait 1000
+
+# --- the command ---------------------------------------------------------------------------------------
+cat >"$work/policy.toml" <<'TOML'
+packets_per_second = 100000
+per_prefix_per_second = 100000
+per_target_per_second = 100000
+allow = ["10.0.0.0/8", "198.51.0.0/16", "198.52.0.0/16", "fd00::/8", "2001:db8::/32"]
+TOML
+# sweep NAME EXIT CONDITION ARGS...: CONDITION is Python over `r`, the records, and `t`, the first.
+# Runs "${by[@]}".
+by=(powerless)
+sweep() {
+  local name=$1 code=$2 condition=$3 lines got; shift 3
+  lines=$("${by[@]}" "$sensor" probe "$@" --policy "$work/policy.toml" -o jsonl 2>"$work/words"); got=$?
+  if [ $got = "$code" ] && "$python" - "$condition" "$lines" <<'PY'; then pass "command: $name"
+import json, sys
+r = [json.loads(line) for line in sys.argv[2].splitlines()]
+t = r[0]
+hops = [[n["address"] for n in h["nodes"]] for h in t["path"]["hops"]] if "path" in t else []
+sys.exit(0 if eval("(" + sys.argv[1] + ")") else 1)
+PY
+  else fail "command: $name" "exit $got; $(head -c 500 <<<"$lines"); $(tail -n 3 "$work/words")"; fi
+}
+for v in 4 6; do
+  if [ $v = 4 ]; then
+    at() { echo "198.51.$1.1"; }; t=198.51.0.1 near=10.0.0.1 far=10.1.0.2
+  else
+    at() { echo "2001:db8:51:$1::1"; }; t=2001:db8:51::1 near=fd00:0:0:1::1 far=fd00:0:0:2::2
+  fi
+  sweep "v$v ping" 0 't["state"] == "up" and t["sent"] == t["received"] == 1' ping $t
+  sweep "v$v ping, silent" 1 't["state"] == "down" and t["sent"] == 3' ping "$(at 66)" --timeout 100ms
+  sweep "v$v ping, prohibited" 1 't["state"] == "prohibited" and t["error"]["router"] == "'$far'"' \
+    ping "$(at 88)" --timeout 200ms
+  sweep "v$v tcp, open" 0 't["state"] == "up"' tcp $t --port 8080
+  sweep "v$v tcp, closed" 0 't["state"] == "up"' tcp $t --port 81
+  sweep "v$v tcp, unreachable" 1 't["state"] == "unreachable" and t["error"]["router"] == "'$far'"' \
+    tcp "$(at 77)" --port 80 --timeout 200ms
+  sweep "v$v udp, closed" 0 't["state"] == "up"' udp $t
+  sweep "v$v 16 flows" 0 't["state"] == "up" and t["flows"]["verdict"] == "all_up"' \
+    ping $t --flows 16 --count 1
+  for method in icmp udp tcp; do
+    sweep "v$v trace by $method" 0 'hops == [["'$near'"], ["'$far'"], ["'$t'"]]' \
+      trace $t --method $method
+  done
+  grep -q "without raw sockets" "$work/words" && pass "command: v$v says what is missing" ||
+    fail "command: v$v says what is missing" "$(cat "$work/words")"
+done
+by=(in_ns client)
+sweep "--unprivileged" 0 'len(r) == 1 and t["state"] == "up"' ping 198.51.0.1 --unprivileged
+grep -q "without raw sockets" "$work/words" && pass "command: --unprivileged does without" ||
+  fail "command: --unprivileged does without" "$(cat "$work/words")"
+by=(powerless)
+# More silent targets than sockets: they wait for each other, and each gets its one packet.
+capture crowd
+(ulimit -n 150; sweep "more targets than sockets" 1 \
+  'len(r) == 256 and all(x["state"] == "down" and x["sent"] == 1 for x in r)' \
+  tcp 198.51.66.0/24 --port 80 --count 1 --timeout 500ms
+exit $failed) || failed=1
+stop_capture crowd
+got=$(counted crowd 'tcp[tcpflags] == tcp-syn and dst net 198.51.66.0/24')
+[ "$got" = 256 ] && pass "command: one SYN for each" || fail "command: one SYN for each" "$got"
+in_ns client sysctl -qw net.ipv4.ping_group_range="1 0"
+sweep "ping that is not allowed" 1 't["state"] == "not_sent" and "ping_group_range" in t["error"]["detail"]' \
+  ping 198.51.0.1
 exit $failed

@@ -221,7 +221,9 @@ TEST_P(PlainPortTest, IcmpIsAnsweredOrItsRemedyNamed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, PlainPortTest, testing::Values(Family::kV4, Family::kV6),
-                         [](const auto& which) { return which.param == Family::kV4 ? "V4" : "V6"; });
+                         [](const auto& which) {
+                           return which.param == Family::kV4 ? "V4" : "V6";
+                         });
 
 }  // namespace
 }  // namespace parallax::sensor

@@ -245,7 +245,9 @@ TEST(StrippedRedirectTest, NamesTheGateway) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, StrippedErrorTest, testing::Values(Family::kV4, Family::kV6),
-                         [](const auto& which) { return which.param == Family::kV4 ? "V4" : "V6"; });
+                         [](const auto& which) {
+                           return which.param == Family::kV4 ? "V4" : "V6";
+                         });
 
 }  // namespace
 }  // namespace parallax::sensor
