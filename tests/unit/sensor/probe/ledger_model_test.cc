@@ -2,9 +2,11 @@
 // answer to each.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <random>
+#include <tuple>
 
 #include "sensor/probe/ledger.h"
 #include "tests/unit/sensor/probe/test_probes.h"
@@ -114,19 +116,35 @@ class Model {
     }
     return false;
   }
-  // The youngest of the flow that has no answer, else the youngest.
+  // Of the flow: the one that is named; else among the last 64 those without an answer, of these
+  // one without an error, one that is waited for, the highest TTL, the youngest; else the youngest.
   Entry* FindUdp(const Answer& answer) {
-    Entry* youngest = nullptr;
+    std::vector<Entry*> flow;  // youngest first
     for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
       const Probe& probe = it->second.probe;
       if (SameHost(probe, answer) && probe.flow_port == answer.flow_port) {
-        youngest = youngest == nullptr ? &it->second : youngest;
-        if (!it->second.answered) {
-          return &it->second;
-        }
+        flow.push_back(&it->second);
       }
     }
-    return youngest;
+    for (Entry* entry : flow) {
+      if (TagRight(entry->probe, answer)) {
+        return entry;
+      }
+    }
+    if (flow.empty()) {
+      return nullptr;
+    }
+    Entry* const youngest = flow.front();
+    flow.resize(std::min<size_t>(flow.size(), 64));
+    std::erase_if(flow, [](const Entry* entry) { return entry->answered; });
+    std::stable_sort(flow.begin(), flow.end(), [](const Entry* a, const Entry* b) {
+      const auto rank = [](const Entry* e) {
+        const int ttl = e->probe.ttl == 0 ? kDefaultTtl : e->probe.ttl;
+        return std::tuple(e->errored, !e->open, -ttl);
+      };
+      return rank(a) < rank(b);
+    });
+    return flow.empty() ? youngest : flow.front();
   }
   Entry* Find(const Answer& answer) {
     if (answer.kind == AnswerKind::kUdpReply) {
@@ -246,8 +264,13 @@ class Play {
       case 1:
         return RedirectTo(probe, router, router);
       default:
-        return AnswerTo(probe);
+        break;
     }
+    Answer answer = AnswerTo(probe);
+    if (answer.kind == AnswerKind::kUdpReply && Below(3) == 0) {
+      answer.tag = PayloadTag{probe.id, probe.tag};  // an echo service
+    }
+    return answer;
   }
   void Receive() {
     Answer answer = Some(Known());
