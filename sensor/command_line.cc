@@ -95,6 +95,7 @@ void AddTraceOptions(CLI::App& app, TraceCommandOptions& options, MultipathOptio
                  "answer of the target")
       ->delimiter(',')
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->excludes(flows);
 }
