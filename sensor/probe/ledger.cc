@@ -369,7 +369,8 @@ void ProbeLedger::CountUnmatched(const Answer& answer) {
     ++counts_.late;  // ours, but ended too long ago to be remembered
     return;
   }
-  bool forged = tagger_.OwnsFlow(answer);
+  const bool own_kernel = answer.kind == AnswerKind::kError && answer.from_this_host();
+  bool forged = !own_kernel && tagger_.OwnsFlow(answer);
   if (!forged && answer.tag) {
     // Our own tag, come back from an address that we did not ask.
     const Entry* entry = FindById(answer.tag->probe_id);

@@ -90,8 +90,7 @@ bool ProbeLoop::Wait(int wake_fd, MonoTime until) {
   }
   const timespec timeout{.tv_sec = wait.count() / 1'000'000'000,
                          .tv_nsec = wait.count() % 1'000'000'000};
-  return ppoll(waiting_.data(), waiting_.size(), &timeout, nullptr) > 0 &&
-         waiting_[0].revents != 0;
+  return ppoll(waiting_.data(), waiting_.size(), &timeout, nullptr) > 0 && waiting_[0].revents != 0;
 }
 
 }  // namespace parallax::sensor
