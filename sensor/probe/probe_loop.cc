@@ -29,6 +29,11 @@ void ProbeLoop::Add(ProbeOwner::Kind kind, ProbeClient& client) {
 bool ProbeLoop::Turn() {
   Receive();
   const Moment now = Now();
+  delayed_.clear();
+  port_.TakeDelayed(delayed_);
+  for (const IpAddress& target : delayed_) {
+    gate_.CountAgain(target, now.mono);
+  }
   const size_t most = std::min(kBatch, port_.room());
   for (ProbeClient* client : clients_) {
     if (sends_.size() < kBatch) {

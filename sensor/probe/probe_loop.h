@@ -47,6 +47,7 @@ class ProbeLoop {
   std::vector<ProbeSend> sends_;
   std::vector<Probe> probes_;
   std::vector<SendOutcome> outcomes_;
+  std::vector<IpAddress> delayed_;
   uint64_t sent_ = 0;
   std::vector<pollfd> waiting_;
   bool more_answers_ = false;

@@ -35,6 +35,10 @@ class ProbePort {
   // descriptor becomes readable when that changes.
   virtual size_t room() const { return SIZE_MAX; }
 
+  // Appends the targets of probes that have left only now, though they were said to have left
+  // earlier: they waited in the kernel for the next hop's link-layer address.
+  virtual void TakeDelayed(std::vector<IpAddress>&) {}
+
   // Reads what has arrived, a bounded number of packets, and hands on what may be an answer, with
   // the time at which the kernel received it. True: there may be more.
   virtual bool Receive(const Handler& handle) = 0;
