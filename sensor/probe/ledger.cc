@@ -263,8 +263,8 @@ unsigned ProbeLedger::LikelihoodOfReply(const Entry& entry) {
   return (entry.errored ? 0u : 1024u) + (entry.open ? 512u : 0u) + ttl;
 }
 
-// A UDP reply: the probe it echoes, else the likeliest of the flow that has no answer yet, and of
-// those the youngest; else the youngest of all.
+// A UDP reply: the likeliest of the flow that has no answer yet, and of those the youngest; else
+// the youngest of all.
 ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
   const Slot youngest =
       YoungestOf(WireHash(answer.target, answer.method, answer.port, answer.flow_port),
@@ -296,7 +296,12 @@ ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
            answer.tag->tag == entry.probe.tag;
   };
   if (answer.kind == AnswerKind::kUdpReply) {
-    return FindByFlow(answer);
+    Entry* const echoed = answer.tag ? FindById(answer.tag->probe_id) : nullptr;
+    const bool named =
+        echoed != nullptr && tag_right(*echoed) && echoed->probe.target == answer.target &&
+        echoed->probe.attempt.method == answer.method &&
+        echoed->probe.attempt.port == answer.port && echoed->probe.flow_port == answer.flow_port;
+    return named ? echoed : FindByFlow(answer);
   }
   Entry* entry = FindBySequence(answer, answer.sequence);
   const bool quoted = answer.kind == AnswerKind::kError || answer.kind == AnswerKind::kRedirect;

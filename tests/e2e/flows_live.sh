@@ -69,15 +69,17 @@ wait_for 10 in_ns client ping -c 1 -w 1 2001:db8:51::1
 # --- all is well ----------------------------------------------------------------------------------
 targets4=(198.51.1.1 198.51.2.2 198.51.3.3 198.51.4.4 198.51.5.5)
 targets6=(2001:db8:51:1::1 2001:db8:51:2::2 2001:db8:51:3::3 2001:db8:51:4::4 2001:db8:51:5::5)
-for v in 4 6; do
-  declare -n targets=targets$v
+all_up() {  # all_up FAMILY
+  local v=$1
+  local -n targets=targets$v
   for ask in "tcp --port 80" "tcp --port 9" "udp --port 7"; do
     # shellcheck disable=SC2086
     expect "IPv$v $ask: all flows are up" \
       'code == 0 and len(R) == 5 and all(r["state"] == "up" and r["flows"]["count"] == 48 and r["flows"]["verdict"] == "all_up" and r["flows"]["failing"] == [] for r in R)' \
       $ask --flows 48 "${targets[@]}"
   done
-done
+}
+both all_up
 
 # --- one dead branch of eight ---------------------------------------------------------------------
 # The share of the flows that fail is that of the branch: its interval misses 1/8 for one target in
@@ -99,8 +101,9 @@ for record in map(json.loads, open(sys.argv[1])):
 ' "$work/$2"
 }
 dead 3
-for v in 4 6; do
-  declare -n targets=targets$v
+one_dead() {  # one_dead FAMILY
+  local v=$1
+  local -n targets=targets$v
   for ask in "tcp --port 80" "udp --port 7"; do
     name="dead-$v-${ask%% *}"
     watch "$name" b3 u0 "${ask%% *}"
@@ -110,7 +113,8 @@ for v in 4 6; do
     check "IPv$v $ask: one dead branch of eight is found, and its share" judge "$name" "$found"
     check "IPv$v $ask: the failing flows are those of the dead branch" on_dead_branch "$name" "$name"
   done
-done
+}
+both one_dead
 expect "a dead branch that loss hides is found all the same" \
   'all(r["state"] == "partial" and r["flows"]["verdict"] == "per_flow" for r in R) and len(R) == 1' \
   tcp --port 80 --flows 48 --count 3 198.51.1.1
@@ -125,8 +129,9 @@ alive 1 2 3 4 5 6 7 8
 # --- loss is loss ---------------------------------------------------------------------------------
 for percent in 1 5; do
   lossy $percent
-  for v in 4 6; do
-    declare -n targets=targets$v
+  loss() {  # loss FAMILY
+    local v=$1
+    local -n targets=targets$v
     for ask in "tcp --port 80 --flows 48" "udp --port 7 --flows 48" "tcp --port 80 --flows 48 --count 3"; do
       # shellcheck disable=SC2086
       expect "IPv$v $percent % loss is no broken branch: $ask" \
@@ -134,19 +139,21 @@ for percent in 1 5; do
         $ask "${targets[@]}"
     done
     # 720 probes: at least one is lost, but for once in a thousand runs at 1 %.
-    [ $percent = 1 ] || check "IPv$v $percent % loss is called loss, and how much" judge "IPv$v-$percent---loss-is-no-broken-branch--tcp---port-80---flows-48---count-3" \
+    [ "$percent" = 1 ] || check "IPv$v $percent % loss is called loss, and how much" judge "IPv$v-$percent---loss-is-no-broken-branch--tcp---port-80---flows-48---count-3" \
       'sum(r["flows"]["verdict"] == "per_packet" for r in R) >= 4 and all(0.005 <= r["flows"]["loss"] <= 0.2 for r in R if r["flows"]["verdict"] == "per_packet")'
     expect "IPv$v $percent % loss: ping" 'code == 0 and states <= {"up", "lossy"} and r["sent"] == 200 and (r["state"] == "lossy") == (r["received"] < 200)' \
       ping --count 200 --interval 5ms "${targets[0]}"
-  done
+  }
+  both loss
 done
 lossless
 
 # --- all branches are found -----------------------------------------------------------------------
 talkative edge merge server b1 b2 b3 b4 b5 b6 b7 b8
-for v in 4 6; do
-  declare -n targets=targets$v
-  if [ $v = 4 ]; then branch='f"10.1.{k}.2"'; else branch='f"fd00:0:1:{k}::2"'; fi
+branches() {  # branches FAMILY
+  local v=$1
+  local -n targets=targets$v
+  if [ "$v" = 4 ]; then branch='f"10.1.{k}.2"'; else branch='f"fd00:0:1:{k}::2"'; fi
   for ask in "--method udp --port 7" "--method tcp --port 80"; do
     # shellcheck disable=SC2086
     expect "IPv$v trace $ask finds 8 branches" \
@@ -157,6 +164,7 @@ for v in 4 6; do
       "code == 0 and r['path']['end'] == 'reached' and all(len(hop['nodes']) == 1 for hop in r['path']['hops']) and len(r['path']['hops']) == 4" \
       trace $ask "${targets[0]}"
   done
-done
+}
+both branches
 kill "$server"; wait "$server" 2>/dev/null
 finish

@@ -127,3 +127,9 @@ unwatch() {
   kill "$(cat "$work/$1.watcher")"; wait "$(cat "$work/$1.watcher")"
   grep -q '^0 packets dropped by kernel' "$work/$1.tcpdump" || fail "tcpdump $1" "$(tail -n 1 "$work/$1.tcpdump")"
 }
+both() {  # both FUNCTION: FUNCTION 4 and FUNCTION 6 at the same time
+  local four six
+  "$1" 4 & four=$!
+  "$1" 6 & six=$!
+  wait "$four" "$six"
+}

@@ -2,7 +2,6 @@
 // answer to each.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <deque>
 #include <map>
 #include <random>
@@ -116,35 +115,29 @@ class Model {
     }
     return false;
   }
-  // Of the flow: the one that is named; else among the last 64 those without an answer, of these
-  // one without an error, one that is waited for, the highest TTL, the youngest; else the youngest.
+  // The one whose tag comes back, else of the flow's that have no answer: no error either, waited
+  // for, the highest TTL, the youngest, in this order; else the youngest.
   Entry* FindUdp(const Answer& answer) {
-    std::vector<Entry*> flow;  // youngest first
+    Entry* youngest = nullptr;
+    Entry* best = nullptr;
+    const auto rank = [](const Entry& e) {
+      return std::tuple(!e.errored, e.open, e.probe.ttl == 0 ? kDefaultTtl : e.probe.ttl);
+    };
     for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
-      const Probe& probe = it->second.probe;
-      if (SameHost(probe, answer) && probe.flow_port == answer.flow_port) {
-        flow.push_back(&it->second);
+      Entry& entry = it->second;
+      if (!SameHost(entry.probe, answer) || entry.probe.flow_port != answer.flow_port) {
+        continue;
+      }
+      if (TagRight(entry.probe, answer)) {
+        return &entry;
+      }
+      youngest = youngest == nullptr ? &entry : youngest;
+      if (!entry.answered && (best == nullptr || rank(entry) > rank(*best))) {
+        best = &entry;
       }
     }
-    for (Entry* entry : flow) {
-      if (TagRight(entry->probe, answer)) {
-        return entry;
-      }
-    }
-    if (flow.empty()) {
-      return nullptr;
-    }
-    Entry* const youngest = flow.front();
-    flow.resize(std::min<size_t>(flow.size(), 64));
-    std::erase_if(flow, [](const Entry* entry) { return entry->answered; });
-    std::stable_sort(flow.begin(), flow.end(), [](const Entry* a, const Entry* b) {
-      const auto rank = [](const Entry* e) {
-        const int ttl = e->probe.ttl == 0 ? kDefaultTtl : e->probe.ttl;
-        return std::tuple(e->errored, !e->open, -ttl);
-      };
-      return rank(a) < rank(b);
-    });
-    return flow.empty() ? youngest : flow.front();
+    youngest = best != nullptr ? best : youngest;
+    return youngest;
   }
   Entry* Find(const Answer& answer) {
     if (answer.kind == AnswerKind::kUdpReply) {
@@ -264,13 +257,8 @@ class Play {
       case 1:
         return RedirectTo(probe, router, router);
       default:
-        break;
+        return AnswerTo(probe);
     }
-    Answer answer = AnswerTo(probe);
-    if (answer.kind == AnswerKind::kUdpReply && Below(3) == 0) {
-      answer.tag = PayloadTag{probe.id, probe.tag};  // an echo service
-    }
-    return answer;
   }
   void Receive() {
     Answer answer = Some(Known());
