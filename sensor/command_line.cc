@@ -40,6 +40,7 @@ void AddProbeOptions(CLI::App& app, ProbeCommandOptions& options, std::string& o
   app.add_option("-f,--file", options.targets.files,
                  "A file with one target a line; \"-\" for standard input; may be repeated")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--rate", options.rate,
                  "Packets a second in all; default and limit: the policy's packets_per_second")
@@ -95,6 +96,7 @@ void AddTraceOptions(CLI::App& app, TraceCommandOptions& options, MultipathOptio
                  "answer of the target")
       ->delimiter(',')
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->excludes(flows);
 }

@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kProgram = "parallax-sensor";
 constexpr Duration kProgressEvery = std::chrono::milliseconds(500);
+constexpr Duration kFlushEvery = std::chrono::milliseconds(100);
 
 // How far it is, on a terminal only.
 class Progress {
@@ -66,9 +67,12 @@ class Session {
       Print();
       const MonoTime now = Now().mono;
       progress_.Show(sweep_.progress(), now);
-      if (!more && !sweep_.done()) {
+      if (now >= next_flush_) {
         output_.Flush();
-        loop.Wait(-1, now + kProgressEvery);
+        next_flush_ = now + kFlushEvery;
+      }
+      if (!more && !sweep_.done()) {
+        loop.Wait(-1, next_flush_);
       }
     }
     progress_.End();
@@ -127,6 +131,7 @@ class Session {
   Sweep sweep_;
   SweepText text_;
   StandardOutput output_;
+  MonoTime next_flush_ = MonoTime::min();
   Progress progress_;
   std::vector<SweepResult> results_;
   std::array<uint64_t, kSweepStates> states_{};

@@ -77,6 +77,16 @@ std::string Percent(bool there, double share) {
 }
 
 // What a sensor knows to have missed of the attempts there were.
+// A policy that could not be read again is a problem even while an older one is in force.
+std::string Probing(const v1::Sensor& sensor) {
+  const std::string problem = Printable(sensor.probing_problem());
+  if (!sensor.probing()) {
+    return "no: " + problem;
+  }
+  return fmt::format("{} sent, {} refused by its policy{}", Plural(sensor.probes_sent(), "probe"),
+                     Count(sensor.probes_refused()), problem.empty() ? "" : "; " + problem);
+}
+
 std::string Missed(const v1::Sensor& sensor) {
   std::vector<std::string> parts;
   if (sensor.attempts_evicted() > 0) {
@@ -174,10 +184,7 @@ Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look) {
       Line("heard", fmt::format("{}, {} dropped by the kernel", Plural(sensor.syns_seen(), "SYN"),
                                 Count(sensor.packets_dropped())));
   page.data += Line("attempts", Missed(sensor));
-  page.data += Line("probing", sensor.probing() ? fmt::format("{} sent, {} refused by its policy",
-                                                              Plural(sensor.probes_sent(), "probe"),
-                                                              Count(sensor.probes_refused()))
-                                                : "no: " + Printable(sensor.probing_problem()));
+  page.data += Line("probing", Probing(sensor));
   page.data +=
       Line("spool", fmt::format("{} in {}, {} dropped for want of room",
                                 Plural(sensor.spool_records(), "record"),

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "sensor/probe/byte_view.h"
+
 namespace parallax::sensor {
 namespace {
 
@@ -239,6 +241,9 @@ void DatagramSockets::OnPacket(const Socket& socket, const IpAddress& source, ui
     answer.method = ProbeMethod::kUdp;
     answer.port = port;
     answer.flow_port = socket.wanted;
+    if (const ByteView payload(data); payload.Has(kPayloadTagBytes)) {
+      answer.tag = PayloadTag{payload.U64(0), payload.U64(8)};  // an echo of ours, or anything
+    }
     handle(answer, received);
     return;
   }

@@ -263,30 +263,31 @@ unsigned ProbeLedger::LikelihoodOfReply(const Entry& entry) {
   return (entry.errored ? 0u : 1024u) + (entry.open ? 512u : 0u) + ttl;
 }
 
-// A UDP reply: the probe it echoes, else the likeliest of the flow that has no answer yet, and of
-// those the youngest; else the youngest of all.
+// A UDP reply: the likeliest of the flow that has no answer yet, and of those the youngest; else
+// the youngest of all.
 ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
   const Slot youngest =
       YoungestOf(WireHash(answer.target, answer.method, answer.port, answer.flow_port),
                  answer.target, answer.port, answer.flow_port);
+  if (youngest == kNone) {
+    return nullptr;
+  }
+  Entry* const named = answer.tag ? FindById(answer.tag->probe_id) : nullptr;
+  if (named != nullptr && answer.tag->tag == named->probe.tag &&
+      named->probe.flow_port == answer.flow_port && named->probe.target == answer.target &&
+      named->probe.attempt.method == answer.method && named->probe.attempt.port == answer.port) {
+    return named;
+  }
   Entry* best = nullptr;
   Slot slot = youngest;
   for (unsigned i = 0; i < kMostYounger && slot != kNone; ++i, slot = entries_[slot].older) {
     Entry& entry = entries_[slot];
-    const bool named =
-        answer.tag && answer.tag->probe_id == entry.probe.id && answer.tag->tag == entry.probe.tag;
-    if (named) {
-      return &entry;
-    }
     if (!entry.answered &&
         (best == nullptr || LikelihoodOfReply(entry) > LikelihoodOfReply(*best))) {
       best = &entry;
     }
   }
-  if (best != nullptr) {
-    return best;
-  }
-  return youngest == kNone ? nullptr : &entries_[youngest];
+  return best != nullptr ? best : &entries_[youngest];
 }
 
 ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
@@ -295,7 +296,12 @@ ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
            answer.tag->tag == entry.probe.tag;
   };
   if (answer.kind == AnswerKind::kUdpReply) {
-    return FindByFlow(answer);
+    Entry* const echoed = answer.tag ? FindById(answer.tag->probe_id) : nullptr;
+    const bool named =
+        echoed != nullptr && tag_right(*echoed) && echoed->probe.target == answer.target &&
+        echoed->probe.attempt.method == answer.method &&
+        echoed->probe.attempt.port == answer.port && echoed->probe.flow_port == answer.flow_port;
+    return named ? echoed : FindByFlow(answer);
   }
   Entry* entry = FindBySequence(answer, answer.sequence);
   const bool quoted = answer.kind == AnswerKind::kError || answer.kind == AnswerKind::kRedirect;

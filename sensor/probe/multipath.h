@@ -100,6 +100,8 @@ class Multipath : public PathSearch {
   StoppingPoints& NodePoints(size_t nodes);
   bool SomeFlowChanged() const;
   void StartOver();
+  unsigned LastHop(bool target_answers) const;
+  bool OnlyRepeatsErrors(unsigned ttl) const;
   double Confidence() const;
   void AddEdges(Path& path) const;
   void SetEnd(Path& path) const;

@@ -90,17 +90,47 @@ void Multipath::SetEnd(Path& path) const {
   path.reporter = traced_.reporter;
 }
 
+// How far the flow that gets farthest gets. Where the target is silent, the silence belongs to it.
+unsigned Multipath::LastHop(bool target_answers) const {
+  unsigned last = options_.first_ttl;
+  for (size_t flow = 0; flow < ends_.size(); ++flow) {
+    unsigned end = 0;
+    for (unsigned ttl = options_.first_ttl; ttl <= last_; ++ttl) {
+      const Cell& cell = hops_[ttl].cells[flow];
+      end = cell.answered > 0 || (cell.asked > 0 && !target_answers) ? ttl : end;
+    }
+    last = std::max(last, std::min(end, ends_[flow]));
+  }
+  // Where a router says no to all, it says so at any TTL from its own on.
+  while (last > options_.first_ttl && OnlyRepeatsErrors(last)) {
+    --last;
+  }
+  return last;
+}
+
+bool Multipath::OnlyRepeatsErrors(unsigned ttl) const {
+  const auto is_error = [](const Cell& cell) {
+    return cell.word == HopWord::kUnreachable || cell.word == HopWord::kProhibited;
+  };
+  const auto repeats = [&](const Cell& cell) {
+    return is_error(cell) && std::any_of(hops_[ttl - 1].cells.begin(), hops_[ttl - 1].cells.end(),
+                                         [&](const Cell& before) {
+                                           return is_error(before) && before.node == cell.node;
+                                         });
+  };
+  return hops_[ttl].answers &&
+         std::all_of(hops_[ttl].cells.begin(), hops_[ttl].cells.end(),
+                     [&](const Cell& cell) { return cell.answered == 0 || repeats(cell); });
+}
+
 Path Multipath::path() const {
   Path path = Head();
   path.changed = traced_.changed || changes_ > 0;
   unsigned target_ttl = kNoTtl;
-  unsigned last = options_.first_ttl;
-  for (unsigned ttl = options_.first_ttl; ttl <= last_; ++ttl) {
-    const Hop& hop = hops_[ttl];
-    target_ttl = hop.has_target ? std::min(target_ttl, ttl) : target_ttl;
-    last = hop.answers ? ttl : last;
+  for (unsigned ttl = last_; ttl >= options_.first_ttl; --ttl) {
+    target_ttl = hops_[ttl].has_target ? ttl : target_ttl;
   }
-  last = target_ttl == kNoTtl ? last_ : last;
+  const unsigned last = LastHop(target_ttl != kNoTtl);
   size_t flows = 0;
   for (unsigned ttl = options_.first_ttl; ttl <= last; ++ttl) {
     const Hop& known = hops_[ttl];

@@ -46,6 +46,8 @@ class Tracer : public PathSearch {
   void OnChange(uint32_t sample, MonoTime now) override;
 
  private:
+  static constexpr uint32_t kFewestAsksOfSilent = 2;
+
   // What the samples that count say of one TTL. Entry 0 is that of the probes with full TTL.
   struct Hop {
     uint32_t asked = 0;

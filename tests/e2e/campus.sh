@@ -177,6 +177,33 @@ test_flood() {
   expect_within 150 "the incident closed" incident_in_state "$id" closed
 }
 
+sensor_says() { # name JSON-PATTERN: what `sensor show` has of the sensor
+  px sensor show "$1" -o json | grep -qE "$2"
+}
+hang_up() { lab exec "$1" kill -HUP "$(cat "$LAB_STATE/run/sensor-$1.pid")"; } # name
+
+# A sensor takes another policy while it runs: a wrong one is told and not taken, without a file it
+# does not probe, and with one it does again.
+test_policy_reload() {
+  whole
+  lab_state
+  local policy
+  policy=$(find "$LAB_STATE" -path '*lib1*' -name policy.toml | head -n 1)
+  [[ -n $policy ]] || wrong "lib1 has no policy.toml in $LAB_STATE"
+  cp -p "$policy" "$WORK/policy.toml"
+  echo 'packets_per_secnd = 1' >>"$policy"
+  hang_up lib1
+  expect_within 20 "the slip told" sensor_says lib1 'packets_per_secnd'
+  sensor_says lib1 '"probing": true' || wrong "the former policy was dropped for a slip"
+  rm "$policy"
+  hang_up lib1
+  expect_within 20 "no probing without a policy" sensor_says lib1 '"probing": false'
+  cp -p "$WORK/policy.toml" "$policy"
+  hang_up lib1
+  expect_within 20 "probing again" sensor_says lib1 '"probing": true'
+  sensor_says lib1 '"probing_problem": null' || wrong "a problem is left: $(px sensor show lib1 -o json)"
+}
+
 test_start_broken() {
   lab down --quiet 2>/dev/null || true
   raise --no-daemons

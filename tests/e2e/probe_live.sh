@@ -95,8 +95,8 @@ wait_for 10 test -e "$work/listening" || fail "listener" "did not start"
 
 # --- answers and their absence, both families -----------------------------------------------------
 for v in 4 6; do
-  if [ $v = 4 ]; then at() { echo "198.51.$1.1"; }; router=10.0.0.1 loop=198.52.0.1 none=203.0.113.1
-  else at() { echo "2001:db8:51:$1::1"; }; router=fd00:0:0:1::1 loop=2001:db8:52::1 none=2001:db8:113::1; fi
+  if [ $v = 4 ]; then at() { echo "198.51.$1.1"; }; router=10.0.0.1 host=10.1.0.2 loop=198.52.0.1 none=203.0.113.1
+  else at() { echo "2001:db8:51:$1::1"; }; router=fd00:0:0:1::1 host=fd00:0:0:2::2 loop=2001:db8:52::1 none=2001:db8:113::1; fi
   expect "v$v echo is answered" answered "$(at 100)" -- "$(at 100)" icmp
   expect "v$v RST of a closed port is an answer" answered "$(at 100)" -- "$(at 100)" tcp:9
   expect "v$v SYN-ACK of an open port is an answer" answered "$(at 100)" -- "$(at 100)" tcp:8080
@@ -111,9 +111,11 @@ for v in 4 6; do
     pass "v$v the second try is answered" || fail "v$v the second try is answered" "$line"
   expect "v$v no route: not sent" not_sent "" -- $none icmp tcp:443
   line=$(in_ns client "$probe" $loop icmp)
-  [ "$(field "$line" state)" = unreachable ] && { [ "$(field "$line" tries 0 icmp_type)" = 11 ] || \
-    [ "$(field "$line" tries 0 icmp_type)" = 3 ]; } && pass "v$v routing loop: time exceeded" || \
+  [ "$(field "$line" state)" = time_exceeded ] && pass "v$v routing loop: time exceeded" || \
     fail "v$v routing loop" "$line"
+  expect "v$v UDP, port unreachable by the target is an answer" answered $host -- $host udp:33434
+  expect "v$v UDP, unreachable by router" unreachable $router -- "$(at 77)" udp:33434
+  expect "v$v UDP, black hole is silent" silent "" -- --timeout 500ms "$(at 66)" udp:33434
   line=$(in_ns client "$probe" --timeout 200ms --spacing 20ms "$(at 100)" tcp:8080)
   [ "$(field "$line" answers forged)" = 0 ] && pass "v$v nothing counted as forged" || fail "v$v forged" "$line"
 done

@@ -86,13 +86,16 @@ TEST(IngestLimits, EveryFieldOfAReportOutOfRangeIsRefused) {
       {"time", [](auto& r) { r.set_started_at(kYear2201); }},
       {"age", [](auto& r) { r.set_age_nanos(kTwoYears); }},
       {"no state", [](auto& r) { r.mutable_tries(0)->clear_state(); }},
-      {"state", [](auto& r) { r.mutable_tries(0)->set_state(static_cast<v1::ProbeState>(7)); }},
+      {"state", [](auto& r) { r.mutable_tries(0)->set_state(static_cast<v1::ProbeState>(8)); }},
       {"no attempt", [](auto& r) { r.mutable_tries(0)->clear_attempt(); }},
       {"method",
        [](auto& r) {
-         r.mutable_tries(0)->mutable_attempt()->set_method(static_cast<v1::ProbeMethod>(3));
+         r.mutable_tries(0)->mutable_attempt()->set_method(static_cast<v1::ProbeMethod>(4));
        }},
       {"port", [](auto& r) { r.mutable_tries(0)->mutable_attempt()->set_port(65'536); }},
+      {"flow", [](auto& r) { r.mutable_tries(0)->mutable_attempt()->set_flow(65'536); }},
+      {"redirect without a gateway",
+       [](auto& r) { r.mutable_tries(0)->mutable_redirect()->set_router("1234"); }},
       {"rtt", [](auto& r) { r.mutable_tries(0)->set_rtt_nanos(kTwoYears); }},
       {"type", [](auto& r) { r.mutable_tries(0)->set_icmp_type(256); }},
       {"code", [](auto& r) { r.mutable_tries(0)->set_icmp_code(256); }},

@@ -52,6 +52,14 @@ ProbeReport SampleReport() {
                           .icmp_type = 0,
                           .icmp_code = 0,
                           .detail = ""});
+  report.tries.push_back({.attempt = {ProbeMethod::kUdp, 53, 65'535},
+                          .state = ProbeState::kTimeExceeded,
+                          .rtt = {},
+                          .reporter = Ip("192.0.2.1"),
+                          .icmp_type = 11,
+                          .icmp_code = 0,
+                          .detail = "",
+                          .redirect = Redirect{Ip("192.0.2.1"), Ip("192.0.2.254")}});
   return report;
 }
 

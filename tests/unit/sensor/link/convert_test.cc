@@ -17,6 +17,10 @@ v1::ProbeOrder GoodOrder() {
   v1::ProbeTry* tcp = order.add_tries();
   tcp->set_method(v1::PROBE_METHOD_TCP_SYN);
   tcp->set_port(443);
+  v1::ProbeTry* udp = order.add_tries();
+  udp->set_method(v1::PROBE_METHOD_UDP);
+  udp->set_port(53);
+  udp->set_flow(65'535);
   order.set_start_after_nanos(200'000'000);
   order.set_spacing_nanos(1'000'000'000);
   order.set_timeout_nanos(2'000'000'000);
@@ -28,7 +32,9 @@ TEST(SensorConvert, ReadsAnOrder) {
   ASSERT_TRUE(order) << order.error().message;
   const ProbeOrder expected{7,
                             *IpAddress::Parse("192.0.2.1"),
-                            {{ProbeMethod::kIcmpEcho, 0}, {ProbeMethod::kTcpSyn, 443}},
+                            {{ProbeMethod::kIcmpEcho, 0},
+                             {ProbeMethod::kTcpSyn, 443},
+                             {ProbeMethod::kUdp, 53, 65'535}},
                             200ms,
                             1s,
                             2s};
@@ -51,6 +57,7 @@ TEST(SensorConvert, RefusesEveryFieldOutOfRange) {
       {"no target", [](v1::ProbeOrder& o) { o.clear_target(); }},
       {"short target", [](v1::ProbeOrder& o) { o.set_target("abc"); }},
       {"long target", [](v1::ProbeOrder& o) { o.set_target(std::string(17, 'a')); }},
+      {"flow", [](v1::ProbeOrder& o) { o.mutable_tries(2)->set_flow(65'536); }},
       {"no tries", [](v1::ProbeOrder& o) { o.clear_tries(); }},
       {"nine tries",
        [](v1::ProbeOrder& o) {

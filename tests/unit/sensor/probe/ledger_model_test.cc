@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <random>
+#include <tuple>
 
 #include "sensor/probe/ledger.h"
 #include "tests/unit/sensor/probe/test_probes.h"
@@ -114,18 +115,28 @@ class Model {
     }
     return false;
   }
-  // The youngest of the flow that has no answer, else the youngest.
+  // The one whose tag comes back, else of the flow's that have no answer: no error either, waited
+  // for, the highest TTL, the youngest, in this order; else the youngest.
   Entry* FindUdp(const Answer& answer) {
     Entry* youngest = nullptr;
+    Entry* best = nullptr;
+    const auto rank = [](const Entry& e) {
+      return std::tuple(!e.errored, e.open, e.probe.ttl == 0 ? kDefaultTtl : e.probe.ttl);
+    };
     for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
-      const Probe& probe = it->second.probe;
-      if (SameHost(probe, answer) && probe.flow_port == answer.flow_port) {
-        youngest = youngest == nullptr ? &it->second : youngest;
-        if (!it->second.answered) {
-          return &it->second;
-        }
+      Entry& entry = it->second;
+      if (!SameHost(entry.probe, answer) || entry.probe.flow_port != answer.flow_port) {
+        continue;
+      }
+      if (TagRight(entry.probe, answer)) {
+        return &entry;
+      }
+      youngest = youngest == nullptr ? &entry : youngest;
+      if (!entry.answered && (best == nullptr || rank(entry) > rank(*best))) {
+        best = &entry;
       }
     }
+    youngest = best != nullptr ? best : youngest;
     return youngest;
   }
   Entry* Find(const Answer& answer) {

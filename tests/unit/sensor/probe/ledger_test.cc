@@ -135,6 +135,26 @@ TEST_F(LedgerTest, NatThatChangesTheEchoChecksumIsNoted) {
 
 // --- UDP replies --------------------------------------------------------------------------------
 
+TEST_F(LedgerTest, UdpEchoesAreExactHoweverMany) {
+  ProbeLedger large(tagger, 1000);
+  std::vector<Probe> probes;
+  for (int i = 0; i < 100; ++i) {
+    probes.push_back(*large.Open(Ip("198.51.100.7"), 0, kUdpTrace, 0, {}, now));
+  }
+  for (const Probe& probe : probes) {
+    Answer answer = AnswerTo(probe);
+    answer.tag = PayloadTag{probe.id, probe.tag};
+    EXPECT_EQ(large.OnAnswer(answer, now)->probe_id, probe.id);
+    EXPECT_FALSE(large.OnAnswer(answer, now));
+  }
+  // The tag of another flow's probe names nothing here.
+  const Probe other = *large.Open(Ip("198.51.100.8"), 0, kUdpTrace, 0, {}, now);
+  const Probe here = *large.Open(Ip("198.51.100.7"), 0, kUdpTrace, 0, {}, now);
+  Answer answer = AnswerTo(here);
+  answer.tag = PayloadTag{other.id, other.tag};
+  EXPECT_EQ(large.OnAnswer(answer, now)->probe_id, here.id);
+}
+
 TEST_F(LedgerTest, UdpReplyIsTheYoungestUnansweredProbesOfItsFlow) {
   const Probe first = Open(kUdpTrace);
   const Probe second = Open(kUdpTrace);

@@ -222,6 +222,7 @@ TEST(MultipathTest, ANullRouteEndsIt) {
   world.net.Get("r2").before_ttl = true;
   const Path path = world.Trace(AllWays()).path;
   EXPECT_EQ(path.end, TraceEnd::kUnreachable);
+  EXPECT_EQ(Short(path), "10.0.0.1 10.0.0.2");
   EXPECT_EQ(path.reporter->router, Ip("10.0.0.2"));
 }
 

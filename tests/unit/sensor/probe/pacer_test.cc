@@ -190,6 +190,22 @@ TEST(Pacer, SaysWhenAndWhose) {
   EXPECT_LE(pacer.Next(Ip("2001:db8:0:1::1"), after).at, after);
 }
 
+// However a packet to an IPv4 host is addressed, that host and its /24 are who gets it.
+TEST(Pacer, TranslatedAddressesShareTheLimitsOfTheirIpv4Hosts) {
+  const MonoTime now{100s};
+  for (const char* same : {"64:ff9b::8.0.0.1", "2002:800:1::5", "::ffff:0:8.0.0.1"}) {
+    Pacer pacer({.all = 1000, .per_prefix = 4, .per_target = 2});
+    pacer.Take(Ip(same), now);
+    const MonoTime later = now + 10ms;
+    EXPECT_EQ(pacer.Next(Ip("8.0.0.1"), later).limit, PaceLimit::kTarget) << same;
+    EXPECT_EQ(pacer.Next(Ip("8.0.0.2"), later).limit, PaceLimit::kPrefix) << same;
+    EXPECT_LE(pacer.Next(Ip("8.0.1.1"), later).at, later);
+    EXPECT_EQ(PacedPrefix(Ip(same)), Ip("8.0.0.0"));
+  }
+  EXPECT_EQ(PacedPrefix(Ip("2001:db8::7")), Ip("2001:db8::"));
+  EXPECT_EQ(PacedAddress(Ip("2001:db8::7")), Ip("2001:db8::7"));
+}
+
 // More targets than the table holds: the limit is kept, sends wait, and get their turn.
 TEST(Pacer, FullTableDelaysRatherThanForgets) {
   const PaceRates rates{.all = 1e7, .per_prefix = 1e7, .per_target = 0.01};

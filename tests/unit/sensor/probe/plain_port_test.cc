@@ -201,7 +201,32 @@ TEST_P(PlainPortTest, AUdpPortReplies) {
   WaitFor(1);
   EXPECT_EQ(got_[0].answer.kind, AnswerKind::kUdpReply);
   EXPECT_NE(got_[0].answer.ttl, 0);
+  EXPECT_FALSE(got_[0].answer.tag);
   EXPECT_TRUE(got_[0].match);
+}
+
+TEST_P(PlainPortTest, AnEchoedUdpProbeIsKnownByItsTag) {
+  LocalPort open(GetParam(), SOCK_DGRAM);
+  const SendOutcome first = Send(open.address(), {ProbeMethod::kUdp, open.port()});
+  const SendOutcome second = Send(open.address(), {ProbeMethod::kUdp, open.port()});
+  ASSERT_EQ(first.error, 0);
+  ASSERT_EQ(second.error, 0);
+  for (int i = 0; i < 2; ++i) {
+    pollfd wait{open.fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&wait, 1, 10'000), 1);
+    SocketAddress from;
+    socklen_t size = SocketAddress::capacity();
+    std::array<char, 256> bytes;
+    const ssize_t count = recvfrom(open.fd(), bytes.data(), bytes.size(), 0, from.get(), &size);
+    ASSERT_GT(count, 0);
+    ASSERT_EQ(sendto(open.fd(), bytes.data(), static_cast<size_t>(count), 0, from.get(), size),
+              count);
+  }
+  WaitFor(2);
+  ASSERT_TRUE(got_[0].match);
+  ASSERT_TRUE(got_[1].match);
+  EXPECT_EQ(got_[0].match->probe_id, first.probe_id) << "not the youngest of the flow";
+  EXPECT_EQ(got_[1].match->probe_id, second.probe_id);
 }
 
 TEST_P(PlainPortTest, IcmpIsAnsweredOrItsRemedyNamed) {

@@ -229,6 +229,39 @@ TEST(SweepScale, OneFullPrefixOfManyTargets) {
   EXPECT_LE(world.turns, 4u * 65'537);
 }
 
+// IPv6 addresses that stand for IPv4 hosts lie in one /64, but are limited as those hosts are: one
+// whose /24 is full must not hold up the others.
+TEST(SweepScale, TranslatedTargetsWaitWithTheirIpv4Neighbours) {
+  SweepWorld::Options options;
+  options.policy = Allowing(OpenPolicy(1000, 5, 5), "64:ff9b::/96");
+  TargetList list;
+  ASSERT_TRUE(list.Add(*Prefix::Parse("64:ff9b::800:0/123")));  // 8.0.0.0/27
+  for (uint32_t i = 1; i <= 200; ++i) {
+    std::array<uint8_t, 16> bytes{0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 1};
+    bytes[14] = static_cast<uint8_t>(i);
+    ASSERT_TRUE(list.Add(Prefix(IpAddress::V6(bytes), 128)));
+  }
+  ASSERT_TRUE(list.Add(*Prefix::Parse("8.0.0.64/28")));
+  list.Close();
+  SweepWorld world(std::move(list), {}, options);
+  world.world = [](const Probe& probe) { return Answered(probe, 5ms); };
+  world.Run();
+  EXPECT_EQ(world.results.size(), 32u + 200 + 16);
+  std::vector<MonoTime> of_the_full_one;
+  MonoTime last_other = world.start;
+  for (size_t i = 0; i < world.sends.size(); ++i) {
+    const auto bytes = world.sends[i].target.bytes();
+    if (world.sends[i].target.is_v4() || bytes[14] == 0) {
+      of_the_full_one.push_back(world.times[i]);
+    } else {
+      last_other = world.times[i];
+    }
+  }
+  EXPECT_LE(last_other - world.start, 1s);
+  EXPECT_LE(MostInASecond(of_the_full_one), 5u);
+  EXPECT_LE(of_the_full_one.back() - world.start, 9500ms);  // 47 / 4.985
+}
+
 // Retries of targets whose /24 is full, silent ones and others mixed: nobody starves.
 TEST(SweepScale, NobodyStarvesBehindRetries) {
   SweepWorld::Options options;
