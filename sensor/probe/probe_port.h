@@ -43,6 +43,10 @@ class ProbePort {
   // the time at which the kernel received it. True: there may be more.
   virtual bool Receive(const Handler& handle) = 0;
 
+  // Receive gives the true time of every answer, however late it is called. False: of some it gives
+  // the time of the call.
+  virtual bool KnowsWhen() const { return true; }
+
   // The descriptors to wait on for reading; they may change with every call of Send or Receive.
   virtual std::vector<int> descriptors() const = 0;
 };

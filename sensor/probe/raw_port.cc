@@ -166,7 +166,9 @@ void RawPort::HoldUdpPort(uint16_t port) {
   any4.sin_family = AF_INET;
   any4.sin_port = htons(port);
   fd.Reset(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  bool bound = fd && bind(fd.get(), Generic(any), sizeof any) == 0;
+  const int both = 0;  // the port of IPv4, too, whatever net.ipv6.bindv6only says
+  bool bound = fd && setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &both, sizeof both) == 0 &&
+               bind(fd.get(), Generic(any), sizeof any) == 0;
   if (!bound) {
     fd.Reset(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     bound = fd && bind(fd.get(), Generic(any4), sizeof any4) == 0;

@@ -32,7 +32,8 @@ class RawPort : public ProbePort {
   void SetText(const ProbeText& text) { text_ = text; }
 
   // From here on a second thread sends half of the IPv4 probes of large batches: sending is what
-  // takes the time. Needs CAP_NET_RAW. False: not to be had, and all goes on as before.
+  // takes the time. Needs CAP_NET_RAW now, not when it begins to send. False: not to be had, and
+  // all goes on as before.
   bool UseSecondSender();
 
   void Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) override;
