@@ -281,6 +281,10 @@ void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outc
       continue;
     }
     batch.Send(fd);
+    // The first to wait for a next hop; whoever follows asks before it is sent.
+    if (batch.size() == 1 && unsettled_.size() == 1 && !delayed_ && Queued() && next_hops_) {
+      delayed_ = next_hops_->IsResolving(unsettled_.front());
+    }
     for (size_t i = 0; i < batch.size(); ++i) {
       outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
     }
