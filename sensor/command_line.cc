@@ -204,6 +204,10 @@ Command ParseCommandLine(int argc, char** argv) {
   if (std::isnan(probe.options.rate) || std::isnan(trace.options.probe.rate)) {
     return Leave{ReportFailure("parallax-sensor", {ErrorCode::kUsage, "--rate: not a number"})};
   }
+  if (probe.options.sweep.flows > 1 && probe.options.sweep.count > UINT16_MAX) {
+    return Leave{ReportFailure("parallax-sensor",
+                               {ErrorCode::kUsage, "--count with --flows: at most 65535"})};
+  }
   const auto set_method = [port](SweepOptions& sweep, ProbeMethod method) {
     sweep.method = method;
     sweep.port = method == ProbeMethod::kIcmpEcho ? uint16_t{0}

@@ -1,7 +1,7 @@
 // Watches the host's default gateways: a sensor whose gateway is dead cannot vote on anybody else.
 // Each gateway is asked by ICMP echo every 2 s, as one constant flow. Pure; owned by the probe
-// thread. Gateways are the host's own next hops, so the policy's prefixes do not apply to these
-// probes; its rates do.
+// thread. Gateways are the host's own next hops, so they need not be among what the policy allows;
+// but what it denies is not asked, and its rates hold.
 //
 //   answers echo:        up while the last answer is at most 6 s old or is being waited for, then
 //                        down

@@ -12,9 +12,8 @@ namespace {
 
 // How far ahead of its time a probe may go.
 constexpr Duration kEarly = std::chrono::milliseconds(2);
-// In any second, (1 s + kEarly) / interval probes: with this much more between them, and the
-// wire's own jitter, that is never more than the rate.
-constexpr double kSlower = 1.006;
+// In any second, (1 s + kEarly) / interval probes: with kPaceMargin between them, and the wire's own
+// jitter, that is never more than the rate.
 constexpr double kLeastRate = 1e-3;
 constexpr double kMostRate = 1e7;
 
@@ -24,7 +23,7 @@ double Clamped(double per_second) {
 }
 
 Duration Interval(double per_second) {
-  return Duration(static_cast<int64_t>(std::ceil(1e9 * kSlower / Clamped(per_second))));
+  return Duration(static_cast<int64_t>(std::ceil(1e9 * kPaceMargin / Clamped(per_second))));
 }
 
 constexpr size_t kFewestSlots = size_t{1} << 12;

@@ -3,7 +3,7 @@
 // by the probe thread.
 //
 // In any second at most `rate` probes are sent, and at least 0.99 of it while there are enough of
-// them to send: a bucket runs at rate / 1.006 and lets a probe go up to 2 ms before its time, so
+// them to send: a bucket runs at rate / kPaceMargin and lets a probe go up to 2 ms before its time, so
 // that a coarse timer costs nothing; it may leave up to 4 ms after it was taken.
 #pragma once
 
@@ -16,6 +16,9 @@
 #include "common/time.h"
 
 namespace parallax::sensor {
+
+// How much slower than its rate a bucket runs.
+inline constexpr double kPaceMargin = 1.006;
 
 // One token bucket, kept as the time of the next token (the "virtual scheduling" form of GCRA,
 // ITU-T I.371). Rates are taken to lie between one in 1000 s and ten million per second.

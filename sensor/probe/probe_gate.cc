@@ -10,7 +10,9 @@ PaceRates RatesOf(const std::optional<Policy>& policy, double extra_limit) {
   const Policy& p = policy ? *policy : Policy();
   PaceRates rates{p.packets_per_second, p.per_prefix_per_second, p.per_target_per_second};
   if (extra_limit > 0) {
-    rates.all = std::min(rates.all, extra_limit);
+    // Well below the policy's rate it is no cap but a wish: as exact as can be.
+    const bool wish = extra_limit * kPaceMargin * kPaceMargin <= rates.all;
+    rates.all = wish ? extra_limit * kPaceMargin : std::min(rates.all, extra_limit);
   }
   return rates;
 }
@@ -43,9 +45,14 @@ Refusal ProbeGate::Judge(const IpAddress& target, const ProbeTry& attempt, bool 
 
 GateAnswer ProbeGate::Ask(const ProbeRequest& request, MonoTime now,
                           std::vector<ProbeSend>& sends) {
-  const Refusal refusal = request.own_gateway && policy_
-                              ? CheckMethod(*policy_, request.attempt, false)
-                              : Judge(request.target, request.attempt, request.ttl != 0);
+  Refusal refusal = Refusal::kNone;
+  if (request.own_gateway && policy_) {
+    refusal = policy_->deny.Contains(request.target)
+                  ? Refusal::kDenied
+                  : CheckMethod(*policy_, request.attempt, false);
+  } else {
+    refusal = Judge(request.target, request.attempt, request.ttl != 0);
+  }
   if (refusal != Refusal::kNone) {
     return Refuse(refusal);
   }

@@ -21,7 +21,7 @@ struct ProbeRequest {
   ProbeTry attempt;
   uint8_t ttl = 0;  // 0: kDefaultTtl; else the probe is meant to end on its way (a trace)
   ProbeOwner owner;
-  // The host's own gateway: the policy's prefixes do not apply, its rates do.
+  // The host's own gateway: it need not be among what the policy allows, but must not be denied.
   bool own_gateway = false;
   uint32_t scope = 0;  // interface index of a link-local gateway
 };

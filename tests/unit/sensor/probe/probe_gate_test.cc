@@ -176,16 +176,26 @@ TEST_F(GateTest, OwnGatewaysPassPrefixesButNotMethodsAndRates) {
   EXPECT_EQ(Ask(gate, "10.0.0.1", kEcho, 0, true).refusal, Refusal::kMethod);
 }
 
+TEST_F(GateTest, ADeniedGatewayIsNotAsked) {
+  Policy policy = OpenPolicy(100, 50, 20);
+  policy.deny = PrefixSet({*Prefix::Parse("10.0.0.0/8")});
+  ProbeGate gate(ledger, policy);
+  EXPECT_EQ(Ask(gate, "10.0.0.1", kEcho, 0, true).refusal, Refusal::kDenied);
+  EXPECT_EQ(Ask(gate, "192.168.0.1", kEcho, 0, true).word, GateWord::kSent);
+}
+
 TEST_F(GateTest, ExtraLimitIsOneMoreAndOnlyOverAll) {
   ProbeGate gate(ledger, OpenPolicy(100, 50, 20), 10);
-  EXPECT_EQ(gate.rate(), 10);
+  // Well below the policy's rate it is a wish, and met without the margin of a cap.
+  EXPECT_EQ(gate.rate(), 10 * kPaceMargin);
   EXPECT_EQ(Ask(gate, "198.51.100.7").word, GateWord::kSent);
-  EXPECT_GT(gate.NextForAll(), now + 90ms);
+  EXPECT_EQ(gate.NextForAll(), now + 98ms);
   // It cannot raise what the policy says, and survives another policy.
   gate.SetPolicy(OpenPolicy(5, 5, 5));
   EXPECT_EQ(gate.rate(), 5);
   gate.SetPolicy(OpenPolicy(1000, 5, 5));
-  EXPECT_EQ(gate.rate(), 10);
+  EXPECT_EQ(gate.rate(), 10 * kPaceMargin);
+  EXPECT_EQ(ProbeGate(ledger, OpenPolicy(100, 50, 20), 99.5).rate(), 99.5);
   EXPECT_EQ(ProbeGate(ledger, OpenPolicy(100, 50, 20), 1e9).rate(), 100);
   EXPECT_EQ(ProbeGate(ledger, OpenPolicy(100, 50, 20), 0).rate(), 100);
 }
