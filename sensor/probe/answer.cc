@@ -96,6 +96,20 @@ std::optional<Answer> ReadTcp(const IpAddress& source, uint8_t ttl, ByteView tcp
   return answer;
 }
 
+// The text of a probe stands where a probe has it: an echo service sent the payload back.
+bool EchoesProbe(ByteView udp) {
+  constexpr size_t kTextAt = kUdpHeaderBytes + kPayloadTagBytes + 2;
+  if (!udp.Has(kTextAt + kProbeName.size())) {
+    return false;
+  }
+  for (size_t i = 0; i < kProbeName.size(); ++i) {
+    if (udp.U8(kTextAt + i) != static_cast<uint8_t>(kProbeName[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::optional<Answer> ReadUdp(const IpAddress& source, uint8_t ttl, ByteView udp) {
   if (!udp.Has(kUdpHeaderBytes)) {
     return std::nullopt;
@@ -108,6 +122,7 @@ std::optional<Answer> ReadUdp(const IpAddress& source, uint8_t ttl, ByteView udp
   answer.port = udp.U16(0);
   answer.flow_port = udp.U16(2);
   answer.tag = ReadTag(udp.First(length));
+  answer.echoes_probe = EchoesProbe(udp.First(length));
   return answer;
 }
 

@@ -61,6 +61,7 @@ struct Answer {
   uint16_t flow_port = 0;
   uint32_t sequence = 0;
   std::optional<PayloadTag> tag;  // ICMP echo and UDP; absent if not (wholly) there
+  bool echoes_probe = false;      // a UDP reply whose payload is that of a probe of Parallax
   // kError and kRedirect only.
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;

@@ -301,7 +301,11 @@ ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
         echoed != nullptr && tag_right(*echoed) && echoed->probe.target == answer.target &&
         echoed->probe.attempt.method == answer.method &&
         echoed->probe.attempt.port == answer.port && echoed->probe.flow_port == answer.flow_port;
-    return named ? echoed : FindByFlow(answer);
+    if (named) {
+      return echoed;
+    }
+    // Somebody plays back a probe of another time, or of another process.
+    return answer.echoes_probe ? nullptr : FindByFlow(answer);
   }
   Entry* entry = FindBySequence(answer, answer.sequence);
   const bool quoted = answer.kind == AnswerKind::kError || answer.kind == AnswerKind::kRedirect;

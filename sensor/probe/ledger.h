@@ -7,8 +7,9 @@
 // What must agree, besides method, target and the target's port:
 //   echo reply         identifier, sequence, and the payload's id and tag
 //   SYN-ACK, RST       our port, and the acknowledged sequence number (32 bits, keyed)
-//   UDP reply          our port (keyed); unless it echoes the tag it names no probe: of the flow's
-//                      last ones the one with the highest TTL that nothing was heard of is answered
+//   UDP reply          our port (keyed), and the payload's id and tag if it echoes a probe; else it
+//                      names none: of the flow's last ones that with the highest TTL of which
+//                      nothing was heard is answered
 //   quote in an error  our port and the sequence; where a NAT has changed our port or the checksum:
 //                      the payload's id and tag, TCP's 32-bit sequence, or for UDP, if our port
 //                      stands, the IP identification. A tag that is there must be right.

@@ -8,7 +8,6 @@ namespace {
 constexpr uint8_t kEchoRequestV4 = 8;
 constexpr uint8_t kEchoRequestV6 = 128;
 
-constexpr std::string_view kName = "Parallax reachability probe";
 
 constexpr size_t kSynBytes = 24;
 constexpr uint8_t kFlagSyn = 0x02;
@@ -127,7 +126,7 @@ ProbeText::ProbeText(std::string_view contact) {
     std::copy_n(words.begin(), count, text_.begin() + static_cast<ptrdiff_t>(size_));
     size_ += count;
   };
-  add(kName);
+  add(kProbeName);
   if (!contact.empty()) {
     add(" - ");
     add(contact);

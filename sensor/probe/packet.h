@@ -43,6 +43,9 @@ struct Probe {
 
 inline constexpr uint8_t kDefaultTtl = 64;
 
+// How every payload's text begins.
+inline constexpr std::string_view kProbeName = "Parallax reachability probe";
+
 // What the payload of ICMP and UDP probes says to whoever looks at the packet: who sends it, and
 // whom to ask. At most kMaxText bytes of `contact` and name together; longer ones are cut.
 class ProbeText {
