@@ -135,12 +135,12 @@ for percent in 1 5; do
     for ask in "tcp --port 80 --flows 48" "udp --port 7 --flows 48" "tcp --port 80 --flows 48 --count 3"; do
       # shellcheck disable=SC2086
       expect "IPv$v $percent % loss is no broken branch: $ask" \
-        'code == 0 and len(R) == 5 and states <= {"up", "lossy"} and {r["flows"]["verdict"] for r in R} <= {"all_up", "per_packet"}' \
+        'code == 0 and len(R) == 5 and states <= {"up", "lossy"} and {r["flows"]["verdict"] for r in R} <= {"all_up", "per_packet", "unclear"}' \
         $ask "${targets[@]}"
     done
     # 720 probes: at least one is lost, but for once in a thousand runs at 1 %.
     [ "$percent" = 1 ] || check "IPv$v $percent % loss is called loss, and how much" judge "IPv$v-$percent---loss-is-no-broken-branch--tcp---port-80---flows-48---count-3" \
-      'sum(r["flows"]["verdict"] == "per_packet" for r in R) >= 4 and all(0.005 <= r["flows"]["loss"] <= 0.2 for r in R if r["flows"]["verdict"] == "per_packet")'
+      'all(r["state"] == "lossy" for r in R) and sum(r["flows"]["verdict"] == "per_packet" for r in R) >= 3 and all(0.005 <= r["flows"]["loss"] <= 0.2 for r in R if r["flows"]["verdict"] == "per_packet")'
     expect "IPv$v $percent % loss: ping" 'code == 0 and states <= {"up", "lossy"} and r["sent"] == 200 and (r["state"] == "lossy") == (r["received"] < 200)' \
       ping --count 200 --interval 5ms "${targets[0]}"
   }
@@ -151,19 +151,21 @@ lossless
 # --- all branches are found -----------------------------------------------------------------------
 talkative edge merge server b1 b2 b3 b4 b5 b6 b7 b8
 branches() {  # branches FAMILY
-  local v=$1
+  local v=$1 ask branch='f"10.1.{k}.2"' traces=()
   local -n targets=targets$v
-  if [ "$v" = 4 ]; then branch='f"10.1.{k}.2"'; else branch='f"fd00:0:1:{k}::2"'; fi
+  [ "$v" = 4 ] || branch='f"fd00:0:1:{k}::2"'
   for ask in "--method udp --port 7" "--method tcp --port 80"; do
     # shellcheck disable=SC2086
     expect "IPv$v trace $ask finds 8 branches" \
       "code == 0 and r['path']['end'] == 'reached' and nodes(r, 2) == {$branch for k in range(1, 9)} and len(nodes(r, 1)) == 1 and len(nodes(r, 4)) == 1" \
-      trace $ask --flows 96 "${targets[0]}"
+      trace $ask --flows 96 "${targets[0]}" &
+    traces+=($!)
     # shellcheck disable=SC2086
     expect "IPv$v trace $ask of one flow: one node at each hop" \
       "code == 0 and r['path']['end'] == 'reached' and all(len(hop['nodes']) == 1 for hop in r['path']['hops']) and len(r['path']['hops']) == 4" \
       trace $ask "${targets[0]}"
   done
+  wait "${traces[@]}"
 }
 both branches
 kill "$server"; wait "$server" 2>/dev/null
