@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -199,6 +200,9 @@ Command ParseCommandLine(int argc, char** argv) {
   }
   if (check_app->parsed()) {
     return check;
+  }
+  if (std::isnan(probe.options.rate) || std::isnan(trace.options.probe.rate)) {
+    return Leave{ReportFailure("parallax-sensor", {ErrorCode::kUsage, "--rate: not a number"})};
   }
   const auto set_method = [port](SweepOptions& sweep, ProbeMethod method) {
     sweep.method = method;

@@ -76,6 +76,10 @@ class Session {
       }
     }
     progress_.End();
+    if (Interrupted()) {
+      sweep_.FinishAsked();
+      Print();
+    }
     output_.Flush();
     if (output_.broken() && output_.error() != EPIPE) {
       return ReportFailure(kProgram,
@@ -156,6 +160,7 @@ int RunProbeCommand(const ProbeCommandOptions& options) {
   }
   auto tools = ProbeTools::Open({.policy_file = PolicyFile(options.policy_file),
                                  .rate = options.rate,
+                                 .method = options.sweep.method,
                                  .unprivileged = options.unprivileged,
                                  .most_in_flight = options.sweep.most_in_flight,
                                  .probes = targets->size()});

@@ -63,8 +63,17 @@ Result<std::unique_ptr<ProbeTools>> ProbeTools::Open(const ProbeToolsOptions& op
     if (!plain) {
       return tl::make_unexpected(plain.error());
     }
-    tools->notice_ = fmt::format("without raw sockets (CAP_NET_RAW): {}",
-                                 fmt::join((*plain)->Missing(), "\n  "));
+    const auto missing = (*plain)->Missing(options.method);
+    if ((*plain)->availability(options.method, Family::kV4) != 0 &&
+        (*plain)->availability(options.method, Family::kV6) != 0) {
+      return Fail(
+          ErrorCode::kPermission,
+          fmt::format("no right to open raw sockets (run as root, or with CAP_NET_RAW), and "
+                      "without them {}",
+                      missing.front()));
+    }
+    tools->notice_ =
+        fmt::format("without raw sockets (CAP_NET_RAW):\n  {}", fmt::join(missing, "\n  "));
     tools->port_ = std::move(*plain);
   } else {
     return tl::make_unexpected(raw.error());

@@ -18,7 +18,8 @@ namespace parallax::sensor {
 
 struct ProbeToolsOptions {
   std::string policy_file;
-  double rate = 0;            // packets a second below the policy's; 0: the policy's
+  double rate = 0;  // packets a second below the policy's; 0: the policy's
+  ProbeMethod method = ProbeMethod::kIcmpEcho;
   bool unprivileged = false;  // as if there were no right to open raw sockets
   size_t most_in_flight = 0;
   uint64_t probes = 0;  // how many there will be, roughly
@@ -26,7 +27,8 @@ struct ProbeToolsOptions {
 
 class ProbeTools {
  public:
-  // kNoConfig, kBadConfig or kPermission: the policy; kPermission also if nothing can be sent.
+  // kNoConfig, kBadConfig or kPermission: the policy; kPermission also if nothing can be sent by
+  // that method.
   static Result<std::unique_ptr<ProbeTools>> Open(const ProbeToolsOptions& options);
 
   ProbeGate& gate() { return gate_; }

@@ -187,6 +187,7 @@ int RunTraceCommand(const TraceCommandOptions& options) {
   }
   auto tools = ProbeTools::Open({.policy_file = PolicyFile(options.probe.policy_file),
                                  .rate = options.probe.rate,
+                                 .method = options.probe.sweep.method,
                                  .unprivileged = options.probe.unprivileged,
                                  .most_in_flight = kLedgerProbes,
                                  .probes = 0});

@@ -153,18 +153,20 @@ void Json(const TraceResult& result, std::string& out) {
           ? fmt::format(R"({{"router":"{}","gateway":"{}"}})", path.redirect->router.ToString(),
                         path.redirect->gateway.ToString())
           : "null");
-  fmt::format_to(to,
-                 R"("path":{{"id":"{:016x}","end":"{}","flows":{},"changed":{},"hops":{},)"
-                 R"("edges":{}}},"transit":{}}})"
-                 "\n",
-                 path.Id(), ToString(path.end), path.flows, path.changed,
-                 JsonList(path.hops, HopJson),
-                 JsonList(path.edges,
-                          [](const PathEdge& edge) {
-                            return fmt::format(R"({{"ttl":{},"from":"{}","to":"{}"}})", edge.ttl,
-                                               edge.from.ToString(), edge.to.ToString());
-                          }),
-                 result.transit ? TransitJson(*result.transit) : "null");
+  fmt::format_to(
+      to,
+      R"("path":{{"id":"{:016x}","end":"{}","flows":{},"confidence":{},"changed":{},"hops":{},)"
+      R"("edges":{}}},"transit":{}}})"
+      "\n",
+      path.Id(), ToString(path.end), path.flows,
+      path.flows > 1 ? fmt::format("{:.4f}", path.confidence) : "null", path.changed,
+      JsonList(path.hops, HopJson),
+      JsonList(path.edges,
+               [](const PathEdge& edge) {
+                 return fmt::format(R"({{"ttl":{},"from":"{}","to":"{}"}})", edge.ttl,
+                                    edge.from.ToString(), edge.to.ToString());
+               }),
+      result.transit ? TransitJson(*result.transit) : "null");
 }
 
 void Csv(const Path& path, std::string& out) {

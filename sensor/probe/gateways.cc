@@ -142,6 +142,20 @@ void ReadRoute(std::span<const uint8_t> message, std::vector<RouteHop>& hops) {
   }
 }
 
+template <typename T>
+std::array<uint8_t, sizeof(T)> BytesOf(const T& value) {
+  std::array<uint8_t, sizeof(T)> bytes;
+  std::memcpy(bytes.data(), &value, sizeof value);
+  return bytes;
+}
+
+std::array<uint8_t, sizeof(ndmsg)> NeighbourBody(const Gateway& gateway) {
+  ndmsg neighbour{};
+  neighbour.ndm_family = gateway.address.is_v4() ? AF_INET : AF_INET6;
+  neighbour.ndm_ifindex = static_cast<int>(gateway.interface_index);
+  return BytesOf(neighbour);
+}
+
 }  // namespace
 
 bool ReadDefaultRoutes(std::span<const uint8_t> datagram, std::vector<RouteHop>& hops) {
@@ -178,6 +192,40 @@ Neighbour ReadNeighbour(std::span<const uint8_t> datagram) {
     }
   });
   return result.value_or(Neighbour::kUnknown);
+}
+
+std::optional<Gateway> ReadNextHop(std::span<const uint8_t> datagram, const IpAddress& target) {
+  std::optional<Gateway> result;
+  ForEachMessage(datagram, [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
+    const auto route = Front<rtmsg>(payload);
+    if (result || header.nlmsg_type != RTM_NEWROUTE || !route || route->rtm_type != RTN_UNICAST) {
+      return;
+    }
+    Gateway hop;
+    hop.address = target;
+    ForEachAttribute(Skip(payload, sizeof(rtmsg)),
+                     [&](uint16_t type, std::span<const uint8_t> value) {
+                       if (type == RTA_GATEWAY) {
+                         hop.address = IpAddress::FromBytes(value).value_or(hop.address);
+                       } else if (type == RTA_VIA) {
+                         hop.address = ReadVia(value).value_or(hop.address);
+                       } else if (type == RTA_OIF) {
+                         hop.interface_index = Front<uint32_t>(value).value_or(0);
+                       }
+                     });
+    result = hop;
+  });
+  return result;
+}
+
+bool ReadIsResolving(std::span<const uint8_t> datagram) {
+  bool result = false;
+  ForEachMessage(datagram, [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
+    const auto neighbour = Front<ndmsg>(payload);
+    result = result || (header.nlmsg_type == RTM_NEWNEIGH && neighbour &&
+                        (neighbour->ndm_state & NUD_INCOMPLETE) != 0);
+  });
+  return result;
 }
 
 std::vector<Gateway> InUse(std::vector<RouteHop> hops) {
@@ -264,38 +312,55 @@ Result<void> GatewayTable::DumpRoutes(Family family, std::vector<RouteHop>& hops
   return Fail(ErrorCode::kFailure, "the kernel's route table has no end");
 }
 
-Result<Neighbour> GatewayTable::AskNeighbour(const Gateway& gateway) {
-  const auto address = gateway.address.bytes();
+Result<std::span<const uint8_t>> GatewayTable::AskAbout(uint16_t type,
+                                                        std::span<const uint8_t> body,
+                                                        uint16_t attribute_type,
+                                                        const IpAddress& address) {
+  const auto bytes = address.bytes();
   nlmsghdr header{};
-  ndmsg neighbour{};
   rtattr attribute{};
-  const size_t size = sizeof header + sizeof neighbour + sizeof attribute + address.size();
-  std::vector<uint8_t> message(size);
-  header.nlmsg_len = static_cast<uint32_t>(size);
-  header.nlmsg_type = RTM_GETNEIGH;
+  std::vector<uint8_t> message(sizeof header + body.size() + sizeof attribute + bytes.size());
+  header.nlmsg_len = static_cast<uint32_t>(message.size());
+  header.nlmsg_type = type;
   header.nlmsg_flags = NLM_F_REQUEST;
   header.nlmsg_seq = ++sequence_;
-  neighbour.ndm_family = gateway.address.is_v4() ? AF_INET : AF_INET6;
-  neighbour.ndm_ifindex = static_cast<int>(gateway.interface_index);
-  attribute.rta_type = NDA_DST;
-  attribute.rta_len = static_cast<uint16_t>(sizeof attribute + address.size());
+  attribute.rta_type = attribute_type;
+  attribute.rta_len = static_cast<uint16_t>(sizeof attribute + bytes.size());
   uint8_t* at = message.data();
   std::memcpy(at, &header, sizeof header);
-  std::memcpy(at += sizeof header, &neighbour, sizeof neighbour);
-  std::memcpy(at += sizeof neighbour, &attribute, sizeof attribute);
-  std::memcpy(at + sizeof attribute, address.data(), address.size());
+  std::memcpy(at += sizeof header, body.data(), body.size());
+  std::memcpy(at += body.size(), &attribute, sizeof attribute);
+  std::memcpy(at + sizeof attribute, bytes.data(), bytes.size());
   if (auto ok = Request(message); !ok) {
     return tl::make_unexpected(ok.error());
   }
   while (true) {
     const auto datagram = Receive();
-    if (!datagram) {
-      return tl::make_unexpected(datagram.error());
-    }
-    if (IsAnswer(*datagram)) {
-      return ReadNeighbour(*datagram);  // no such entry is an error message: unknown
+    if (!datagram || IsAnswer(*datagram)) {
+      return datagram;
     }
   }
+}
+
+Result<Neighbour> GatewayTable::AskNeighbour(const Gateway& gateway) {
+  const auto datagram = AskAbout(RTM_GETNEIGH, NeighbourBody(gateway), NDA_DST, gateway.address);
+  if (!datagram) {
+    return tl::make_unexpected(datagram.error());
+  }
+  return ReadNeighbour(*datagram);  // no such entry is an error message: unknown
+}
+
+bool GatewayTable::IsResolving(const IpAddress& target) {
+  rtmsg route{};
+  route.rtm_family = target.is_v4() ? AF_INET : AF_INET6;
+  route.rtm_dst_len = static_cast<uint8_t>(target.bits());
+  const auto routes = AskAbout(RTM_GETROUTE, BytesOf(route), RTA_DST, target);
+  const auto hop = routes ? ReadNextHop(*routes, target) : std::nullopt;
+  if (!hop) {
+    return false;
+  }
+  const auto neighbour = AskAbout(RTM_GETNEIGH, NeighbourBody(*hop), NDA_DST, hop->address);
+  return neighbour && ReadIsResolving(*neighbour);
 }
 
 Result<void> GatewayTable::Request(std::span<const uint8_t> message) {

@@ -40,7 +40,7 @@ void ProbeLedger::SlotIndex::Insert(uint64_t hash, Slot slot) {
   while (cells_[at].slot != kNone) {
     at = (at + 1) & mask;
   }
-  cells_[at] = {hash, slot};
+  cells_[at] = {static_cast<uint32_t>(hash), slot};
   ++used_;
 }
 
@@ -70,7 +70,7 @@ template <typename Visit>
 bool ProbeLedger::SlotIndex::Find(uint64_t hash, Visit&& visit) const {
   const size_t mask = cells_.size() - 1;
   for (size_t at = hash & mask; cells_[at].slot != kNone; at = (at + 1) & mask) {
-    if (cells_[at].hash == hash && visit(cells_[at].slot)) {
+    if (cells_[at].hash == static_cast<uint32_t>(hash) && visit(cells_[at].slot)) {
       return true;
     }
   }
@@ -369,7 +369,8 @@ void ProbeLedger::CountUnmatched(const Answer& answer) {
     ++counts_.late;  // ours, but ended too long ago to be remembered
     return;
   }
-  bool forged = tagger_.OwnsFlow(answer);
+  const bool own_kernel = answer.kind == AnswerKind::kError && answer.from_this_host();
+  bool forged = !own_kernel && tagger_.OwnsFlow(answer);
   if (!forged && answer.tag) {
     // Our own tag, come back from an address that we did not ask.
     const Entry* entry = FindById(answer.tag->probe_id);

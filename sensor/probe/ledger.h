@@ -111,7 +111,7 @@ class ProbeLedger {
 
    private:
     struct Cell {
-      uint64_t hash = 0;
+      uint32_t hash = 0;  // low half: who looks compares the probe itself
       Slot slot = kNone;
     };
     std::vector<Cell> cells_;  // a power of two of them, at most half in use

@@ -58,7 +58,7 @@ class Pacer {
   Word Next(const IpAddress& target, MonoTime now) const;
   MonoTime NextForAll() const { return all_.next(); }
 
-  // Counts a probe to `target`. REQUIRES: Next(target, now).at <= now.
+  // Counts a probe to `target`: one that Next lets go, or one that could not be held back.
   void Take(const IpAddress& target, MonoTime now);
 
   // Other rates from here on; what was taken stays taken.

@@ -33,6 +33,8 @@ class PlainPort : public ProbePort {
   // Counts TCP probes, which take a socket each.
   size_t room() const override;
   bool Receive(const Handler& handle) override;
+  // The kernel does not stamp the RST that refuses a connection.
+  bool KnowsWhen() const override { return tcp_.size() == 0; }
   // An epoll descriptor that stands for all sockets, and for the times at which they are closed.
   std::vector<int> descriptors() const override;
 

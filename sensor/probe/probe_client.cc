@@ -34,6 +34,8 @@ std::string DescribeSendError(int error) {
       return "this host's routes drop it";
     case EPERM:
       return "this host's packet filter refused it";
+    case EALREADY:
+      return "the next hop's link-layer address is not known yet";
     case EAFNOSUPPORT:
       return "this host lacks the address family";
     case EOPNOTSUPP:

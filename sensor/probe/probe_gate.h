@@ -52,6 +52,9 @@ class ProbeGate {
   // happens. kFull: too many probes are in flight.
   GateAnswer Ask(const ProbeRequest& request, MonoTime now, std::vector<ProbeSend>& sends);
 
+  // A probe that counted when it was asked for has left only now: it counts once more.
+  void CountAgain(const IpAddress& target, MonoTime now) { pacer_.Take(target, now); }
+
   // What the policy says of such a probe. Counts nothing.
   Refusal Judge(const IpAddress& target, const ProbeTry& attempt, bool limited_ttl) const;
 

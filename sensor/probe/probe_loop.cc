@@ -11,8 +11,8 @@ constexpr double kFast = 10'000;
 constexpr Duration kFastSleep = std::chrono::microseconds(500);
 constexpr Duration kCrowdedSleep = std::chrono::milliseconds(1);
 constexpr Duration kLongestWait = std::chrono::seconds(1);
-// When the next probe is due so soon, answers are read together with its sending: the kernel has
-// stamped them.
+// When the next probe is due so soon, answers are read together with its sending, if the port knows
+// when they came in.
 constexpr Duration kShortWait = std::chrono::milliseconds(3);
 
 }  // namespace
@@ -29,6 +29,11 @@ void ProbeLoop::Add(ProbeOwner::Kind kind, ProbeClient& client) {
 bool ProbeLoop::Turn() {
   Receive();
   const Moment now = Now();
+  delayed_.clear();
+  port_.TakeDelayed(delayed_);
+  for (const IpAddress& target : delayed_) {
+    gate_.CountAgain(target, now.mono);
+  }
   const size_t most = std::min(kBatch, port_.room());
   for (ProbeClient* client : clients_) {
     if (sends_.size() < kBatch) {
@@ -80,18 +85,21 @@ bool ProbeLoop::Wait(int wake_fd, MonoTime until) {
   for (const ProbeClient* client : clients_) {
     until = std::min(until, client->NextDeadline().value_or(until));
   }
-  const Duration least = gate_.rate() > kFast ? kFastSleep : Duration::zero();
-  const Duration wait = std::clamp(until - Now().mono, least, kLongestWait);
+  const bool crowded = port_.room() == 0;  // and clients that want to send have to wait
+  const Duration least = crowded                ? kCrowdedSleep
+                         : gate_.rate() > kFast ? kFastSleep
+                                                : Duration::zero();
+  const MonoTime now = Now().mono;
+  const Duration wait = std::clamp(std::max(until, now) - now, least, kLongestWait);
   waiting_.assign(1, {wake_fd, POLLIN, 0});  // poll passes over a negative one
-  if (wait > kShortWait) {
+  if (wait > kShortWait || !port_.KnowsWhen()) {
     for (const int fd : port_.descriptors()) {
       waiting_.push_back({fd, POLLIN, 0});
     }
   }
   const timespec timeout{.tv_sec = wait.count() / 1'000'000'000,
                          .tv_nsec = wait.count() % 1'000'000'000};
-  return ppoll(waiting_.data(), waiting_.size(), &timeout, nullptr) > 0 &&
-         waiting_[0].revents != 0;
+  return ppoll(waiting_.data(), waiting_.size(), &timeout, nullptr) > 0 && waiting_[0].revents != 0;
 }
 
 }  // namespace parallax::sensor

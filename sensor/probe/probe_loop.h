@@ -27,8 +27,9 @@ class ProbeLoop {
   bool Turn();
 
   // Sleeps until an answer arrives, a client's deadline or `until`, or `wake_fd` (-1: none) becomes
-  // readable; true in that last case. An answer does not end a sleep of a few milliseconds. Above ten thousand probes a second sleeps are at least half a
-  // millisecond long, so that probes leave in batches.
+  // readable; true in that last case. An answer does not end a sleep of a few milliseconds if the
+  // port knows when it came in. Above ten thousand probes a second sleeps are at least half a
+  // millisecond long, so that probes leave in batches; while the port has no room, a millisecond.
   bool Wait(int wake_fd, MonoTime until);
 
   uint64_t sent() const { return sent_; }
@@ -46,6 +47,7 @@ class ProbeLoop {
   std::vector<ProbeSend> sends_;
   std::vector<Probe> probes_;
   std::vector<SendOutcome> outcomes_;
+  std::vector<IpAddress> delayed_;
   uint64_t sent_ = 0;
   std::vector<pollfd> waiting_;
   bool more_answers_ = false;

@@ -35,9 +35,17 @@ class ProbePort {
   // descriptor becomes readable when that changes.
   virtual size_t room() const { return SIZE_MAX; }
 
+  // Appends the targets of probes that have left only now, though they were said to have left
+  // earlier: they waited in the kernel for the next hop's link-layer address.
+  virtual void TakeDelayed(std::vector<IpAddress>&) {}
+
   // Reads what has arrived, a bounded number of packets, and hands on what may be an answer, with
   // the time at which the kernel received it. True: there may be more.
   virtual bool Receive(const Handler& handle) = 0;
+
+  // Receive gives the true time of every answer, however late it is called. False: of some it gives
+  // the time of the call.
+  virtual bool KnowsWhen() const { return true; }
 
   // The descriptors to wait on for reading; they may change with every call of Send or Receive.
   virtual std::vector<int> descriptors() const = 0;

@@ -1,13 +1,16 @@
 #include "sensor/probe/raw_port.h"
 
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <thread>
 
 #include "sensor/probe/socket_filter.h"
 
@@ -22,6 +25,10 @@ constexpr size_t kMaxPacket = 65536;  // a UDP service may answer at length; few
 constexpr size_t kBatch = 16;
 constexpr size_t kInbox = 64;
 constexpr size_t kMostPerSocket = 256;
+constexpr size_t kMostUnsettled = 64;
+// How long sending waits for a next hop's address to be found, and how often it does so.
+constexpr Duration kPatience = std::chrono::milliseconds(20);
+constexpr Duration kPatientEvery = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -89,6 +96,9 @@ Result<std::unique_ptr<RawPort>> RawPort::Open(PortRange ports, PortRange udp_po
   };
   std::unique_ptr<RawPort> port(new RawPort());
   port->udp_ports_ = udp_ports;
+  if (auto table = GatewayTable::Open()) {
+    port->next_hops_.emplace(std::move(*table));
+  }
   port->epoll_fd_.Reset(epoll_create1(EPOLL_CLOEXEC));
   if (!port->epoll_fd_) {
     return tl::make_unexpected(ErrnoError("cannot make an epoll descriptor", errno));
@@ -156,7 +166,9 @@ void RawPort::HoldUdpPort(uint16_t port) {
   any4.sin_family = AF_INET;
   any4.sin_port = htons(port);
   fd.Reset(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  bool bound = fd && bind(fd.get(), Generic(any), sizeof any) == 0;
+  const int both = 0;  // the port of IPv4, too, whatever net.ipv6.bindv6only says
+  bool bound = fd && setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &both, sizeof both) == 0 &&
+               bind(fd.get(), Generic(any), sizeof any) == 0;
   if (!bound) {
     fd.Reset(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     bound = fd && bind(fd.get(), Generic(any4), sizeof any4) == 0;
@@ -219,7 +231,12 @@ size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
       break;
     }
     ++taken;
-    if (const int error = fd < 0 ? EAFNOSUPPORT : Prepare(probe, batch); error != 0) {
+    int error = fd < 0 ? EAFNOSUPPORT : most == 1 && MustNotQueue(probe) ? EALREADY : 0;
+    error = error != 0 ? error : Prepare(probe, batch);
+    if (error == 0 && unsettled_.size() < kMostUnsettled) {
+      unsettled_.push_back(probe.target);
+    }
+    if (error != 0) {
       outcomes.push_back({probe.id, error, MonoTime()});
     }
   }
@@ -269,6 +286,45 @@ void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outc
     }
     CollectErrors(outcomes);
   }
+}
+
+bool RawPort::Queued() const {
+  const std::array<int, 4> senders = {send4_.get(), sockets_[kIcmp6].fd.get(),
+                                      sockets_[kTcp6].fd.get(), sockets_[kUdp6].fd.get()};
+  return std::any_of(senders.begin(), senders.end(), [](int fd) {
+    int bytes = 0;
+    return fd >= 0 && ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+  });
+}
+
+bool RawPort::MustNotQueue(const Probe& probe) {
+  if (unsettled_.empty() || !next_hops_ || !next_hops_->IsResolving(probe.target)) {
+    return false;
+  }
+  delayed_ = true;
+  // Usually it is a matter of a millisecond, at the very start.
+  const MonoTime start = Now().mono;
+  if (start >= patient_until_) {
+    patient_until_ = start + kPatientEvery;
+    while (Now().mono < start + kPatience) {
+      std::this_thread::sleep_for(kPatience / 20);
+      if (!next_hops_->IsResolving(probe.target)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+void RawPort::TakeDelayed(std::vector<IpAddress>& targets) {
+  if (unsettled_.empty() || Queued()) {
+    return;
+  }
+  if (delayed_) {
+    targets.insert(targets.end(), unsettled_.begin(), unsettled_.end());
+  }
+  delayed_ = false;
+  unsettled_.clear();
 }
 
 bool RawPort::Receive(const Handler& handle) {

@@ -6,12 +6,14 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "common/fd.h"
 #include "common/result.h"
+#include "sensor/probe/gateways.h"
 #include "sensor/probe/probe_port.h"
 #include "sensor/probe/send_batch.h"
 #include "sensor/probe/socket_util.h"
@@ -30,10 +32,12 @@ class RawPort : public ProbePort {
   void SetText(const ProbeText& text) { text_ = text; }
 
   // From here on a second thread sends half of the IPv4 probes of large batches: sending is what
-  // takes the time. Needs CAP_NET_RAW. False: not to be had, and all goes on as before.
+  // takes the time. Needs CAP_NET_RAW now, not when it begins to send. False: not to be had, and
+  // all goes on as before.
   bool UseSecondSender();
 
   void Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) override;
+  void TakeDelayed(std::vector<IpAddress>& targets) override;
   bool Receive(const Handler& handle) override;
   std::vector<int> descriptors() const override;
 
@@ -57,6 +61,11 @@ class RawPort : public ProbePort {
               std::vector<SendOutcome>& outcomes);
   // The errors of what the second thread has sent, if it has.
   void CollectErrors(std::vector<SendOutcome>& outcomes);
+  // Packets that we have sent are still in the kernel.
+  bool Queued() const;
+  // The kernel would keep a packet to the target until the next hop's address is known, and then
+  // let it go together with others.
+  bool MustNotQueue(const Probe& probe);
   bool ReceiveFrom(const Socket& socket, const Handler& handle);
   void HoldUdpPort(uint16_t port);
 
@@ -67,6 +76,11 @@ class RawPort : public ProbePort {
   SourceFinder sources_;
   std::unordered_map<uint16_t, UniqueFd> held_;
   PortRange udp_ports_;
+  // Asked only while packets are queued; without it they are sent as they come.
+  std::optional<GatewayTable> next_hops_;
+  std::vector<IpAddress> unsettled_;  // targets of what was sent since nothing was queued
+  bool delayed_ = false;              // some of these wait for a next hop
+  MonoTime patient_until_ = MonoTime::min();
   std::unique_ptr<SendBatch> batch_;
   std::unique_ptr<BatchSender> second_;
   Duration each_ = std::chrono::microseconds(5);  // what sending one takes

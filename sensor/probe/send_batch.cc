@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <system_error>
 
 namespace parallax::sensor {
 namespace {
@@ -56,17 +57,28 @@ MonoTime SendBatch::LeftAt(size_t i) const {
   return start_ + (end_ - start_) / static_cast<int64_t>(size_) * static_cast<int64_t>(i);
 }
 
-BatchSender::BatchSender(UniqueFd fd) : fd_(std::move(fd)) {
+bool BatchSender::Begin() {
+  if (thread_.joinable() || no_thread_) {
+    return !no_thread_;
+  }
   // Signals are for the thread that made us.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { Run(); });
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    no_thread_ = true;
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return !no_thread_;
 }
 
 BatchSender::~BatchSender() {
+  if (!thread_.joinable()) {
+    return;
+  }
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
@@ -77,7 +89,7 @@ BatchSender::~BatchSender() {
 
 SendBatch* BatchSender::Free() {
   // REQUIRES of Collect: a batch that was sent is looked at before it is filled again.
-  return started_ - collected_ < kRing ? &ring_[started_ % kRing] : nullptr;
+  return Begin() && started_ - collected_ < kRing ? &ring_[started_ % kRing] : nullptr;
 }
 
 void BatchSender::Start() {

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <span>
 #include <thread>
+#include <utility>
 
 #include "common/fd.h"
 #include "common/time.h"
@@ -58,14 +59,15 @@ class SendBatch {
 
 // A thread that sends batches through a socket of its own, one after the other. Batches go round in
 // a ring: filled by the owner, sent by the thread, and looked at by the owner again before they are
-// filled anew.
+// filled anew. The thread is begun by the first Free(), so that it has no more privileges than its
+// owner has kept until then.
 class BatchSender {
  public:
-  explicit BatchSender(UniqueFd fd);
+  explicit BatchSender(UniqueFd fd) : fd_(std::move(fd)) {}
   ~BatchSender();
 
   // The next batch to fill, with what it sent last still in it; nullptr: all are waiting to be
-  // sent.
+  // sent, or there is no thread to be had.
   SendBatch* Free();
   void Start();  // sends the batch of Free(). REQUIRES: it has been filled
   // Batches that are to be sent before the next.
@@ -81,9 +83,11 @@ class BatchSender {
 
  private:
   static constexpr uint64_t kRing = 4;
+  bool Begin();
   void Run();
 
   const UniqueFd fd_;
+  bool no_thread_ = false;  // the system refused one
   std::array<SendBatch, kRing> ring_;
   uint64_t collected_ = 0;          // the owner's
   uint64_t started_ = 0;            // guarded by mutex_; written by the owner

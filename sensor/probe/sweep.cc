@@ -49,6 +49,16 @@ Sweep::Sweep(ProbeGate& gate, const TargetList& targets, const SweepOptions& opt
 
 Sweep::~Sweep() = default;
 
+void Sweep::FinishAsked() {
+  for (Index index = 0; index < items_.size(); ++index) {
+    Item& item = items_[index];
+    if (item.generation % 2 == 1 && item.tries > 0) {
+      item.result.sent -= item.waiting;
+      Finish(index);
+    }
+  }
+}
+
 void Sweep::TakeResults(std::vector<SweepResult>& results) {
   results.clear();
   results.swap(results_);

@@ -98,6 +98,10 @@ class Sweep : public ProbeClient {
   void OnSendError(const ProbeOwner& owner, int error, const Moment& now) override;
   std::optional<MonoTime> NextDeadline() const override;
 
+  // Finishes every target that was asked, on what is known by now: probes whose outcome is not are
+  // not counted.
+  void FinishAsked();
+
   // What has been finished since the last call, each target once, in the order of finishing.
   void TakeResults(std::vector<SweepResult>& results);
   bool done() const { return progress_.finished == progress_.targets; }

@@ -139,6 +139,14 @@ full "cap for a /64" 90 tcp --port 80 --rate 1000000 --count 3 2001:db8:51:9::/1
 full "cap for a target" 22 ping --rate 1000000 --count 1000 --interval 1ms 198.51.9.9
 full "cap for a target, over many flows" 22 udp --port 7 --flows 512 --rate 1000000 198.51.9.9
 full "cap for a target, traced" 5 trace --flows 512 --method udp --port 7 198.51.9.9
+# A gateway that answers ARP late: what has waited for it must not leave in one heap.
+asked_twice() { ip -n client -s neigh show to 10.0.0.1 | grep -q 'probes [2-9]'; }
+answer_late() { wait_for 10 asked_twice; ip -n server link set s0 arp on; }
+ip -n server link set s0 arp off
+ip -n client neigh flush all
+answer_late & late=$!
+full "caps behind a gateway that answers late" 20 ping --rate 1000000 --count 1000 --interval 1ms 198.51.9.0/28
+wait $late
 wait "${clients[@]}"
 kill "$server"; wait "$server" 2>/dev/null
 finish

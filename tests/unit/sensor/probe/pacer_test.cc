@@ -282,8 +282,9 @@ TEST(Pacer, ReloadOfTheSameRatesChangesNothing) {
   }
 }
 
-// With lower rates over all the tables would be smaller: nothing that was taken may fall out.
-TEST(Pacer, ReloadToASmallerTableForgetsNothing) {
+// With higher rates per target the table would be smaller: what was taken would fill it, and
+// everybody would have to wait.
+TEST(Pacer, ReloadKeepsTheTableLargeEnough) {
   const PaceRates before{.all = 1e6, .per_prefix = 1e6, .per_target = 0.1};
   const PaceRates after{.all = 1e6, .per_prefix = 1e6, .per_target = 1000};
   Pacer pacer(before);
@@ -302,6 +303,11 @@ TEST(Pacer, ReloadToASmallerTableForgetsNothing) {
   for (const IpAddress& target : taken) {
     ASSERT_GT(pacer.Next(target, now).at, now + 9s);
   }
+  int at_once = 0;
+  for (uint32_t i = 0; i < 1000; ++i) {
+    at_once += pacer.Next(V4(0x0c000000 + i), now).at <= now ? 1 : 0;
+  }
+  EXPECT_GT(at_once, 950);  // a few meet a full set
 }
 
 TEST(Pacer, AbsurdRatesAreClamped) {

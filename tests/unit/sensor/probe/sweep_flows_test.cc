@@ -66,6 +66,35 @@ TEST(SweepFlows, SinglePacketsLostIsLossy) {
   EXPECT_LT(world.ResultOf(kTarget).received, world.ResultOf(kTarget).sent);
 }
 
+// A closed UDP port: the host says so by ICMP errors, and limits them as Linux does, to 6 at once
+// and then one a second. What is missing is neither loss nor a dead branch.
+TEST(SweepFlows, HostThatLimitsItsErrorsIsNotCalledLossy) {
+  for (const uint32_t count : {0u, 3u}) {
+    SweepOptions options = Flows(48);
+    options.method = ProbeMethod::kUdp;
+    options.port = 33434;
+    options.count = count;
+    SweepWorld world(Targets({kTarget}), options);
+    double tokens = 6;
+    MonoTime last = world.now.mono;
+    world.world = [&](const Probe& probe) {
+      tokens = std::min(6.0, tokens + ToSeconds(world.now.mono - last));
+      last = world.now.mono;
+      if (tokens < 1) {
+        return Fate();
+      }
+      tokens -= 1;
+      return RouterError(probe, kTarget, ErrorMeaning::kProhibited);
+    };
+    world.Run();
+    const SweepResult& result = world.ResultOf(kTarget);
+    EXPECT_EQ(result.state, SweepState::kUp) << count;
+    EXPECT_LT(result.received, result.sent);
+    EXPECT_NE(result.flows->pattern, FlowPattern::kPerPacket);
+    EXPECT_NE(result.flows->pattern, FlowPattern::kPerFlow);
+  }
+}
+
 TEST(SweepFlows, CountAsksEachFlowSoOften) {
   SweepWorld world(Targets({kTarget}), {.flows = 6, .count = 4, .timeout = 300ms});
   world.world = [](const Probe& probe) {

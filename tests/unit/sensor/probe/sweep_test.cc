@@ -361,6 +361,33 @@ TEST(Sweep, NoTargetsIsDoneAtOnce) {
 }
 
 // Answers that name no probe of the sweep, or one of a target long finished.
+// Who is interrupted says what is known: of what is still in flight nothing is.
+TEST(Sweep, FinishAskedReportsWhatIsKnown) {
+  SweepOptions options;
+  options.count = 100;
+  options.interval = 1s;
+  SweepWorld world(Targets({kTarget, "198.51.100.8"}), options);
+  world.world = [](const Probe& probe) {
+    return probe.target == Ip(kTarget) ? Answered(probe, 10ms) : Fate();
+  };
+  world.Run(5500ms);
+  EXPECT_FALSE(world.sweep.done());
+  world.sweep.FinishAsked();
+  EXPECT_TRUE(world.sweep.done());
+  std::vector<SweepResult> results;
+  world.sweep.TakeResults(results);
+  ASSERT_EQ(results.size(), 2u);
+  for (const SweepResult& result : results) {
+    const bool up = result.target == Ip(kTarget);
+    EXPECT_EQ(result.state, up ? SweepState::kUp : SweepState::kDown);
+    EXPECT_GE(result.sent, 5u);
+    EXPECT_EQ(result.received, up ? result.sent : 0u);
+  }
+  world.sweep.FinishAsked();
+  world.sweep.TakeResults(results);
+  EXPECT_TRUE(results.empty());
+}
+
 TEST(Sweep, StrayAnswersAreHarmless) {
   SweepWorld world(Targets({kTarget}), {});
   world.world = [](const Probe& probe) { return Answered(probe, 1ms); };
