@@ -26,8 +26,8 @@ constexpr uint64_t kManyProbes = 4096;
 ProbeTools::ProbeTools(const Policy& policy, PortRange ports, PortRange icmp_ids,
                        const ProbeToolsOptions& options)
     : tagger_(StableFlowKey("probe"), RandomHashKey(), ports, icmp_ids),
-      // Twice as many as are in flight: the others are remembered, to know late answers by.
-      ledger_(tagger_, 2 * options.most_in_flight),
+      // Half as many again as are in flight are remembered, to know late answers by.
+      ledger_(tagger_, options.most_in_flight + options.most_in_flight / 2),
       gate_(ledger_, policy, options.rate) {}
 
 Result<std::unique_ptr<ProbeTools>> ProbeTools::Open(const ProbeToolsOptions& options) {

@@ -9,6 +9,11 @@
 namespace parallax::sensor {
 namespace {
 
+// Of a trace that was interrupted nobody knows how it would have ended.
+std::string_view StateName(const Path& path) {
+  return path.end == TraceEnd::kUnfinished ? "unknown" : ToString(StateOf(path));
+}
+
 std::string RttJson(const RttRange& rtt) {
   return rtt.count == 0
              ? "null"
@@ -94,8 +99,7 @@ std::string ErrorJson(const Path& path) {
   }
   const bool said = path.reporter.has_value();
   return fmt::format(R"({{"kind":"{}","router":{},"icmp_type":{},"icmp_code":{},"detail":"{}"}})",
-                     ToString(StateOf(path)),
-                     said ? Quoted(path.reporter->router.ToString()) : "null",
+                     StateName(path), said ? Quoted(path.reporter->router.ToString()) : "null",
                      said ? fmt::to_string(path.reporter->icmp_type) : "null",
                      said ? fmt::to_string(path.reporter->icmp_code) : "null", why);
 }
@@ -147,7 +151,7 @@ void Json(const TraceResult& result, std::string& out) {
       R"("received":{},"rtt_ms":{},"error":{},"redirect":{},)",
       path.target.ToString(), ToString(path.attempt.method),
       path.attempt.method == ProbeMethod::kIcmpEcho ? "null" : fmt::to_string(path.attempt.port),
-      ToString(StateOf(path)), path.target_sent, path.target_received, RttJson(path.target_rtt),
+      StateName(path), path.target_sent, path.target_received, RttJson(path.target_rtt),
       ErrorJson(path),
       path.redirect
           ? fmt::format(R"({{"router":"{}","gateway":"{}"}})", path.redirect->router.ToString(),
@@ -174,7 +178,7 @@ void Csv(const Path& path, std::string& out) {
   const std::string head = fmt::format(
       "{},{},{},{},{},{:016x}", path.target.ToString(), ToString(path.attempt.method),
       path.attempt.method == ProbeMethod::kIcmpEcho ? "" : fmt::to_string(path.attempt.port),
-      ToString(StateOf(path)), ToString(path.end), path.Id());
+      StateName(path), ToString(path.end), path.Id());
   for (const PathHop& hop : path.hops) {
     if (hop.nodes.empty()) {
       fmt::format_to(to, "{},{},,{},0,,,,{},,\n", head, hop.ttl, hop.sent, ToString(hop.state));

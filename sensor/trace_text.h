@@ -14,7 +14,8 @@
 //    "witness_ttl":3,"sent":4} stands beside "path" if a hop to get past was named.
 //   "confidence" of several flows: that no way was missed.
 //   "sent" and "received" count the probes that the target should have answered: the only word on
-//   loss. A silent hop has no nodes. "state" as of probe ping; a routing loop is "time_exceeded".
+//   loss. A silent hop has no nodes. "state" as of probe ping; a routing loop is "time_exceeded",
+//   and an interrupted trace "unknown".
 #pragma once
 
 #include <string>

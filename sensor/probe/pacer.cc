@@ -14,7 +14,7 @@ namespace {
 constexpr Duration kEarly = std::chrono::milliseconds(2);
 // In any second, (1 s + kEarly) / interval probes: with this much more between them, and the
 // wire's own jitter, that is never more than the rate.
-constexpr double kSlower = 1.003;
+constexpr double kSlower = 1.006;
 constexpr double kLeastRate = 1e-3;
 constexpr double kMostRate = 1e7;
 

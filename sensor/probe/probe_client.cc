@@ -36,6 +36,8 @@ std::string DescribeSendError(int error) {
       return "this host's packet filter refused it";
     case EALREADY:
       return "the next hop's link-layer address is not known yet";
+    case EADDRNOTAVAIL:
+      return "this host has no address of that family to send from";
     case EAFNOSUPPORT:
       return "this host lacks the address family";
     case EOPNOTSUPP:

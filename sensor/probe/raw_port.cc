@@ -235,6 +235,9 @@ size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
     error = error != 0 ? error : Prepare(probe, batch);
     if (error == 0 && unsettled_.size() < kMostUnsettled) {
       unsettled_.push_back(probe.target);
+      if (std::find(unsettled_fds_.begin(), unsettled_fds_.end(), fd) == unsettled_fds_.end()) {
+        unsettled_fds_.push_back(fd);
+      }
     }
     if (error != 0) {
       outcomes.push_back({probe.id, error, MonoTime()});
@@ -278,6 +281,10 @@ void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outc
       continue;
     }
     batch.Send(fd);
+    // The first to wait for a next hop; whoever follows asks before it is sent.
+    if (batch.size() == 1 && unsettled_.size() == 1 && !delayed_ && Queued() && next_hops_) {
+      delayed_ = next_hops_->IsResolving(unsettled_.front());
+    }
     for (size_t i = 0; i < batch.size(); ++i) {
       outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
     }
@@ -289,11 +296,9 @@ void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outc
 }
 
 bool RawPort::Queued() const {
-  const std::array<int, 4> senders = {send4_.get(), sockets_[kIcmp6].fd.get(),
-                                      sockets_[kTcp6].fd.get(), sockets_[kUdp6].fd.get()};
-  return std::any_of(senders.begin(), senders.end(), [](int fd) {
+  return std::any_of(unsettled_fds_.begin(), unsettled_fds_.end(), [](int fd) {
     int bytes = 0;
-    return fd >= 0 && ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
   });
 }
 
@@ -325,6 +330,7 @@ void RawPort::TakeDelayed(std::vector<IpAddress>& targets) {
   }
   delayed_ = false;
   unsettled_.clear();
+  unsettled_fds_.clear();
 }
 
 bool RawPort::Receive(const Handler& handle) {

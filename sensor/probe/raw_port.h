@@ -79,6 +79,7 @@ class RawPort : public ProbePort {
   // Asked only while packets are queued; without it they are sent as they come.
   std::optional<GatewayTable> next_hops_;
   std::vector<IpAddress> unsettled_;  // targets of what was sent since nothing was queued
+  std::vector<int> unsettled_fds_;    // through these
   bool delayed_ = false;              // some of these wait for a next hop
   MonoTime patient_until_ = MonoTime::min();
   std::unique_ptr<SendBatch> batch_;

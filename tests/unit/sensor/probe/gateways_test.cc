@@ -146,6 +146,27 @@ TEST(Gateways, NeighbourStates) {
   EXPECT_EQ(ReadNeighbour(Message(NLMSG_ERROR, Bytes(20))), Neighbour::kUnknown);
 }
 
+TEST(Gateways, NextHopOfARoute) {
+  const IpAddress target = Ip("198.51.100.7");
+  EXPECT_EQ(ReadNextHop(Route(Via("192.0.2.1", 2, 0)), target), Up("192.0.2.1", 2));
+  EXPECT_EQ(ReadNextHop(Route(Attribute(RTA_OIF, Raw(uint32_t{3}))), target),
+            Up("198.51.100.7", 3));
+  const Bytes via = Raw(static_cast<uint16_t>(AF_INET6)) + Address("fe80::1");
+  EXPECT_EQ(ReadNextHop(Route(Attribute(RTA_VIA, via) + Attribute(RTA_OIF, Raw(uint32_t{4}))),
+                        target),
+            Up("fe80::1", 4));
+  EXPECT_FALSE(ReadNextHop(Route({}, RT_TABLE_MAIN, 0, RTN_BLACKHOLE), target));
+  EXPECT_FALSE(ReadNextHop(Message(NLMSG_ERROR, Bytes(20)), target));
+}
+
+TEST(Gateways, OnlyWhatIsBeingAskedForIsResolving) {
+  EXPECT_TRUE(ReadIsResolving(NeighbourMessage(NUD_INCOMPLETE, false)));
+  for (const int state : {NUD_REACHABLE, NUD_STALE, NUD_PROBE, NUD_FAILED, NUD_NONE}) {
+    EXPECT_FALSE(ReadIsResolving(NeighbourMessage(state, true)));
+  }
+  EXPECT_FALSE(ReadIsResolving(Message(NLMSG_ERROR, Bytes(20))));
+}
+
 TEST(Gateways, DamagedMessagesNeverCrash) {
   std::mt19937 random(3);
   const Bytes good =
@@ -160,6 +181,8 @@ TEST(Gateways, DamagedMessagesNeverCrash) {
     ReadDefaultRoutes(bytes, hops);
     InUse(hops);
     ReadNeighbour(bytes);
+    ReadNextHop(bytes, Ip("2001:db8::1"));
+    ReadIsResolving(bytes);
   }
 }
 

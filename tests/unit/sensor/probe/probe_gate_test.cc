@@ -132,7 +132,7 @@ TEST_F(GateTest, LaterSaysWhenAndWhose) {
   EXPECT_EQ(answer.word, GateWord::kLater);
   EXPECT_EQ(answer.limit, PaceLimit::kAll);
   EXPECT_EQ(answer.at, gate.NextForAll());
-  EXPECT_EQ(answer.at, now - 2ms + 10'030us);
+  EXPECT_EQ(answer.at, now - 2ms + 10'060us);
   now += 10ms;
   answer = Ask(gate, "198.51.100.8");
   EXPECT_EQ(answer.word, GateWord::kLater);

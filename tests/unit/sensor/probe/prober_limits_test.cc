@@ -167,13 +167,13 @@ TEST(Prober, PacingDelaysAndTheReportAges) {
   policy.per_target_per_second = 0.5;
   World world(policy);
   world.Accept(Order({kEcho, kEcho}));
-  world.RunFor(2003ms);
+  world.RunFor(2009ms);
   EXPECT_EQ(world.sends.size(), 1u);
   world.RunFor(1ms);
   EXPECT_EQ(world.sends.size(), 2u);
   world.RunFor(1s);
   ASSERT_EQ(world.reports.size(), 1u);
-  EXPECT_EQ(world.reports[0].age, 3004ms);
+  EXPECT_EQ(world.reports[0].age, 3010ms);
 }
 
 // Many orders, random answers, errors and send failures: the rates hold in every window, every
