@@ -8,6 +8,7 @@
 # See live/lib.sh for BINARY_DIR, output and exit codes.
 # shellcheck disable=SC2317,SC2034 # functions and arrays used by name, through check and nameref
 programs=(parallax-sensor)
+needs_root=yes
 # shellcheck source=tests/e2e/live/lib.sh
 . "$(dirname "$0")/live/lib.sh"
 
