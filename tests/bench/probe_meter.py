@@ -1,15 +1,16 @@
 #!/usr/bin/python3
-"""Measures probing; probe_speed_live.sh, probe_pace_live.sh and probe_memory_live.sh make its network.
+"""Measures probing; probe_{speed,pace,memory}_live.sh make the network for it.
 
-speed: wall time, process start to process end, of one echo request to each host of a list. fping 5.1
-cannot do more than 65,535 hosts, so it and "parallax-sensor (same list)" get one less. zmap runs at the
-rate, of those tried, where it is fastest with at least 99.9 % answered; its time is given with and
-without the second that it waits at its end (--cooldown-time 1: with 0, it misses too many). "wrong" counts
-hosts with another state than the right one, hosts named twice and hosts never asked about.
+speed: wall time, process start to process end, of one echo request to each host of a list. fping
+5.1 cannot do more than 65,535, so it and "parallax-sensor (same list)" get one less. zmap runs at
+the rate, of those tried, where it is fastest with at least 99.9 % answered; a run with less is done
+again. Its time is given with and without the second that it waits at its end (-c 1: with 0, it
+misses too many). "wrong" counts hosts with another state than the right one, hosts named twice and
+hosts never asked about.
 mixed: the same check where a quarter of 198.18.0.0/20 is silent and 198.19.0.0/22 unreachable.
-pace: the packets' own stamps at the far end of the cable. "error" is of the rate between the first and
-the last packet, "worst 1 s" the most packets in any second, as a share of the rate; gaps in ms; "CPU" is user
-and system time / wall time of the process.
+pace: the packets' own stamps at the far end of the cable. "error" is of the rate between the first
+and the last packet, "worst 1 s" the most packets in any second as a share of the rate; gaps in ms;
+"CPU" is user and system time / wall time of the process.
 memory: VmHWM of the process when so many probes are in flight.
 """
 
@@ -89,6 +90,15 @@ def zmap(options, rate):
     return seconds, cpu, len(answered), "-"
 
 
+def full_zmap(options, rate):
+    """Again if it got less than 99.9 %, as happens when it shares its CPUs."""
+    for _ in range(5):
+        result = zmap(options, rate)
+        if result[2] >= 0.999 * len(HOSTS):
+            break
+    return result
+
+
 def best_zmap_rate(options):
     good = []
     for rate in (50000, 100000, 150000, 200000, 300000, 0):
@@ -111,7 +121,7 @@ def speed(options):
     }
     if shutil.which("zmap"):
         rate = best_zmap_rate(options)
-        ways[f"zmap -r {rate} -c 1"] = lambda: zmap(options, rate)
+        ways[f"zmap -r {rate} -c 1"] = lambda: full_zmap(options, rate)
     else:
         print("no zmap here")
     results = {who: [] for who in ways}
@@ -147,8 +157,8 @@ def mixed(options):
     hosts_file = write_list(options, "mixed", hosts)
     seconds, cpu, answered, wrong = sweep(options, hosts_file, hosts, answering,
                                           ["--timeout", "500ms"])
-    print(f"{len(hosts)} hosts, some silent, some unreachable: {answered} of {len(answering)} answered, "
-          f"{wrong} wrong, {seconds:.3f} s (500 ms of it waiting), {cpu:.3f} s CPU")
+    print(f"{len(hosts)} hosts, some silent, some unreachable: {answered} of {len(answering)} "
+          f"answered, {wrong} wrong, {seconds:.3f} s (500 ms of it waiting), {cpu:.3f} s CPU")
 
 
 # --- pace -----------------------------------------------------------------------------------------
@@ -160,8 +170,8 @@ class Wire:
         self.said = open(os.path.join(options.work, "wire.err"), "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", options.far, "tcpdump", "-Z", "root", "-n", "-U", "-B", "32768",
-             "--immediate-mode", "-s", "64", "--time-stamp-precision=nano", "-w", self.path, "-i", options.interface,
-             "icmp[icmptype] = icmp-echo"], stdout=subprocess.DEVNULL, stderr=self.said)
+             "--immediate-mode", "-s", "64", "--time-stamp-precision=nano", "-w", self.path, "-i",
+             options.interface, "icmp[icmptype] = icmp-echo"], stdout=subprocess.DEVNULL, stderr=self.said)
         end = time.monotonic() + 10
         while "listening on" not in self.text():
             if time.monotonic() > end or self.process.poll() is not None:

@@ -2,6 +2,7 @@
 # The network of the probe benchmarks; source it, do not run it. Two hosts and a cable, `near` and
 # `far`; all of 198.18.0.0/16 answers in far. `meter WHAT` runs probe_meter.py in near.
 programs=(parallax-sensor)
+needs_root=yes
 # shellcheck source=tests/e2e/live/lib.sh
 . "$(dirname "$0")/../e2e/live/lib.sh"
 host near far

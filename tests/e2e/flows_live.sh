@@ -8,6 +8,7 @@
 # See live/lib.sh for BINARY_DIR, output and exit codes.
 # shellcheck disable=SC2317,SC2034 # functions and arrays used by name, through check and nameref
 programs=(parallax-sensor)
+needs_root=yes
 # shellcheck source=tests/e2e/live/lib.sh
 . "$(dirname "$0")/live/lib.sh"
 
@@ -135,12 +136,12 @@ for percent in 1 5; do
     for ask in "tcp --port 80 --flows 48" "udp --port 7 --flows 48" "tcp --port 80 --flows 48 --count 3"; do
       # shellcheck disable=SC2086
       expect "IPv$v $percent % loss is no broken branch: $ask" \
-        'code == 0 and len(R) == 5 and states <= {"up", "lossy"} and {r["flows"]["verdict"] for r in R} <= {"all_up", "per_packet"}' \
+        'code == 0 and len(R) == 5 and states <= {"up", "lossy"} and {r["flows"]["verdict"] for r in R} <= {"all_up", "per_packet", "unclear"}' \
         $ask "${targets[@]}"
     done
     # 720 probes: at least one is lost, but for once in a thousand runs at 1 %.
     [ "$percent" = 1 ] || check "IPv$v $percent % loss is called loss, and how much" judge "IPv$v-$percent---loss-is-no-broken-branch--tcp---port-80---flows-48---count-3" \
-      'sum(r["flows"]["verdict"] == "per_packet" for r in R) >= 4 and all(0.005 <= r["flows"]["loss"] <= 0.2 for r in R if r["flows"]["verdict"] == "per_packet")'
+      'all(r["state"] == "lossy" for r in R) and sum(r["flows"]["verdict"] == "per_packet" for r in R) >= 3 and all(0.005 <= r["flows"]["loss"] <= 0.2 for r in R if r["flows"]["verdict"] == "per_packet")'
     expect "IPv$v $percent % loss: ping" 'code == 0 and states <= {"up", "lossy"} and r["sent"] == 200 and (r["state"] == "lossy") == (r["received"] < 200)' \
       ping --count 200 --interval 5ms "${targets[0]}"
   }
@@ -148,22 +149,48 @@ for percent in 1 5; do
 done
 lossless
 
+# --- what is left of a probe at the server ------------------------------------------------------------
+# A RST of the client's kernel that is lost leaves the server half open: it answers the flow's next SYN
+# with an acknowledgement of the one before (RFC 9293 3.10.7.4), and forgets only after a minute.
+lossy 10
+for ask in ping "tcp --port 80" "tcp --port 9" "udp --port 7"; do
+  # 400 probes, 10 % lost: 6 to 14 % but for once in ten thousand runs.
+  # shellcheck disable=SC2086
+  expect "10 % loss is 10 % loss: $ask" 'r["state"] == "lossy" and 0.06 <= 1 - r["received"] / r["sent"] <= 0.15' \
+    $ask --count 400 --interval 5ms --timeout 300ms 198.51.1.1
+done
+lossless
+nft_in client <<'NFT'
+table inet no_reset {
+  chain output { type filter hook output priority 0; tcp flags & rst == rst drop; }
+}
+NFT
+for n in 1 2; do
+  expect "no RST gets out: process $n, three probes" 'code == 0 and r["state"] == "up" and r["received"] == 3' \
+    tcp --port 80 --count 3 --interval 600ms 198.51.6.6
+  expect "no RST gets out: process $n, many flows" 'code == 0 and r["state"] == "up" and r["flows"]["verdict"] == "all_up"' \
+    tcp --port 80 --flows 48 198.51.7.7
+done
+in_ns client nft delete table inet no_reset
+
 # --- all branches are found -----------------------------------------------------------------------
 talkative edge merge server b1 b2 b3 b4 b5 b6 b7 b8
 branches() {  # branches FAMILY
-  local v=$1
+  local v=$1 ask branch='f"10.1.{k}.2"' traces=()
   local -n targets=targets$v
-  if [ "$v" = 4 ]; then branch='f"10.1.{k}.2"'; else branch='f"fd00:0:1:{k}::2"'; fi
+  [ "$v" = 4 ] || branch='f"fd00:0:1:{k}::2"'
   for ask in "--method udp --port 7" "--method tcp --port 80"; do
     # shellcheck disable=SC2086
     expect "IPv$v trace $ask finds 8 branches" \
       "code == 0 and r['path']['end'] == 'reached' and nodes(r, 2) == {$branch for k in range(1, 9)} and len(nodes(r, 1)) == 1 and len(nodes(r, 4)) == 1" \
-      trace $ask --flows 96 "${targets[0]}"
+      trace $ask --flows 96 "${targets[0]}" &
+    traces+=($!)
     # shellcheck disable=SC2086
     expect "IPv$v trace $ask of one flow: one node at each hop" \
       "code == 0 and r['path']['end'] == 'reached' and all(len(hop['nodes']) == 1 for hop in r['path']['hops']) and len(r['path']['hops']) == 4" \
       trace $ask "${targets[0]}"
   done
+  wait "${traces[@]}"
 }
 both branches
 kill "$server"; wait "$server" 2>/dev/null

@@ -37,9 +37,8 @@ ways() {
   for method in ping tcp udp; do
     up="1 9 10 21" down=$lies ask=(ping)
     if [ "$method" = tcp ]; then ask=(tcp --port 80); fi
-    # A UDP answer may say anything, and need not name the probe; what a NAT does to a quoted
-    # checksum (12) is forgiven.
-    if [ "$method" = udp ]; then up="1 2 9 10 16 21" down="3 4 5 6 7 8 13 17 20 23" ask=(udp --port 7); fi
+    # A UDP answer need not name the probe; what a NAT does to a quoted checksum (12) is forgiven.
+    if [ "$method" = udp ]; then up="1 9 10 16 21" down="2 3 4 5 6 7 8 13 17 20 23" ask=(udp --port 7); fi
     local -A state=()
     for w in $up; do state[$w]=up; done
     for w in $down; do state[$w]=down; done

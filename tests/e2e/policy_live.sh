@@ -8,6 +8,7 @@
 # See live/lib.sh for BINARY_DIR, output and exit codes.
 # shellcheck disable=SC2317 # most functions are called by name, through check and wait_for
 programs=(parallax-sensor)
+needs_root=yes
 # shellcheck source=tests/e2e/live/lib.sh
 . "$(dirname "$0")/live/lib.sh"
 

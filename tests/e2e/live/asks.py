@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""asks.py SEED COUNT: random arguments for `parallax-sensor probe`, one command a line, that ask for more,
-faster and elsewhere than the policy of policy_live.sh allows."""
+"""asks.py SEED COUNT: random arguments for `parallax-sensor probe`, one command a line, that ask for
+more, faster and elsewhere than the policy of policy_live.sh allows."""
 
 import random
 import sys
@@ -8,7 +8,8 @@ import sys
 TARGETS = [
     "198.51.0.0/20", "198.51.4.0/22", "198.51.8.0/24", "198.51.8.64/27", "198.51.4.0/24",
     "198.51.8.77", "198.51.1.1", "198.51.9.9", "198.51.100.7", "198.52.0.1", "8.8.8.8",
-    "10.0.0.2", "127.0.0.1", "0.0.0.0", "169.254.1.1", "192.168.1.1", "224.0.0.5", "255.255.255.255",
+    "10.0.0.2", "127.0.0.1", "0.0.0.0", "169.254.1.1", "192.168.1.1", "224.0.0.5",
+    "255.255.255.255",
     "2001:db8:51:1::/120", "2001:db8:51:4::/122", "2001:db8:51:4::1", "2001:db8:51:9::9",
     "2001:db8:52::1", "::1", "fe80::1", "ff02::1", "fd00:0:0:1::2", "::ffff:198.51.4.1",
     "2002:c633:0401::1", "64:ff9b::198.51.4.1",

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""forge.py INTERFACE READY_FILE: answers, in the stead of the host behind an interface, each probe of
-198.51.33.N and 2001:db8:51:33::N (N in hex there) in the way of number N, see WAYS: some truthful, some as
-a liar, a broken router or a NAT would. Stands on the target's side of the cable; until killed.
+"""forge.py INTERFACE READY_FILE: answers, in the stead of the host behind an interface, each probe
+of 198.51.33.N and 2001:db8:51:33::N (N in hex there) in the way of number N, see WAYS: some truthful,
+some as a liar, a broken router or a NAT would. Stands on the target's side of the cable; until killed.
 """
 
 import random
@@ -20,7 +20,7 @@ def ones_sum(data):
 
 
 class Probe:
-    """A packet of the prober: addresses as bytes, `ip` from the IP header on, `load` from the transport's."""
+    """A packet of the prober: addresses as bytes, `ip` and `load` from the IP and transport header on."""
 
     def __init__(self, frame):
         self.ethernet, self.ip = frame[6:12] + frame[0:6] + frame[12:14], frame[14:]
@@ -43,7 +43,7 @@ class Probe:
         return self.me[:-1] + bytes([last])
 
     def packet(self, load, protocol=None, source=None, to=None, length=None, icmp_sum=None):
-        """A frame for the prober. Sums are made right, unless `icmp_sum` is added to one of ICMP's."""
+        """A frame for the prober. Sums are right, but for what `icmp_sum` turns in ICMP's."""
         source, to = source or self.me, to or self.prober
         protocol = protocol if protocol is not None else self.protocol
         where = {1: 2, 58: 2, 6: 16, 17: 6}[protocol]
@@ -54,14 +54,15 @@ class Probe:
         load[where:where + 2] = struct.pack("!H", right or 0xFFFF)
         size = len(load) if length is None else length
         if self.v4:
-            head = bytearray(struct.pack("!BBHHHBBH", 0x45, 0, 20 + size, 7, 0, 64, protocol, 0) + source + to)
+            head = bytearray(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + size, 7, 0, 64,
+                                         protocol, 0, source, to))
             head[10:12] = struct.pack("!H", ones_sum(bytes(head)))
         else:
             head = struct.pack("!LHBB", 6 << 28, size, protocol, 64) + source + to
         return self.ethernet + bytes(head) + bytes(load)
 
-    def answer(self, ack=1, spoil=None, change=None, **rest):
-        """What a host that is there says. `spoil`: which byte of the load to turn; `change`: (at, bytes)."""
+    def answer(self, ack=1, spoil=None, **rest):
+        """What a host that is there says; `spoil`: which byte of it to turn."""
         load = bytearray(self.load)
         if self.is_echo:
             load[0] = 0 if self.v4 else 129
@@ -73,13 +74,12 @@ class Probe:
             load[0:4] = load[2:4] + load[0:2]
         if spoil is not None:
             load[spoil] ^= 1
-        if change:
-            load[change[0]:change[0] + len(change[1])] = change[1]
         return self.packet(bytes(load), **rest)
 
     def error(self, kind="unreachable", quote=None, extra=b"", router=250, **rest):
         """An ICMP error from a router; `quote` instead of the whole probe."""
-        types = {"unreachable": ((3, 1), (1, 0)), "prohibited": ((3, 13), (1, 1)), "exceeded": ((11, 0), (3, 0))}
+        types = {"unreachable": ((3, 1), (1, 0)), "prohibited": ((3, 13), (1, 1)),
+                 "exceeded": ((11, 0), (3, 0))}
         kind, code = types[kind][0 if self.v4 else 1]
         quote = self.ip if quote is None else quote
         words = b"\0\0\0\0"
@@ -112,7 +112,7 @@ def mpls(*labels):
 
 
 def as_path(p):
-    """Three routers, then the target: labels at the first, a forwarder of TTL 0 before the third."""
+    """Three routers, labels at the first, a forwarder of TTL 0 before the third; the target."""
     if p.ttl > 3:
         return [p.answer()]
     ttl = 8 if p.v4 else 7
@@ -123,7 +123,8 @@ def as_path(p):
 
 def garbage(p):
     chance = random.Random(1)
-    return [p.packet(bytes([chance.choice([0, 3, 5, 11, 12, 129, 1, 2])]) + chance.randbytes(chance.randint(8, 90)),
+    types = [0, 3, 5, 11, 12, 129, 1, 2]
+    return [p.packet(bytes([chance.choice(types)]) + chance.randbytes(chance.randint(8, 90)),
                      1 if p.v4 else 58, p.other(chance.randint(100, 200))) for _ in range(50)]
 
 
@@ -150,8 +151,8 @@ WAYS = {
     1: lambda p: [p.answer()],
     2: lambda p: [p.answer(ack=2) if p.protocol == 6 else p.answer(spoil=tag_at(p))],
     3: lambda p: [p.answer(spoil=5)] if p.is_echo else [p.answer(spoil=3)],  # identifier; our port
-    4: lambda p: [p.answer(ack=0x10000)] if p.protocol == 6 else [p.answer(spoil=7)] if p.is_echo else
-       [p.answer(spoil=1)],  # acknowledgement; sequence; their port
+    # acknowledgement; sequence; their port
+    4: lambda p: [p.answer(ack=0x10000) if p.protocol == 6 else p.answer(spoil=7 if p.is_echo else 1)],
     5: lambda p: [p.answer(source=p.other(240))],
     6: lambda p: [p.packet(short(p))],
     7: lambda p: [p.answer(length=4)],
@@ -180,7 +181,8 @@ def main():
     interface, ready = sys.argv[1:]
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     wire.bind((interface, 0))
-    mine = (socket.inet_aton("198.51.33.0")[:3], socket.inet_pton(socket.AF_INET6, "2001:db8:51:33::")[:15])
+    mine = (socket.inet_aton("198.51.33.0")[:3],
+            socket.inet_pton(socket.AF_INET6, "2001:db8:51:33::")[:15])
     with open(ready, "w", encoding="ascii"):
         pass
     while True:

@@ -1,9 +1,8 @@
 #!/usr/bin/python3
-"""judge.py FILE EXPRESSION: whether the expression is true of the records that a probe left in FILE.
-
-In it, R is the list of records, r the first one, by the records by target, code the exit code (from
-FILE.code), words what was said on stderr (FILE.err), up the targets that answered, states the set of
-states; path and nodes as below. If it is not true, or fails, prints the records, and exits 1.
+"""judge.py FILE EXPRESSION: whether the expression is true of the records that a probe left in
+FILE. In it, R is the list of records, r the first one, by the records by target, code the exit code
+(from FILE.code), words what was said on stderr (FILE.err), up the targets that answered, states the
+set of states; path and nodes as below. If it is not true, or fails, prints the records, and exits 1.
 """
 
 import json

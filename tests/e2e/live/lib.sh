@@ -2,6 +2,7 @@
 # Shared by the live tests (*_live.sh); source it first, and say which programs are needed:
 #
 #   programs=(parallax-sensor)
+#   needs_root=yes                  # if it calls `watch`
 #   . "$(dirname "$0")/live/lib.sh"
 #
 # Usage of such a script: SCRIPT [BINARY_DIR]; the default is bin in $PARALLAX_BUILD_DIR, else
@@ -20,6 +21,8 @@ if [ "${1:-}" != --inside ]; then
     [ -x "$bin/$program" ] || { echo "no $bin/$program: build it first" >&2; exit 1; }
   done
   user=(); [ "$(id -u)" = 0 ] || user=(-Ur)
+  # In a user namespace, tcpdump fails to give up the privileges it starts with.
+  [ "$(id -u)" = 0 ] || [ -z "${needs_root:-}" ] || { echo "needs root" >&2; exit 77; }
   unshare "${user[@]}" -nmp --fork --mount-proc true 2>/dev/null || {
     echo "cannot make namespaces here (kernel.unprivileged_userns_clone?)" >&2; exit 77; }
   exec unshare "${user[@]}" -nmp --fork --kill-child --mount-proc "$0" --inside "$bin"

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""serve.py READY_FILE UDP_PORT TCP_PORT: on every address of its namespace, both families, answers each
-UDP datagram with itself and accepts TCP connections, until killed."""
+"""serve.py READY_FILE UDP_PORT TCP_PORT: on every address of its namespace, both families, answers
+each UDP datagram with itself and accepts TCP connections, until killed."""
 
 import selectors
 import socket
@@ -28,7 +28,7 @@ def echo(server):
     data, extra, _, sender = server.recvmsg(2048, 256)
     for level, kind, value in extra:
         if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
-            # The answer's source is the address that was asked (in_pktinfo: ifindex, spec_dst, addr).
+            # The source of the answer is the address that was asked (ifindex, spec_dst, addr).
             extra = [(level, kind, struct.pack("=i4s4s", 0, value[8:12], value[8:12]))]
         elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
             extra = [(level, kind, value[:16] + struct.pack("=i", 0))]

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""wire.py FILE [--caps ALL PREFIX TARGET] [--allow PREFIX...] [--deny PREFIX...] [--from SECONDS] [--least N]
-[--most N]: the probes in a capture of tcpdump, as the wire saw them, against a policy.
+"""wire.py FILE [--caps ALL PREFIX TARGET] [--allow PREFIX...] [--deny PREFIX...] [--from SECONDS]
+[--least N] [--most N]: the probes in a capture of tcpdump, as the wire saw them, against a policy.
 
-In any second at most ALL probes, PREFIX to one /24 (IPv4) or /64, TARGET to one address; each to an address
-of --allow that is in none of --deny; at least N of them, or at most. --from leaves out what was
-sent before that Unix time. Probes are echo requests, SYN segments and UDP datagrams; what the kernel says by
-itself (RST, neighbour discovery) is none. Prints what is wrong, exit code 1; else how many there were.
+In any second at most ALL probes, PREFIX to one /24 (IPv4) or /64, TARGET to one address; each to an
+address of --allow that is in none of --deny; at least N of them, or at most. --from leaves out what
+was sent before that Unix time. Probes are echo requests, SYN segments and UDP datagrams; what the
+kernel says by itself (RST, neighbour discovery) is none. Prints what is wrong, and exits 1; else how
+many there were.
 """
 
 import argparse
