@@ -3,8 +3,8 @@
 // by the probe thread.
 //
 // In any second at most `rate` probes are sent, and at least 0.99 of it while there are enough of
-// them to send: a bucket runs at rate / kPaceMargin and lets a probe go up to 2 ms before its time, so
-// that a coarse timer costs nothing; it may leave up to 4 ms after it was taken.
+// them to send: a bucket runs at rate / kPaceMargin and lets a probe go up to 2 ms before its time,
+// so that a coarse timer costs nothing; it may leave up to 4 ms after it was taken.
 #pragma once
 
 #include <cstdint>

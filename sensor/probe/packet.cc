@@ -8,7 +8,6 @@ namespace {
 constexpr uint8_t kEchoRequestV4 = 8;
 constexpr uint8_t kEchoRequestV6 = 128;
 
-
 constexpr size_t kSynBytes = 24;
 constexpr uint8_t kFlagSyn = 0x02;
 // What a host on plain Ethernet announces: 1500 less the IP and TCP headers.

@@ -149,30 +149,6 @@ for percent in 1 5; do
 done
 lossless
 
-# --- what is left of a probe at the server ------------------------------------------------------------
-# A RST of the client's kernel that is lost leaves the server half open: it answers the flow's next SYN
-# with an acknowledgement of the one before (RFC 9293 3.10.7.4), and forgets only after a minute.
-lossy 10
-for ask in ping "tcp --port 80" "tcp --port 9" "udp --port 7"; do
-  # 400 probes, 10 % lost: 6 to 14 % but for once in ten thousand runs.
-  # shellcheck disable=SC2086
-  expect "10 % loss is 10 % loss: $ask" 'r["state"] == "lossy" and 0.06 <= 1 - r["received"] / r["sent"] <= 0.15' \
-    $ask --count 400 --interval 5ms --timeout 300ms 198.51.1.1
-done
-lossless
-nft_in client <<'NFT'
-table inet no_reset {
-  chain output { type filter hook output priority 0; tcp flags & rst == rst drop; }
-}
-NFT
-for n in 1 2; do
-  expect "no RST gets out: process $n, three probes" 'code == 0 and r["state"] == "up" and r["received"] == 3' \
-    tcp --port 80 --count 3 --interval 600ms 198.51.6.6
-  expect "no RST gets out: process $n, many flows" 'code == 0 and r["state"] == "up" and r["flows"]["verdict"] == "all_up"' \
-    tcp --port 80 --flows 48 198.51.7.7
-done
-in_ns client nft delete table inet no_reset
-
 # --- all branches are found -----------------------------------------------------------------------
 talkative edge merge server b1 b2 b3 b4 b5 b6 b7 b8
 branches() {  # branches FAMILY

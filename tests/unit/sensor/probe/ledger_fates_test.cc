@@ -130,6 +130,12 @@ TEST(LedgerFates, UdpReplies) {
                  a.tag = PayloadTag{1, 2};
                },
                Fate::kAccepted},
+              {"payload, another probe's played back",
+               [](Answer& a) {
+                 a.tag = PayloadTag{1, 2};
+                 a.echoes_probe = true;
+               },
+               Fate::kForged},
               {"target", OtherTarget, Fate::kForged},
               {"port", OtherPort, Fate::kForged},
               {"our port", OtherFlowPort, Fate::kForged},
