@@ -20,6 +20,12 @@ constexpr unsigned kMostYounger = 64;
 constexpr unsigned kSlotBits = 24;
 constexpr uint64_t kSlotMask = (uint64_t{1} << kSlotBits) - 1;
 
+// The answer speaks of a probe to this target, in this way.
+bool IsAbout(const Answer& answer, const Probe& probe) {
+  return probe.target == answer.target && probe.attempt.method == answer.method &&
+         probe.attempt.port == answer.port;
+}
+
 }  // namespace
 
 ProbeLedger::SlotIndex::SlotIndex() : cells_(kFewestCells) {}
@@ -246,13 +252,20 @@ ProbeLedger::Entry* ProbeLedger::FindBySequence(const Answer& answer, uint32_t s
   Entry* found = nullptr;
   by_wire_.Find(WireHash(answer.target, answer.method, answer.port, sequence), [&](Slot slot) {
     const Probe& probe = entries_[slot].probe;
-    if (probe.sequence == sequence && probe.target == answer.target &&
-        probe.attempt.method == answer.method && probe.attempt.port == answer.port) {
+    if (probe.sequence == sequence && IsAbout(answer, probe)) {
       found = &entries_[slot];
     }
     return found != nullptr;
   });
   return found;
+}
+
+// The probe whose tag the answer carries.
+ProbeLedger::Entry* ProbeLedger::FindByTag(const Answer& answer) {
+  Entry* const entry = answer.tag ? FindById(answer.tag->probe_id) : nullptr;
+  return entry != nullptr && entry->probe.tag == answer.tag->tag && IsAbout(answer, entry->probe)
+             ? entry
+             : nullptr;
 }
 
 // How likely a UDP reply that names no probe is to answer this one. Only the target replies: hardly
@@ -272,12 +285,6 @@ ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
   if (youngest == kNone) {
     return nullptr;
   }
-  Entry* const named = answer.tag ? FindById(answer.tag->probe_id) : nullptr;
-  if (named != nullptr && answer.tag->tag == named->probe.tag &&
-      named->probe.flow_port == answer.flow_port && named->probe.target == answer.target &&
-      named->probe.attempt.method == answer.method && named->probe.attempt.port == answer.port) {
-    return named;
-  }
   Entry* best = nullptr;
   Slot slot = youngest;
   for (unsigned i = 0; i < kMostYounger && slot != kNone; ++i, slot = entries_[slot].older) {
@@ -291,18 +298,10 @@ ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
 }
 
 ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
-  const auto tag_right = [&](const Entry& entry) {
-    return answer.tag && answer.tag->probe_id == entry.probe.id &&
-           answer.tag->tag == entry.probe.tag;
-  };
+  Entry* const tagged = FindByTag(answer);
   if (answer.kind == AnswerKind::kUdpReply) {
-    Entry* const echoed = answer.tag ? FindById(answer.tag->probe_id) : nullptr;
-    const bool named =
-        echoed != nullptr && tag_right(*echoed) && echoed->probe.target == answer.target &&
-        echoed->probe.attempt.method == answer.method &&
-        echoed->probe.attempt.port == answer.port && echoed->probe.flow_port == answer.flow_port;
-    if (named) {
-      return echoed;
+    if (tagged != nullptr && tagged->probe.flow_port == answer.flow_port) {
+      return tagged;
     }
     // Somebody plays back a probe of another time, or of another process.
     return answer.echoes_probe ? nullptr : FindByFlow(answer);
@@ -311,20 +310,14 @@ ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
   const bool quoted = answer.kind == AnswerKind::kError || answer.kind == AnswerKind::kRedirect;
   if (quoted && answer.method == ProbeMethod::kUdp) {
     if (answer.tag) {
-      // Whatever checksum a NAT has made, even another probe's.
-      entry = FindById(answer.tag->probe_id);
-      return entry != nullptr && tag_right(*entry) && entry->probe.target == answer.target &&
-                     entry->probe.attempt.method == answer.method &&
-                     entry->probe.attempt.port == answer.port
-                 ? entry
-                 : nullptr;
+      return tagged;  // whatever checksum a NAT has made, even another probe's
     }
     if (entry == nullptr || entry->probe.flow_port != answer.flow_port) {
       // A NAT that recomputed the checksum leaves the IP identification alone.
       entry = FindBySequence(answer, answer.quoted_ip_id);
     }
   }
-  if (entry == nullptr || (answer.tag && !tag_right(*entry))) {
+  if (entry == nullptr || (answer.tag && entry != tagged)) {
     return nullptr;
   }
   const bool tcp = answer.method == ProbeMethod::kTcpSyn;

@@ -124,6 +124,7 @@ class ProbeLedger {
   const Entry* FindById(uint64_t probe_id) const;
   Entry* FindById(uint64_t probe_id);
   Entry* FindBySequence(const Answer& answer, uint32_t sequence);
+  Entry* FindByTag(const Answer& answer);
   static unsigned LikelihoodOfReply(const Entry& entry);
   Entry* FindByFlow(const Answer& answer);
   Entry* FindMatch(const Answer& answer);
