@@ -21,6 +21,15 @@ constexpr const char* kProgram = "parallax-sensor";
 constexpr Duration kProgressEvery = std::chrono::milliseconds(500);
 constexpr Duration kFlushEvery = std::chrono::milliseconds(100);
 
+// The file that counts, given what the user said.
+std::string PolicyFile(const std::string& given) {
+  if (!given.empty()) {
+    return given;
+  }
+  const char* named = std::getenv("PARALLAX_POLICY");
+  return named != nullptr && *named != '\0' ? named : kDefaultPolicyFile;
+}
+
 // How far it is, on a terminal only.
 class Progress {
  public:
@@ -144,12 +153,18 @@ class Session {
 
 }  // namespace
 
-std::string PolicyFile(const std::string& given) {
-  if (!given.empty()) {
-    return given;
+Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options,
+                                              size_t most_in_flight, uint64_t probes) {
+  auto tools = ProbeTools::Open({.policy_file = PolicyFile(options.policy_file),
+                                 .rate = options.rate,
+                                 .method = options.sweep.method,
+                                 .unprivileged = options.unprivileged,
+                                 .most_in_flight = most_in_flight,
+                                 .probes = probes});
+  if (tools && !(*tools)->notice().empty()) {
+    std::fputs(((*tools)->notice() + "\n").c_str(), stderr);
   }
-  const char* named = std::getenv("PARALLAX_POLICY");
-  return named != nullptr && *named != '\0' ? named : kDefaultPolicyFile;
+  return tools;
 }
 
 int RunProbeCommand(const ProbeCommandOptions& options) {
@@ -158,17 +173,9 @@ int RunProbeCommand(const ProbeCommandOptions& options) {
   if (!targets) {
     return ReportFailure(kProgram, targets.error());
   }
-  auto tools = ProbeTools::Open({.policy_file = PolicyFile(options.policy_file),
-                                 .rate = options.rate,
-                                 .method = options.sweep.method,
-                                 .unprivileged = options.unprivileged,
-                                 .most_in_flight = options.sweep.most_in_flight,
-                                 .probes = targets->size()});
+  auto tools = OpenTools(options, options.sweep.most_in_flight, targets->size());
   if (!tools) {
     return ReportFailure(kProgram, tools.error());
-  }
-  if (!(*tools)->notice().empty()) {
-    std::fputs(((*tools)->notice() + "\n").c_str(), stderr);
   }
   CatchSignals();
   return Session(options, std::move(*targets), std::move(*tools)).Run();

@@ -3,12 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "sensor/probe/sweep.h"
 #include "sensor/probe_targets.h"
 #include "sensor/probe_text.h"
+#include "sensor/probe_tools.h"
 
 namespace parallax::sensor {
 
@@ -23,8 +24,10 @@ struct ProbeCommandOptions {
 
 inline constexpr const char* kDefaultPolicyFile = "/etc/parallax-sensor/policy.toml";
 
-// The file that counts, given what the user said.
-std::string PolicyFile(const std::string& given);
+// What both kinds of probing begin with: the tools, and on stderr what is missing without
+// privileges.
+Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options,
+                                              size_t most_in_flight, uint64_t probes);
 
 // Records go to stdout; progress, the summary and errors to stderr. Exit code: 0 if all targets are
 // up, 6 if some are, 1 if none is; 78 without a policy, 77 without the right to send anything.

@@ -185,17 +185,9 @@ int RunTraceCommand(const TraceCommandOptions& options) {
     past = past ? past : std::optional<TransitHop>(std::in_place);
     past->addresses.push_back(*hop);
   }
-  auto tools = ProbeTools::Open({.policy_file = PolicyFile(options.probe.policy_file),
-                                 .rate = options.probe.rate,
-                                 .method = options.probe.sweep.method,
-                                 .unprivileged = options.probe.unprivileged,
-                                 .most_in_flight = kLedgerProbes,
-                                 .probes = 0});
+  auto tools = OpenTools(options.probe, kLedgerProbes, 0);
   if (!tools) {
     return ReportFailure(kProgram, tools.error());
-  }
-  if (!(*tools)->notice().empty()) {
-    std::fputs(((*tools)->notice() + "\n").c_str(), stderr);
   }
   CatchSignals();
   return Session(options, std::move(past), std::move(*targets), std::move(*tools)).Run();
