@@ -14,11 +14,6 @@
 namespace parallax::sensor {
 namespace {
 
-IpAddress Unspecified(Family family) {
-  static constexpr std::array<uint8_t, 16> kZero{};
-  return family == Family::kV4 ? IpAddress() : IpAddress::V6(kZero);
-}
-
 Answer AnswerTo(const Probe& probe, AnswerKind kind, const IpAddress& source) {
   Answer answer;
   answer.kind = kind;

@@ -46,11 +46,6 @@ int Create(ProbeMethod method, Family family) {
   return socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 }
 
-IpAddress Unspecified(Family family) {
-  static constexpr std::array<uint8_t, 16> kZero{};
-  return family == Family::kV4 ? IpAddress() : IpAddress::V6(kZero);
-}
-
 }  // namespace
 
 int DatagramSockets::Try(ProbeMethod method, Family family) {
@@ -206,13 +201,7 @@ bool DatagramSockets::Receive(uint32_t index, const ProbePort::Handler& handle) 
     SocketAddress from;
     ControlBuffer<int, timespec, in6_pktinfo> control{};
     iovec data{buffer.data(), buffer.size()};
-    msghdr message{};
-    message.msg_name = from.get();
-    message.msg_namelen = SocketAddress::capacity();
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.bytes.data();
-    message.msg_controllen = control.bytes.size();
+    msghdr message = MessageInto(from, data, control);
     const ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       return false;

@@ -75,13 +75,7 @@ std::optional<QueuedError> TakeQueuedError(int fd, ErrorBuffer& buffer) {
     std::array<char, 512> bytes;
   } control;
   iovec data{buffer.data(), buffer.size()};
-  msghdr message{};
-  message.msg_name = about.get();
-  message.msg_namelen = SocketAddress::capacity();
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes.data();
-  message.msg_controllen = control.bytes.size();
+  msghdr message = MessageInto(about, data, control);
   ssize_t size = 0;
   do {
     size = recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);

@@ -12,8 +12,6 @@ namespace {
 
 // How far ahead of its time a probe may go.
 constexpr Duration kEarly = std::chrono::milliseconds(2);
-// In any second, (1 s + kEarly) / interval probes: with kPaceMargin between them, and the wire's
-// own jitter, that is never more than the rate.
 constexpr double kLeastRate = 1e-3;
 constexpr double kMostRate = 1e7;
 

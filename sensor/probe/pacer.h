@@ -17,7 +17,8 @@
 
 namespace parallax::sensor {
 
-// How much slower than its rate a bucket runs.
+// How much slower than its rate a bucket runs: in any second, (1 s + 2 ms) / interval probes, and
+// with this between them, and the wire's own jitter, that is never more than the rate.
 inline constexpr double kPaceMargin = 1.006;
 
 // One token bucket, kept as the time of the next token (the "virtual scheduling" form of GCRA,

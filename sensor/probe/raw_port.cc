@@ -303,6 +303,9 @@ bool RawPort::Queued() const {
 }
 
 bool RawPort::MustNotQueue(const Probe& probe) {
+  if (!delayed_ && !Queued()) {
+    Settle();  // which is the rule: two questions to the kernel are saved
+  }
   if (unsettled_.empty() || !next_hops_ || !next_hops_->IsResolving(probe.target)) {
     return false;
   }
@@ -328,6 +331,10 @@ void RawPort::TakeDelayed(std::vector<IpAddress>& targets) {
   if (delayed_) {
     targets.insert(targets.end(), unsettled_.begin(), unsettled_.end());
   }
+  Settle();
+}
+
+void RawPort::Settle() {
   delayed_ = false;
   unsettled_.clear();
   unsettled_fds_.clear();
@@ -348,14 +355,7 @@ bool RawPort::ReceiveFrom(const Socket& socket, const Handler& handle) {
   for (size_t total = 0; total < kMostPerSocket;) {
     for (size_t i = 0; i < kInbox; ++i) {
       in.data[i] = {in.buffers[i].data(), kMaxPacket};
-      msghdr& message = in.messages[i].msg_hdr;
-      message = {};
-      message.msg_name = in.from[i].get();
-      message.msg_namelen = SocketAddress::capacity();
-      message.msg_iov = &in.data[i];
-      message.msg_iovlen = 1;
-      message.msg_control = in.control[i].bytes.data();
-      message.msg_controllen = in.control[i].bytes.size();
+      in.messages[i].msg_hdr = MessageInto(in.from[i], in.data[i], in.control[i]);
     }
     const int count = recvmmsg(socket.fd.get(), in.messages.data(), kInbox, MSG_DONTWAIT, nullptr);
     if (count <= 0) {

@@ -63,6 +63,8 @@ class RawPort : public ProbePort {
   void CollectErrors(std::vector<SendOutcome>& outcomes);
   // Packets that we have sent are still in the kernel.
   bool Queued() const;
+  // Nothing is queued any more: what was sent so far is forgotten.
+  void Settle();
   // The kernel would keep a packet to the target until the next hop's address is known, and then
   // let it go together with others.
   bool MustNotQueue(const Probe& probe);

@@ -45,6 +45,11 @@ uint16_t SocketAddress::port() const {
 }
 static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
 
+IpAddress Unspecified(Family family) {
+  static constexpr std::array<uint8_t, 16> kZero{};
+  return family == Family::kV4 ? IpAddress() : IpAddress::V6(kZero);
+}
+
 IpAddress AddressOf(const sockaddr* address) {
   if (address != nullptr && address->sa_family == AF_INET) {
     std::array<uint8_t, 4> bytes;

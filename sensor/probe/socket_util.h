@@ -50,6 +50,9 @@ class SocketAddress {
   socklen_t size_ = sizeof(sockaddr_in6);
 };
 
+// 0.0.0.0 or ::.
+IpAddress Unspecified(Family family);
+
 // 0.0.0.0 for any other family, or if `address` is null.
 IpAddress AddressOf(const sockaddr* address);
 
@@ -62,6 +65,19 @@ union ControlBuffer {
   cmsghdr align;
   std::array<char, kBytes> bytes;
 };
+
+// A message to receive into. REQUIRES: what it is made of outlives it.
+template <typename Control>
+msghdr MessageInto(SocketAddress& from, iovec& data, Control& control) {
+  msghdr message{};
+  message.msg_name = from.get();
+  message.msg_namelen = SocketAddress::capacity();
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.bytes.data();
+  message.msg_controllen = control.bytes.size();
+  return message;
+}
 
 // Appends control messages to a message about to be sent. REQUIRES: there is room in `buffer`,
 // which outlives the message.

@@ -14,19 +14,6 @@ namespace {
 
 using namespace test;
 
-// The most of `times`, which ascend, within any [t, t + 1 s).
-size_t MostInASecond(const std::vector<MonoTime>& times) {
-  size_t most = 0;
-  size_t first = 0;
-  for (size_t last = 0; last < times.size(); ++last) {
-    while (times[last] - times[first] >= 1s) {
-      ++first;
-    }
-    most = std::max(most, last - first + 1);
-  }
-  return most;
-}
-
 // A fractional rate cannot be kept in every second: 2.5 a second means 3 in some.
 size_t Cap(double per_second) { return static_cast<size_t>(std::ceil(per_second - 1e-9)); }
 

@@ -13,18 +13,6 @@ namespace {
 
 using namespace test;
 
-size_t MostInASecond(const std::vector<MonoTime>& times) {
-  size_t most = 0;
-  size_t first = 0;
-  for (size_t last = 0; last < times.size(); ++last) {
-    while (times[last] - times[first] >= 1s) {
-      ++first;
-    }
-    most = std::max(most, last - first + 1);
-  }
-  return most;
-}
-
 // Every kind of host, router, kernel and policy at random.
 TEST(SweepScale, EachTargetIsReportedOnceWhateverHappens) {
   struct Case {

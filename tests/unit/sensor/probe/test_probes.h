@@ -1,6 +1,7 @@
 // Probes and what answers them as the decision code sees it, without packets: for tests.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 #include "sensor/probe/answer.h"
@@ -101,6 +102,19 @@ inline Answer RedirectTo(const Probe& probe, const IpAddress& router, const IpAd
   answer.icmp_type = 5;
   answer.gateway = gateway;
   return answer;
+}
+
+// The most of `times`, which ascend, within any [t, t + 1 s).
+inline size_t MostInASecond(const std::vector<MonoTime>& times) {
+  size_t most = 0;
+  size_t first = 0;
+  for (size_t last = 0; last < times.size(); ++last) {
+    while (times[last] - times[first] >= 1s) {
+      ++first;
+    }
+    most = std::max(most, last - first + 1);
+  }
+  return most;
 }
 
 }  // namespace parallax::sensor::test
