@@ -15,8 +15,9 @@ constexpr size_t kIcmpHeaderBytes = 8;
 constexpr size_t kQuotedTransportBytes = 8;
 constexpr size_t kMaxExtensionHeaders = 8;
 
-constexpr uint8_t kTcpRst = 0x04;
+constexpr uint8_t kTcpFin = 0x01;
 constexpr uint8_t kTcpSyn = 0x02;
+constexpr uint8_t kTcpRst = 0x04;
 constexpr uint8_t kTcpAck = 0x10;
 
 // RFC 792, RFC 4443, RFC 4861.
@@ -82,14 +83,20 @@ std::optional<Answer> ReadTcp(const IpAddress& source, uint8_t ttl, ByteView tcp
   if (header < kTcpHeaderBytes || !tcp.Has(header)) {
     return std::nullopt;
   }
-  // An answer to a SYN always acknowledges it (RFC 9293 3.10.7): a bare RST is somebody's guess.
+  // An answer to a SYN always acknowledges one (RFC 9293 3.10.7): a bare RST is somebody's guess.
   const uint8_t flags = tcp.U8(13);
-  const bool reset = (flags & kTcpRst) != 0;
-  if ((flags & kTcpAck) == 0 || (!reset && (flags & kTcpSyn) == 0)) {
+  if ((flags & kTcpAck) == 0) {
     return std::nullopt;
   }
-  Answer answer = FromTarget(reset ? AnswerKind::kReset : AnswerKind::kSynAck, source, ttl,
-                             ProbeMethod::kTcpSyn);
+  AnswerKind kind = AnswerKind::kReset;
+  if ((flags & kTcpRst) == 0) {
+    const bool syn = (flags & kTcpSyn) != 0;
+    if (!syn && ((flags & kTcpFin) != 0 || tcp.size() > header)) {
+      return std::nullopt;  // of a connection, and we have none
+    }
+    kind = syn ? AnswerKind::kSynAck : AnswerKind::kAck;
+  }
+  Answer answer = FromTarget(kind, source, ttl, ProbeMethod::kTcpSyn);
   answer.port = tcp.U16(0);
   answer.flow_port = tcp.U16(2);
   answer.sequence = tcp.U32(8) - 1;

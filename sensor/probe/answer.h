@@ -1,6 +1,6 @@
-// Reads what comes back: echo replies, SYN-ACK and RST segments, UDP datagrams, and ICMP errors and
-// redirects that quote a probe of a kind we send. Whether it answers a probe of ours is for
-// ProbeLedger to say. Pure, no allocation, safe for any bytes.
+// Reads what comes back: echo replies, SYN-ACK, RST and ACK segments, UDP datagrams, and ICMP
+// errors and redirects that quote a probe of a kind we send. Whether it answers a probe of ours is
+// for ProbeLedger to say. Pure, no allocation, safe for any bytes.
 //
 // Of an ICMP error only 8 quoted transport bytes are relied upon (RFC 792; RFC 1812 routers quote
 // more); quoted IPv4 options and IPv6 extension headers are stepped over, and quoted TTL, DSCP,
@@ -17,7 +17,15 @@
 
 namespace parallax::sensor {
 
-enum class AnswerKind : uint8_t { kEchoReply, kSynAck, kReset, kUdpReply, kError, kRedirect };
+enum class AnswerKind : uint8_t {
+  kEchoReply,
+  kSynAck,
+  kReset,
+  kAck,  // nothing but an ACK: the target is still busy with an earlier SYN of the flow
+  kUdpReply,
+  kError,
+  kRedirect
+};
 
 // What an ICMP error tells about the path, whoever sent it.
 enum class ErrorMeaning : uint8_t {

@@ -14,7 +14,7 @@ constexpr Duration kRememberEnded = std::chrono::seconds(75);
 constexpr size_t kFewestCells = 1024;
 // So many ids are tried before an ended probe must give up its sequence.
 constexpr unsigned kIdsTriedFirst = 8;
-// So many younger probes of a UDP flow have been answered: a reply does not mean an older one.
+// So many younger probes of a flow have been answered: a reply does not mean an older one.
 constexpr unsigned kMostYounger = 64;
 // Probe ids tell where their entry is.
 constexpr unsigned kSlotBits = 24;
@@ -129,6 +129,12 @@ std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
   }
   const Slot slot = free_.back();
   free_.pop_back();
+  std::optional<uint32_t> before;
+  if (attempt.method == ProbeMethod::kTcpSyn) {
+    const Slot last =
+        YoungestOf(target, attempt.method, attempt.port, tagger_.FlowPort(target, attempt));
+    before = last != kNone ? std::optional(entries_[last].probe.sequence) : std::nullopt;
+  }
   // ICMP and UDP sequences have 16 bits: pass over the ids whose sequence is taken for this target.
   Probe probe;
   uint64_t hash = 0;
@@ -137,7 +143,7 @@ std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
       free_.push_back(slot);
       return std::nullopt;
     }
-    probe = tagger_.Make(next_number_++ << kSlotBits | slot, target, scope, attempt, ttl);
+    probe = tagger_.Make(next_number_++ << kSlotBits | slot, target, scope, attempt, ttl, before);
     hash = WireHash(target, attempt.method, attempt.port, probe.sequence);
     const Slot taken_by = TakenBy(probe, hash);
     if (taken_by == kNone) {
@@ -150,7 +156,7 @@ std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
   }
   entries_[slot] = Entry{.probe = probe, .owner = owner, .sent = now, .open = true};
   by_wire_.Insert(hash, slot);
-  if (attempt.method == ProbeMethod::kUdp) {
+  if (attempt.method != ProbeMethod::kIcmpEcho) {
     JoinFlow(slot);
   }
   ++in_flight_;
@@ -174,12 +180,13 @@ uint64_t ProbeLedger::FlowHash(const Probe& probe) const {
   return WireHash(probe.target, probe.attempt.method, probe.attempt.port, probe.flow_port);
 }
 
-ProbeLedger::Slot ProbeLedger::YoungestOf(uint64_t flow_hash, const IpAddress& target,
+ProbeLedger::Slot ProbeLedger::YoungestOf(const IpAddress& target, ProbeMethod method,
                                           uint16_t port, uint16_t flow_port) const {
   Slot found = kNone;
-  by_flow_.Find(flow_hash, [&](Slot slot) {
+  by_flow_.Find(WireHash(target, method, port, flow_port), [&](Slot slot) {
     const Probe& probe = entries_[slot].probe;
-    if (probe.flow_port == flow_port && probe.target == target && probe.attempt.port == port) {
+    if (probe.flow_port == flow_port && probe.target == target && probe.attempt.port == port &&
+        probe.attempt.method == method) {
       found = slot;
     }
     return found != kNone;
@@ -191,7 +198,7 @@ void ProbeLedger::JoinFlow(Slot slot) {
   Entry& entry = entries_[slot];
   const Probe& probe = entry.probe;
   const uint64_t hash = FlowHash(probe);
-  entry.older = YoungestOf(hash, probe.target, probe.attempt.port, probe.flow_port);
+  entry.older = YoungestOf(probe.target, probe.attempt.method, probe.attempt.port, probe.flow_port);
   if (entry.older != kNone) {
     entries_[entry.older].younger = slot;
     by_flow_.Erase(hash, entry.older);
@@ -233,7 +240,7 @@ void ProbeLedger::Forget(Slot slot) {
   const Probe& probe = entries_[slot].probe;
   const ProbeTry& attempt = probe.attempt;
   by_wire_.Erase(WireHash(probe.target, attempt.method, attempt.port, probe.sequence), slot);
-  if (attempt.method == ProbeMethod::kUdp) {
+  if (attempt.method != ProbeMethod::kIcmpEcho) {
     LeaveFlow(slot);
   }
   entries_[slot] = {};
@@ -268,20 +275,21 @@ ProbeLedger::Entry* ProbeLedger::FindByTag(const Answer& answer) {
              : nullptr;
 }
 
+uint8_t ProbeLedger::Reach(const Entry& entry) {
+  return entry.probe.ttl == 0 ? kDefaultTtl : entry.probe.ttl;
+}
+
 // How likely a UDP reply that names no probe is to answer this one. Only the target replies: hardly
 // to a probe whose TTL ran out, rather to one that is waited for, and to the one that goes
 // farthest.
 unsigned ProbeLedger::LikelihoodOfReply(const Entry& entry) {
-  const unsigned ttl = entry.probe.ttl == 0 ? kDefaultTtl : entry.probe.ttl;
-  return (entry.errored ? 0u : 1024u) + (entry.open ? 512u : 0u) + ttl;
+  return (entry.errored ? 0u : 1024u) + (entry.open ? 512u : 0u) + Reach(entry);
 }
 
 // A UDP reply: the likeliest of the flow that has no answer yet, and of those the youngest; else
 // the youngest of all.
 ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
-  const Slot youngest =
-      YoungestOf(WireHash(answer.target, answer.method, answer.port, answer.flow_port),
-                 answer.target, answer.port, answer.flow_port);
+  const Slot youngest = YoungestOf(answer.target, answer.method, answer.port, answer.flow_port);
   if (youngest == kNone) {
     return nullptr;
   }
@@ -295,6 +303,19 @@ ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
     }
   }
   return best != nullptr ? best : &entries_[youngest];
+}
+
+// An ACK that names a probe: from that one on, the first of the flow that is waited for and goes at
+// least as far; else the named one.
+ProbeLedger::Entry* ProbeLedger::FirstWaitedFor(Entry& named) {
+  Slot slot = static_cast<Slot>(&named - entries_.data());
+  for (unsigned i = 0; i < kMostYounger && slot != kNone; ++i, slot = entries_[slot].younger) {
+    Entry& entry = entries_[slot];
+    if (entry.open && !entry.answered && !entry.errored && Reach(entry) >= Reach(named)) {
+      return &entry;
+    }
+  }
+  return &named;
 }
 
 ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
@@ -324,6 +345,9 @@ ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
   if (answer.flow_port != entry->probe.flow_port) {
     // A NAT may have rewritten our port within a quote, never in the reply itself.
     return quoted && (tcp || answer.tag) ? entry : nullptr;
+  }
+  if (answer.kind == AnswerKind::kAck) {
+    return FirstWaitedFor(*entry);
   }
   return quoted || tcp || answer.tag ? entry : nullptr;
 }

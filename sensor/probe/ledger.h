@@ -7,6 +7,9 @@
 // What must agree, besides method, target and the target's port:
 //   echo reply         identifier, sequence, and the payload's id and tag
 //   SYN-ACK, RST       our port, and the acknowledged sequence number (32 bits, keyed)
+//   ACK                likewise, of any probe of the flow that is remembered: if the target says
+//                      that one again, a later SYN has come to it (RFC 9293 3.10.7.4). Answers the
+//                      first later one that is still waited for and goes at least as far
 //   UDP reply          our port (keyed), and the payload's id and tag if it echoes a probe; else it
 //                      names none: of the flow's last ones that with the highest TTL of which
 //                      nothing was heard is answered
@@ -88,7 +91,7 @@ class ProbeLedger {
     Probe probe;  // probe.id == 0: the slot is free
     ProbeOwner owner;
     MonoTime sent;
-    Slot older = kNone;  // UDP: neighbours within the flow
+    Slot older = kNone;  // TCP, UDP: neighbours within the flow
     Slot younger = kNone;
     bool open = false;
     bool answered = false;
@@ -125,13 +128,15 @@ class ProbeLedger {
   Entry* FindById(uint64_t probe_id);
   Entry* FindBySequence(const Answer& answer, uint32_t sequence);
   Entry* FindByTag(const Answer& answer);
+  static uint8_t Reach(const Entry& entry);  // the TTL it was sent with
   static unsigned LikelihoodOfReply(const Entry& entry);
   Entry* FindByFlow(const Answer& answer);
+  Entry* FirstWaitedFor(Entry& named);
   Entry* FindMatch(const Answer& answer);
   // The slot that holds the sequence of `probe`, whose wire hash is `hash`; kNone: none does.
   Slot TakenBy(const Probe& probe, uint64_t hash) const;
   uint64_t FlowHash(const Probe& probe) const;
-  Slot YoungestOf(uint64_t flow_hash, const IpAddress& target, uint16_t port,
+  Slot YoungestOf(const IpAddress& target, ProbeMethod method, uint16_t port,
                   uint16_t flow_port) const;
   void JoinFlow(Slot slot);
   void LeaveFlow(Slot slot);
@@ -146,7 +151,7 @@ class ProbeLedger {
   std::vector<Entry> entries_;  // grows with need
   std::vector<Slot> free_;
   SlotIndex by_wire_;
-  SlotIndex by_flow_;        // UDP, whose replies name no probe: the youngest of each flow
+  SlotIndex by_flow_;        // TCP, UDP: the youngest of each flow
   std::deque<Ended> ended_;  // in the order in which they ended; some may be forgotten already
   size_t in_flight_ = 0;
   AnswerCounts counts_;

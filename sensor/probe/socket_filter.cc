@@ -16,8 +16,7 @@ namespace parallax::sensor {
 namespace {
 
 constexpr uint32_t kKeep = 0xffff;  // the whole packet
-constexpr uint32_t kTcpRst = 0x04;
-constexpr uint32_t kTcpSynAck = 0x12;
+constexpr uint32_t kTcpAck = 0x10;
 
 constexpr sock_filter Statement(unsigned code, uint32_t k) {
   return {static_cast<uint16_t>(code), 0, 0, k};
@@ -63,9 +62,7 @@ Result<void> Attach(int fd, std::vector<sock_filter> program, const char* what) 
 Result<void> FilterTcp(int fd, Family family, PortRange ports) {
   const auto program = Program(family, ports,
                                {Statement(BPF_LD | BPF_B | BPF_IND, 13),  // flags
-                                Jump(BPF_JMP | BPF_JSET | BPF_K, kTcpRst, 2, 0),
-                                Statement(BPF_ALU | BPF_AND | BPF_K, kTcpSynAck),
-                                Jump(BPF_JMP | BPF_JEQ | BPF_K, kTcpSynAck, 0, 1)});
+                                Jump(BPF_JMP | BPF_JSET | BPF_K, kTcpAck, 0, 1)});
   return Attach(fd, program, "cannot filter the raw TCP socket");
 }
 

@@ -8,8 +8,8 @@
 
 namespace parallax::sensor {
 
-// A raw TCP socket sees every segment that reaches the host: let through only SYN-ACK and RST
-// addressed to our probe ports.
+// A raw TCP socket sees every segment that reaches the host: let through only what
+// acknowledges something, and is addressed to our probe ports.
 Result<void> FilterTcp(int fd, Family family, PortRange ports);
 
 // Likewise of UDP: only datagrams addressed to our probe ports.

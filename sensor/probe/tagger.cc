@@ -65,7 +65,8 @@ uint16_t ProbeTagger::FlowPort(const IpAddress& target, const ProbeTry& attempt)
 }
 
 Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
-                        const ProbeTry& attempt, uint8_t ttl) const {
+                        const ProbeTry& attempt, uint8_t ttl,
+                        std::optional<uint32_t> before) const {
   Probe probe;
   probe.id = id;
   probe.target = target;
@@ -78,7 +79,8 @@ Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
   };
   const uint64_t sequence = keyed(secret_, Purpose::kSequence, id);
   if (attempt.method == ProbeMethod::kTcpSyn) {
-    probe.sequence = static_cast<uint32_t>(sequence);
+    probe.sequence =
+        static_cast<uint32_t>(before ? *before + 1 + sequence % kMostSequenceStep : sequence);
     return probe;
   }
   probe.sequence = ShortSequence(sequence);

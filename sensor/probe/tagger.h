@@ -35,9 +35,15 @@ class ProbeTagger {
               PortRange icmp_ids = {0, 65535})
       : flow_key_(flow_key), secret_(secret), ports_(ports), icmp_ids_(icmp_ids) {}
 
-  // The probe with this id: a function of the arguments and the keys alone.
+  // The probe with this id: a function of the arguments and the keys alone. `before`: the sequence
+  // of the flow's last probe, if that is remembered; a TCP probe's is at most kMostSequenceStep
+  // above it. Should the RST have been lost that the last one's SYN-ACK met, the target still waits
+  // for the rest of that handshake, with this SYN within its receive window: it resets, which tells
+  // as much as a SYN-ACK. To a SYN from beyond the window it would acknowledge the last one again,
+  // Linux at most twice a second.
   Probe Make(uint64_t id, const IpAddress& target, uint32_t scope, const ProbeTry& attempt,
-             uint8_t ttl) const;
+             uint8_t ttl, std::optional<uint32_t> before = std::nullopt) const;
+  static constexpr uint32_t kMostSequenceStep = 1024;
 
   // The flow's source port or ICMP identifier. Different flows to one target have different ones,
   // as far as there are enough; UDP uses the first kUdpPorts ports only.

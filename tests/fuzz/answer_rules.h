@@ -75,8 +75,9 @@ inline void CheckFields(const Answer& a, const IpAddress& source, uint8_t ttl) {
   Require(a.kind == AnswerKind::kRedirect ? a.gateway.family() == source.family()
                                           : a.gateway == none.gateway,
           "redirects have a gateway, and only they");
-  Require((a.kind == AnswerKind::kSynAck || a.kind == AnswerKind::kReset) ? tcp : true,
-          "segments answer SYNs");
+  const bool segment =
+      a.kind == AnswerKind::kSynAck || a.kind == AnswerKind::kReset || a.kind == AnswerKind::kAck;
+  Require(!segment || tcp, "segments answer SYNs");
   Require(a.kind != AnswerKind::kEchoReply || icmp, "echo replies answer echo requests");
   Require(a.kind != AnswerKind::kUdpReply || a.method == ProbeMethod::kUdp, "datagrams answer UDP");
 }
@@ -192,8 +193,13 @@ inline void CheckTransport(const IpAddress& source, uint8_t ttl, View bytes, boo
           "the ports are where they belong");
   if (tcp) {
     const unsigned flags = bytes[13];
-    const bool reset = answer->kind == AnswerKind::kReset;
-    Require((flags & 0x10) != 0 && (flags & (reset ? 0x04 : 0x02)) != 0, "it acknowledges a SYN");
+    const AnswerKind expected = (flags & 0x04) != 0   ? AnswerKind::kReset
+                                : (flags & 0x02) != 0 ? AnswerKind::kSynAck
+                                                      : AnswerKind::kAck;
+    Require((flags & 0x10) != 0 && answer->kind == expected, "it acknowledges a SYN");
+    Require(expected != AnswerKind::kAck ||
+                ((flags & 0x01) == 0 && bytes.size() == size_t{bytes[12]} / 16 * 4),
+            "an ACK is nothing else");
     Require(answer->sequence + 1 == Number(bytes, 8, 4), "the sequence is the acknowledged one");
     Require(!answer->tag, "segments have no payload");
   } else {

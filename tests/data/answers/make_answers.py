@@ -58,9 +58,16 @@ def segments(case):
              {**good, "kind": "reset"})
         case(f"v{f}_syn_ack_wraps", "The acknowledgement is 0: sequence 0xffffffff was sent.",
              from_target(f, segment(0x12, ack=0), TCP), {**good, "sequence": 0xffffffff})
+        case(f"v{f}_ack", "The target says again what it acknowledged of an earlier SYN.",
+             from_target(f, segment(0x10), TCP), {**good, "kind": "ack"})
+        case(f"v{f}_ack_options", "Likewise, with a timestamp: the header ends with the segment.",
+             from_target(f, segment(0x10, options=bytes.fromhex("0101080a0001e24000000000")), TCP),
+             {**good, "kind": "ack"})
+        case(f"v{f}_ack_data", "An ACK with data is of a connection, which we never have.",
+             from_target(f, segment(0x18) + b"220 ready", TCP), None)
         for flags, what in ((0x04, "RST without ACK acknowledges nothing"), (0x02, "a SYN of theirs"),
-                            (0x10, "ACK only: not the answer to a SYN"),
-                            (0x11, "FIN, ACK: not the answer to a SYN"), (0x00, "no flag at all")):
+                            (0x11, "FIN, ACK: of a connection, which we never have"),
+                            (0x00, "no flag at all")):
             case(f"v{f}_tcp_flags_{flags:02x}", what[0].upper() + what[1:] + ".",
                  from_target(f, segment(flags), TCP), None)
         case(f"v{f}_tcp_19_bytes", "A TCP header one byte too short.",

@@ -152,9 +152,9 @@ TEST(Gateways, NextHopOfARoute) {
   EXPECT_EQ(ReadNextHop(Route(Attribute(RTA_OIF, Raw(uint32_t{3}))), target),
             Up("198.51.100.7", 3));
   const Bytes via = Raw(static_cast<uint16_t>(AF_INET6)) + Address("fe80::1");
-  EXPECT_EQ(ReadNextHop(Route(Attribute(RTA_VIA, via) + Attribute(RTA_OIF, Raw(uint32_t{4}))),
-                        target),
-            Up("fe80::1", 4));
+  EXPECT_EQ(
+      ReadNextHop(Route(Attribute(RTA_VIA, via) + Attribute(RTA_OIF, Raw(uint32_t{4}))), target),
+      Up("fe80::1", 4));
   EXPECT_FALSE(ReadNextHop(Route({}, RT_TABLE_MAIN, 0, RTN_BLACKHOLE), target));
   EXPECT_FALSE(ReadNextHop(Message(NLMSG_ERROR, Bytes(20)), target));
 }

@@ -15,6 +15,8 @@ std::string Name(AnswerKind kind) {
       return "syn_ack";
     case AnswerKind::kReset:
       return "reset";
+    case AnswerKind::kAck:
+      return "ack";
     case AnswerKind::kUdpReply:
       return "udp_reply";
     case AnswerKind::kError:

@@ -139,7 +139,30 @@ class Model {
     youngest = best != nullptr ? best : youngest;
     return youngest;
   }
+  // Of the flow, from the one that is said to be acknowledged on: the first that is waited for, has
+  // no error, and a TTL no lower; else the one that is named.
+  Entry* FindAcknowledged(const Answer& answer) {
+    Entry* named = nullptr;
+    for (auto& [number, entry] : entries_) {
+      const Probe& p = entry.probe;
+      if (!SameHost(p, answer) || p.flow_port != answer.flow_port) {
+        continue;
+      }
+      const auto ttl = [](const Probe& q) { return q.ttl == 0 ? kDefaultTtl : q.ttl; };
+      if (p.sequence == answer.sequence) {
+        named = &entry;
+      }
+      if (named != nullptr && entry.open && !entry.answered && !entry.errored &&
+          ttl(p) >= ttl(named->probe)) {
+        return &entry;
+      }
+    }
+    return named;
+  }
   Entry* Find(const Answer& answer) {
+    if (answer.kind == AnswerKind::kAck) {
+      return FindAcknowledged(answer);
+    }
     if (answer.kind == AnswerKind::kUdpReply) {
       return FindUdp(answer);
     }
@@ -257,7 +280,9 @@ class Play {
       case 1:
         return RedirectTo(probe, router, router);
       default:
-        return AnswerTo(probe);
+        return probe.attempt.method == ProbeMethod::kTcpSyn && Below(2) == 0
+                   ? AnswerTo(probe, AnswerKind::kAck)
+                   : AnswerTo(probe);
     }
   }
   void Receive() {

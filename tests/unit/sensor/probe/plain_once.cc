@@ -98,6 +98,8 @@ std::string_view Name(const Answer& answer) {
       return "syn_ack";
     case AnswerKind::kReset:
       return "reset";
+    case AnswerKind::kAck:
+      return "ack";
     case AnswerKind::kUdpReply:
       return "udp_reply";
     case AnswerKind::kRedirect:

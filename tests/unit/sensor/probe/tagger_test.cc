@@ -159,6 +159,20 @@ TEST(Tagger, SequencesOfAFlowDiffer) {
   }
 }
 
+// Nobody who has not seen a SYN knows the next one's sequence, nor where it lies between the steps.
+TEST(Tagger, SequenceAfterAnotherIsAKeyedStepAboveIt) {
+  const ProbeTagger tagger(kFlow, kSecret, kPorts);
+  for (const uint32_t before : {0u, 1234u, UINT32_MAX - 10}) {
+    std::set<uint32_t> steps;
+    for (uint64_t id = 1; id <= 20'000; ++id) {
+      steps.insert(tagger.Make(id, Ip("198.51.100.7"), 0, kHttps, 0, before).sequence - before);
+    }
+    EXPECT_EQ(steps.size(), ProbeTagger::kMostSequenceStep);
+    EXPECT_EQ(*steps.begin(), 1u);
+    EXPECT_EQ(*steps.rbegin(), ProbeTagger::kMostSequenceStep);
+  }
+}
+
 TEST(Tagger, TagIsBoundToTargetFlowIdAndSequence) {
   const ProbeTagger tagger(kFlow, kSecret, kPorts);
   for (const ProbeTry& attempt : {kEcho, kUdpTrace}) {
