@@ -19,7 +19,7 @@
 #include "sensor/link/spool.h"
 #include "sensor/observe/observer.h"
 #include "sensor/privilege.h"
-#include "sensor/probe/policy_file.h"
+#include "sensor/probe/policy/policy_file.h"
 #include "sensor/probe/probe_engine.h"
 
 namespace parallax::sensor {

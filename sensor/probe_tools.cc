@@ -7,10 +7,10 @@
 #include <thread>
 
 #include "sensor/privilege.h"
-#include "sensor/probe/plain_port.h"
-#include "sensor/probe/policy_file.h"
+#include "sensor/probe/policy/policy_file.h"
+#include "sensor/probe/ports/plain_port.h"
+#include "sensor/probe/ports/raw_port.h"
 #include "sensor/probe/probe_engine.h"
-#include "sensor/probe/raw_port.h"
 
 namespace parallax::sensor {
 namespace {

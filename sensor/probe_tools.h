@@ -8,11 +8,11 @@
 #include <string>
 
 #include "common/result.h"
-#include "sensor/probe/ledger.h"
-#include "sensor/probe/probe_gate.h"
+#include "sensor/probe/policy/probe_gate.h"
+#include "sensor/probe/ports/probe_port.h"
 #include "sensor/probe/probe_loop.h"
-#include "sensor/probe/probe_port.h"
-#include "sensor/probe/tagger.h"
+#include "sensor/probe/wire/ledger.h"
+#include "sensor/probe/wire/tagger.h"
 
 namespace parallax::sensor {
 

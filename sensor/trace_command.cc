@@ -10,7 +10,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "sensor/probe/trace_client.h"
+#include "sensor/probe/trace/trace_client.h"
 #include "sensor/probe_tools.h"
 #include "sensor/standard_output.h"
 #include "sensor/trace_text.h"

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "sensor/probe/multipath.h"
-#include "sensor/probe/path_search.h"
+#include "sensor/probe/trace/multipath.h"
+#include "sensor/probe/trace/path_search.h"
 #include "sensor/probe_command.h"
 
 namespace parallax::sensor {

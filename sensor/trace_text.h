@@ -20,7 +20,7 @@
 
 #include <string>
 
-#include "sensor/probe/trace_client.h"
+#include "sensor/probe/trace/trace_client.h"
 #include "sensor/probe_text.h"
 
 namespace parallax::sensor {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common/time.h"
-#include "sensor/probe/answer.h"
-#include "sensor/probe/probe_gate.h"
+#include "sensor/probe/policy/probe_gate.h"
+#include "sensor/probe/wire/answer.h"
 
 namespace parallax::sensor {
 

@@ -21,14 +21,14 @@
 #include "common/result.h"
 #include "common/siphash.h"
 #include "sensor/probe/gateway_watch.h"
-#include "sensor/probe/gateways.h"
-#include "sensor/probe/ledger.h"
-#include "sensor/probe/policy.h"
-#include "sensor/probe/probe_gate.h"
+#include "sensor/probe/policy/policy.h"
+#include "sensor/probe/policy/probe_gate.h"
+#include "sensor/probe/ports/gateways.h"
+#include "sensor/probe/ports/raw_port.h"
 #include "sensor/probe/probe_loop.h"
 #include "sensor/probe/prober.h"
-#include "sensor/probe/raw_port.h"
-#include "sensor/probe/tagger.h"
+#include "sensor/probe/wire/ledger.h"
+#include "sensor/probe/wire/tagger.h"
 
 namespace parallax::sensor {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "common/time.h"
+#include "sensor/probe/ports/probe_port.h"
 #include "sensor/probe/probe_client.h"
-#include "sensor/probe/probe_port.h"
 
 namespace parallax::sensor {
 

@@ -1,4 +1,4 @@
-// What holds for every answer that the parsers of sensor/probe/answer.h accept, for the fuzz
+// What holds for every answer that the parsers of sensor/probe/wire/answer.h accept, for the fuzz
 // targets of each of them. Where the bytes stand is said here once more, from the RFCs.
 #pragma once
 
@@ -9,8 +9,8 @@
 #include <tuple>
 #include <vector>
 
-#include "sensor/probe/answer.h"
-#include "sensor/probe/packet.h"
+#include "sensor/probe/wire/answer.h"
+#include "sensor/probe/wire/packet.h"
 #include "tests/fuzz/require.h"
 
 namespace parallax::sensor::fuzz {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "tests/unit/sensor/probe/golden_answers.h"
+#include "tests/unit/sensor/probe/wire/golden_answers.h"
 
 namespace {
 

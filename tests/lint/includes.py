@@ -25,10 +25,8 @@ MAX_LINES = 450
 PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "sensor/capture/decode*",
         "sensor/capture/bpf_program*", "sensor/capture/link_type*", "sensor/capture/segment*",
         "sensor/probe/*")
-NOT_PURE = ("sensor/probe/gateways.*", "sensor/probe/policy_file.*", "sensor/probe/probe_engine.*",
-            "sensor/probe/probe_loop.*", "sensor/probe/raw_port.*", "sensor/probe/send_batch.*",
-            "sensor/probe/socket_*", "sensor/probe/plain_port.*", "sensor/probe/error_queue.*",
-            "sensor/probe/connect_sockets.*", "sensor/probe/datagram_sockets.*")
+NOT_PURE = ("sensor/probe/ports/*", "sensor/probe/policy/policy_file.*",
+            "sensor/probe/probe_engine.*", "sensor/probe/probe_loop.*")
 
 # Headers that touch the world. Matched against the text between <> or "".
 WORLD = re.compile(

@@ -40,8 +40,8 @@ class RulesTest(unittest.TestCase):
                        "<unistd.h>", "<spdlog/spdlog.h>"):
             self.assert_caught("pure", {"collector/detect/cell.cc": f"#include {header}\n"})
         for path in ("collector/schedule/a.h", "sensor/observe/a.cc", "sensor/capture/decode.cc",
-                     "sensor/capture/bpf_program.h", "sensor/probe/pacer.cc", "sensor/probe/policy.h",
-                     "sensor/probe/packet_icmp.cc", "sensor/probe/prober.cc"):
+                     "sensor/capture/bpf_program.h", "sensor/probe/policy/pacer.cc",
+                     "sensor/probe/wire/packet_icmp.cc", "sensor/probe/prober.cc"):
             self.assert_caught("pure", {path: "#include <thread>\n"})
 
     def test_decision_code_includes_the_world_by_way_of_ours(self):
@@ -67,7 +67,8 @@ class RulesTest(unittest.TestCase):
                            "#include <chrono>\n#include <vector>\n"})
 
     def test_the_rest_may_touch_the_world(self):
-        self.assert_clean({"sensor/probe/socket_util.cc": "#include <sys/socket.h>\nauto t = Now();\n",
+        world = "#include <sys/socket.h>\nauto t = Now();\n"
+        self.assert_clean({"sensor/probe/ports/socket_util.cc": world,
                            "sensor/capture/live.cc": "#include <pcap/pcap.h>\n"})
 
     def test_wire_headers_stay_at_the_border(self):

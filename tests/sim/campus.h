@@ -32,11 +32,11 @@ struct Place {
   bool has_v6 = true;
   bool host_up = true;
   bool process_up = true;
-  bool uplink_up = true;    // its link to the rest of the campus, and with it stream and probes
-  bool gateway_up = true;   // its way out; the stream has another one
-  bool stream_up = true;    // its stream alone
+  bool uplink_up = true;      // its link to the rest of the campus, and with it stream and probes
+  bool gateway_up = true;     // its way out; the stream has another one
+  bool stream_up = true;      // its stream alone
   bool drops_probes = false;  // nothing new gets out of its zone; replies do
-  bool drops_icmp = false;  // a filter near it drops echo requests
+  bool drops_icmp = false;    // a filter near it drops echo requests
   bool gateway_drops_icmp = false;  // the gateway itself never answers; it forwards all the same
   bool rejects_icmp = false;        // the same, but it says "administratively prohibited"
   double loss = 0;                  // of each probe, independent

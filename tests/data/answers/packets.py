@@ -73,8 +73,8 @@ def udp(source, destination, sport, dport, payload, length=None):
 
 
 class Probe:
-    """What Parallax sends (sensor/probe/packet.h): id, tag, two bytes that make up for the rest so
-    that the checksum is what it shall be, and a text."""
+    """What Parallax sends (sensor/probe/wire/packet.h): id, tag, two bytes that make up for the
+    rest, so that the checksum is what it shall be, and a text."""
 
     TEXT = b"Parallax reachability probe."
     PROBE_ID, TAG = 0x0000_0042_0000_0007, 0x8f3e_11d0_c2a5_7b96

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sensor/probe/policy_file.h"
+#include "sensor/probe/policy/policy_file.h"
 #include "tests/unit/shipped_config.h"
 #include "tests/unit/temp_dir.h"
 

@@ -30,14 +30,13 @@ v1::ProbeOrder GoodOrder() {
 TEST(SensorConvert, ReadsAnOrder) {
   const auto order = FromProto(GoodOrder());
   ASSERT_TRUE(order) << order.error().message;
-  const ProbeOrder expected{7,
-                            *IpAddress::Parse("192.0.2.1"),
-                            {{ProbeMethod::kIcmpEcho, 0},
-                             {ProbeMethod::kTcpSyn, 443},
-                             {ProbeMethod::kUdp, 53, 65'535}},
-                            200ms,
-                            1s,
-                            2s};
+  const ProbeOrder expected{
+      7,
+      *IpAddress::Parse("192.0.2.1"),
+      {{ProbeMethod::kIcmpEcho, 0}, {ProbeMethod::kTcpSyn, 443}, {ProbeMethod::kUdp, 53, 65'535}},
+      200ms,
+      1s,
+      2s};
   EXPECT_EQ(*order, expected);
 }
 

@@ -21,9 +21,9 @@
 
 #include "common/ip.h"
 #include "common/siphash.h"
-#include "sensor/probe/ledger.h"
-#include "sensor/probe/plain_port.h"
-#include "sensor/probe/tagger.h"
+#include "sensor/probe/ports/plain_port.h"
+#include "sensor/probe/wire/ledger.h"
+#include "sensor/probe/wire/tagger.h"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "common/siphash.h"
-#include "sensor/probe/ledger.h"
-#include "sensor/probe/tagger.h"
+#include "sensor/probe/wire/ledger.h"
+#include "sensor/probe/wire/tagger.h"
 
 namespace parallax::sensor {
 namespace {

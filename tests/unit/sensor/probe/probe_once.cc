@@ -17,9 +17,9 @@
 #include <vector>
 
 #include "common/result.h"
-#include "sensor/probe/policy_file.h"
+#include "sensor/probe/policy/policy_file.h"
+#include "sensor/probe/policy/special_purpose.h"
 #include "sensor/probe/probe_engine.h"
-#include "sensor/probe/special_purpose.h"
 
 namespace {
 

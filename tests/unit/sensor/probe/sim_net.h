@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "sensor/probe/answer.h"
-#include "sensor/probe/packet.h"
+#include "sensor/probe/wire/answer.h"
+#include "sensor/probe/wire/packet.h"
 
 namespace parallax::sensor::test {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sensor/probe/packet.h"
+#include "sensor/probe/wire/packet.h"
 
 namespace parallax::sensor::test {
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <chrono>
 
-#include "sensor/probe/answer.h"
-#include "sensor/probe/packet.h"
-#include "sensor/probe/policy.h"
+#include "sensor/probe/policy/policy.h"
+#include "sensor/probe/wire/answer.h"
+#include "sensor/probe/wire/packet.h"
 #include "tests/unit/sensor/probe/test_answers.h"
 
 namespace parallax::sensor::test {

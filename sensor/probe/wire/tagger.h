@@ -1,0 +1,71 @@
+// What makes a probe recognisable: the flow it belongs to and its keyed tag. Pure.
+//
+// Two keys. `flow_key` fixes the flow identity of a (target, method, port); give it the same value
+// after a restart and probes keep their equal-cost paths. `secret` is drawn anew at each start; who
+// does not know it cannot make up an answer to a probe that it has not seen.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/siphash.h"
+#include "sensor/probe/wire/answer.h"
+#include "sensor/probe/wire/packet.h"
+
+namespace parallax::sensor {
+
+// Inclusive.
+struct PortRange {
+  uint16_t first = 0;
+  uint16_t last = 0;
+  uint32_t size() const { return uint32_t{last} - first + 1; }
+  bool Contains(uint16_t port) const { return port >= first && port <= last; }
+  bool operator==(const PortRange&) const = default;
+};
+
+// A block of source ports that the kernel never gives to its own connections, so that a probe can
+// neither disturb one nor be taken for one. Above the ephemeral range if there is room, else below
+// it, else privileged ports, which are never ephemeral.
+PortRange ProbePorts(PortRange ephemeral);
+
+class ProbeTagger {
+ public:
+  // `ports`: source ports of TCP and UDP probes. `icmp_ids`: identifiers of ICMP probes.
+  ProbeTagger(const HashKey& flow_key, const HashKey& secret, PortRange ports,
+              PortRange icmp_ids = {0, 65535})
+      : flow_key_(flow_key), secret_(secret), ports_(ports), icmp_ids_(icmp_ids) {}
+
+  // The probe with this id: a function of the arguments and the keys alone. `before`: the sequence
+  // of the flow's last probe, if that is remembered; a TCP probe's is at most kMostSequenceStep
+  // above it. Should the RST have been lost that the last one's SYN-ACK met, the target still waits
+  // for the rest of that handshake, with this SYN within its receive window: it resets, which tells
+  // as much as a SYN-ACK. To a SYN from beyond the window it would acknowledge the last one again,
+  // Linux at most twice a second.
+  Probe Make(uint64_t id, const IpAddress& target, uint32_t scope, const ProbeTry& attempt,
+             uint8_t ttl, std::optional<uint32_t> before = std::nullopt) const;
+  static constexpr uint32_t kMostSequenceStep = 1024;
+
+  // The flow's source port or ICMP identifier. Different flows to one target have different ones,
+  // as far as there are enough; UDP uses the first kUdpPorts ports only.
+  uint16_t FlowPort(const IpAddress& target, const ProbeTry& attempt) const;
+
+  // The payload was made by us for the probe that the answer names: its target, flow and, for ICMP
+  // echo, sequence. Needs no memory of the probe.
+  bool TagIsOurs(const Answer& answer) const;
+
+  // The answer is for a flow that belongs to us: a port that the kernel gives to nobody, or the
+  // identifier of the target's first flow.
+  bool OwnsFlow(const Answer& answer) const;
+
+  const PortRange& ports() const { return ports_; }
+  PortRange udp_ports() const;
+  static constexpr uint32_t kUdpPorts = 512;
+
+ private:
+  HashKey flow_key_;
+  HashKey secret_;
+  PortRange ports_;
+  PortRange icmp_ids_;
+};
+
+}  // namespace parallax::sensor
