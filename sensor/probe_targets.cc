@@ -90,13 +90,18 @@ Result<void> AddFile(const std::string& name, const TargetWords& wanted, TargetL
   if (!file) {
     return tl::make_unexpected(ErrnoError(name, errno));
   }
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some editors begin a file with it
   char* line = nullptr;
   size_t room = 0;
   uint64_t number = 0;
   Result<void> result;
   while (result && getline(&line, &room, file.get()) >= 0) {
     ++number;
-    const std::string_view word = Trimmed(line);
+    std::string_view text = line;
+    if (number == 1 && text.starts_with(kByteOrderMark)) {
+      text.remove_prefix(kByteOrderMark.size());
+    }
+    const std::string_view word = Trimmed(text);
     if (!word.empty()) {
       result = Add(std::string(word), wanted, list);
     }

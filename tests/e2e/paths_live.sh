@@ -156,7 +156,9 @@ as_fping() {  # as_fping FAMILY
   "$python" -c 'import ipaddress, sys
 print(*ipaddress.ip_network(sys.argv[1]), sep="\n")' "$prefix" >"$work/hosts-$v"
   in_ns client fping -a -r 0 -t 300 -f "$work/hosts-$v" >"$work/fping-$v" 2>/dev/null
-  for ask in $prefix "-f $work/hosts-$v"; do
+  # As an editor of another system writes it.
+  { printf '\357\273\277'; sed 's/$/\r/' "$work/hosts-$v"; } >"$work/edited-$v"
+  for ask in $prefix "-f $work/hosts-$v" "-f $work/edited-$v"; do
     # shellcheck disable=SC2086
     expect "IPv$v ${ask#-f*/}: up and down as fping says" \
       "code == 6 and len(R) == 64 == len(by) and states == {'up', 'down'} and len(up) > 50 and up == set(open('$work/fping-$v').read().split())" \

@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "sensor/probe/wire/byte_view.h"
-
 namespace parallax::sensor {
 namespace {
 
@@ -222,18 +220,7 @@ void DatagramSockets::OnPacket(const Socket& socket, const IpAddress& source, ui
     return;
   }
   if (method_ == ProbeMethod::kUdp) {
-    Answer answer;
-    answer.kind = AnswerKind::kUdpReply;
-    answer.source = source;
-    answer.ttl = ttl;
-    answer.target = source;
-    answer.method = ProbeMethod::kUdp;
-    answer.port = port;
-    answer.flow_port = socket.wanted;
-    if (const ByteView payload(data); payload.Has(kPayloadTagBytes)) {
-      answer.tag = PayloadTag{payload.U64(0), payload.U64(8)};  // an echo of ours, or anything
-    }
-    handle(answer, received);
+    handle(UdpReply(source, ttl, port, socket.wanted, data), received);
     return;
   }
   if (auto answer = ParseIcmp(source, ttl, data); answer) {

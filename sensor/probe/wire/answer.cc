@@ -34,21 +34,18 @@ constexpr uint8_t kEchoRequestV6 = 128;
 constexpr uint8_t kEchoReplyV6 = 129;
 constexpr uint8_t kRedirectV6 = 137;
 
-// After the 8-byte header of ICMP echo and UDP.
-std::optional<PayloadTag> ReadTag(ByteView transport) {
-  constexpr size_t kAt = kEchoHeaderBytes;
-  constexpr size_t kEnd = kAt + kPayloadTagBytes;
-  static_assert(kEchoHeaderBytes == kUdpHeaderBytes);
-  if (!transport.Has(kEnd)) {
+// Of the payload of ICMP echo or UDP.
+std::optional<PayloadTag> ReadTag(ByteView payload) {
+  if (!payload.Has(kPayloadTagBytes)) {
     return std::nullopt;
   }
-  const PayloadTag tag{transport.U64(kAt), transport.U64(kAt + 8)};
+  const PayloadTag tag{payload.U64(0), payload.U64(8)};
   if (tag.probe_id == 0 && tag.tag == 0) {
     return std::nullopt;
   }
   // A short quote is padded with zeros (RFC 4884 section 5.1), perhaps from within the tag on. If
   // it were longer than the tag, our payload's text would follow.
-  const auto rest = transport.From(kEnd - 1).span();
+  const auto rest = payload.From(kPayloadTagBytes - 1).span();
   const bool padded =
       rest.size() > 1 && std::all_of(rest.begin(), rest.end(), [](uint8_t b) { return b == 0; });
   return padded ? std::nullopt : std::optional(tag);
@@ -71,7 +68,7 @@ std::optional<Answer> ReadEchoReply(const IpAddress& source, uint8_t ttl, ByteVi
   Answer answer = FromTarget(AnswerKind::kEchoReply, source, ttl, ProbeMethod::kIcmpEcho);
   answer.flow_port = icmp.U16(4);
   answer.sequence = icmp.U16(6);
-  answer.tag = ReadTag(icmp);
+  answer.tag = ReadTag(icmp.From(kEchoHeaderBytes));
   return answer;
 }
 
@@ -104,13 +101,13 @@ std::optional<Answer> ReadTcp(const IpAddress& source, uint8_t ttl, ByteView tcp
 }
 
 // The text of a probe stands where a probe has it: an echo service sent the payload back.
-bool EchoesProbe(ByteView udp) {
-  constexpr size_t kTextAt = kUdpHeaderBytes + kPayloadTagBytes + 2;
-  if (!udp.Has(kTextAt + kProbeName.size())) {
+bool EchoesProbe(ByteView payload) {
+  constexpr size_t kTextAt = kPayloadTagBytes + 2;
+  if (!payload.Has(kTextAt + kProbeName.size())) {
     return false;
   }
   for (size_t i = 0; i < kProbeName.size(); ++i) {
-    if (udp.U8(kTextAt + i) != static_cast<uint8_t>(kProbeName[i])) {
+    if (payload.U8(kTextAt + i) != static_cast<uint8_t>(kProbeName[i])) {
       return false;
     }
   }
@@ -125,12 +122,8 @@ std::optional<Answer> ReadUdp(const IpAddress& source, uint8_t ttl, ByteView udp
   if (length < kUdpHeaderBytes || !udp.Has(length)) {
     return std::nullopt;
   }
-  Answer answer = FromTarget(AnswerKind::kUdpReply, source, ttl, ProbeMethod::kUdp);
-  answer.port = udp.U16(0);
-  answer.flow_port = udp.U16(2);
-  answer.tag = ReadTag(udp.First(length));
-  answer.echoes_probe = EchoesProbe(udp.First(length));
-  return answer;
+  return UdpReply(source, ttl, udp.U16(0), udp.U16(2),
+                  udp.First(length).From(kUdpHeaderBytes).span());
 }
 
 // The first transport bytes of the quoted probe. The tag is within the first `trusted` bytes, or
@@ -162,7 +155,9 @@ bool ReadQuotedTransport(ByteView transport, size_t trusted, uint8_t protocol, A
     answer.flow_port = transport.U16(4);
     answer.sequence = transport.U16(6);
   }
-  answer.tag = ReadTag(transport.First(std::min(trusted, transport.size())));
+  static_assert(kEchoHeaderBytes == kUdpHeaderBytes);
+  const ByteView known = transport.First(std::min(trusted, transport.size()));
+  answer.tag = known.Has(kUdpHeaderBytes) ? ReadTag(known.From(kUdpHeaderBytes)) : std::nullopt;
   return true;
 }
 
@@ -420,6 +415,17 @@ std::optional<Answer> ParseAnswerV6(const IpAddress& source, uint8_t protocol, u
     default:
       return std::nullopt;
   }
+}
+
+Answer UdpReply(const IpAddress& source, uint8_t ttl, uint16_t port, uint16_t flow_port,
+                std::span<const uint8_t> payload) {
+  const ByteView bytes(payload);
+  Answer answer = FromTarget(AnswerKind::kUdpReply, source, ttl, ProbeMethod::kUdp);
+  answer.port = port;
+  answer.flow_port = flow_port;
+  answer.tag = ReadTag(bytes);
+  answer.echoes_probe = EchoesProbe(bytes);
+  return answer;
 }
 
 std::optional<Answer> ParseIcmp(const IpAddress& source, uint8_t ttl,

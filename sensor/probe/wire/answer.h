@@ -95,6 +95,10 @@ std::optional<Answer> ParseAnswerV4(std::span<const uint8_t> packet);
 std::optional<Answer> ParseAnswerV6(const IpAddress& source, uint8_t protocol, uint8_t hop_limit,
                                     std::span<const uint8_t> payload);
 
+// A UDP datagram from `source` and its `port` to our `flow_port`.
+Answer UdpReply(const IpAddress& source, uint8_t ttl, uint16_t port, uint16_t flow_port,
+                std::span<const uint8_t> payload);
+
 // An ICMP or ICMPv6 message alone, from its type on; what an unprivileged socket's queue holds.
 // REQUIRES: the checksum need not be verified.
 std::optional<Answer> ParseIcmp(const IpAddress& source, uint8_t ttl,

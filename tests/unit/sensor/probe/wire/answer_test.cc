@@ -93,12 +93,23 @@ TEST_P(BothFamilies, SynAckAndReset) {
   EXPECT_EQ(reset->kind, AnswerKind::kReset);
 }
 
-TEST_P(BothFamilies, OnlySynAckAndAcknowledgingResetAnswerASyn) {
+TEST_P(BothFamilies, WhatAcknowledgesASynAnswersItButNotWhatAConnectionSays) {
   const Probe probe = MakeProbe(target, ProbeMethod::kTcpSyn);
   for (unsigned flags = 0; flags < 256; ++flags) {
     const Bytes tcp = TcpAnswer(probe, static_cast<uint8_t>(flags), probe.sequence + 1);
-    const bool answers = (flags & 0x12) == 0x12 || (flags & 0x14) == 0x14;
-    EXPECT_EQ(Parse(probe, target, tcp, kProtocolTcp).has_value(), answers) << flags;
+    const bool ack = (flags & 0x10) != 0;
+    const bool reset = (flags & 0x04) != 0;
+    const bool syn = (flags & 0x02) != 0;
+    const bool fin = (flags & 0x01) != 0;
+    const auto answer = Parse(probe, target, tcp, kProtocolTcp);
+    ASSERT_EQ(answer.has_value(), ack && (reset || syn || !fin)) << flags;
+    if (answer) {
+      EXPECT_EQ(answer->kind, reset ? AnswerKind::kReset
+                              : syn ? AnswerKind::kSynAck
+                                    : AnswerKind::kAck);
+    }
+    const auto data = Parse(probe, target, tcp + Bytes{'2', '2', '0'}, kProtocolTcp);
+    EXPECT_EQ(data.has_value(), ack && (reset || syn)) << flags;
   }
 }
 

@@ -140,7 +140,7 @@ TEST_F(LedgerTest, NatThatChangesTheEchoChecksumIsNoted) {
 TEST_F(LedgerTest, SequencesOfATcpFlowGoUpInSmallSteps) {
   for (const char* target : {"198.51.100.7", "2001:db8::7"}) {
     Probe last = Open(kHttps, target);
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 12; ++i) {
       if (i % 2 == 0) {
         ledger.OnAnswer(AnswerTo(last), now);
         ledger.Close(last.id, now);
