@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <optional>
@@ -38,6 +39,30 @@ std::string_view TypeName(const toml::node& node) {
   }
 }
 
+// A key as its writer knows it: without the numbers of repeated sections.
+std::string Shown(std::string_view key) {
+  std::string result;
+  while (!key.empty()) {
+    const std::string_view part = key.substr(0, key.find('.'));
+    key.remove_prefix(std::min(key.size(), part.size() + 1));
+    if (key.empty() || part.find_first_not_of("0123456789") != part.npos) {
+      result += result.empty() ? "" : ".";
+      result += part;
+    }
+  }
+  return result;
+}
+
+// The element of a list that `part` numbers, if it is a number and a list.
+const toml::node* Element(const toml::node& node, std::string_view part) {
+  size_t index = 0;
+  const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), index);
+  const toml::array* array = node.as_array();
+  return array != nullptr && error == std::errc() && end == part.data() + part.size()
+             ? array->get(index)
+             : nullptr;
+}
+
 struct Complaint {
   toml::source_position at;
   std::string text;
@@ -60,7 +85,8 @@ struct ConfigFile::Impl {
       }
       const size_t dot = key.find('.');
       const toml::table* table = node->as_table();
-      node = table != nullptr ? table->get(key.substr(0, dot)) : nullptr;
+      const std::string_view part = key.substr(0, dot);
+      node = table != nullptr ? table->get(part) : Element(*node, part);
       if (node == nullptr || dot == key.npos) {
         return node;
       }
@@ -79,7 +105,7 @@ struct ConfigFile::Impl {
   }
 
   void AddFor(const toml::node& node, std::string_view key, std::string_view message) {
-    Add(node.source().begin, fmt::format("{}: {}", key, message));
+    Add(node.source().begin, fmt::format("{}: {}", Shown(key), message));
   }
 
   void AddWrongType(const toml::node& node, std::string_view key, std::string_view wanted) {
@@ -147,6 +173,11 @@ struct ConfigFile::Impl {
       if (sections.contains(name)) {
         if (const toml::table* inner = node.as_table()) {
           FindUnknown(*inner, name, sections);
+        } else if (node.is_array_of_tables() && sections.contains(name + ".0")) {
+          for (size_t i = 0; i < node.as_array()->size(); ++i) {
+            FindUnknown(*node.as_array()->get(i)->as_table(), fmt::format("{}.{}", name, i),
+                        sections);
+          }
         } else {
           Add(at, fmt::format("{0}: must be a section, [{0}], not {1}", name, TypeName(node)));
         }
@@ -154,12 +185,12 @@ struct ConfigFile::Impl {
       }
       if (node.is_table() || node.is_array_of_tables()) {
         const auto nearest = NearestName(name, sections);
-        Add(at, fmt::format("unknown section [{}]{}", Shorten(name),
-                            nearest ? fmt::format(" (did you mean [{}]?)", *nearest) : ""));
+        Add(at, fmt::format("unknown section [{}]{}", Shorten(Shown(name)),
+                            nearest ? fmt::format(" (did you mean [{}]?)", Shown(*nearest)) : ""));
       } else {
         const auto nearest = NearestName(name, known);
-        Add(at, fmt::format("unknown key {}{}", Shorten(name),
-                            nearest ? fmt::format(" (did you mean {}?)", *nearest) : ""));
+        Add(at, fmt::format("unknown key {}{}", Shorten(Shown(name)),
+                            nearest ? fmt::format(" (did you mean {}?)", Shown(*nearest)) : ""));
       }
     }
   }
@@ -357,6 +388,19 @@ std::string ConfigFile::Path(std::string_view key, std::string_view fallback) {
     }
   }
   return name.empty() ? name : (std::filesystem::path(impl_->path).parent_path() / name).string();
+}
+
+size_t ConfigFile::Sections(std::string_view key) {
+  const toml::node* node = impl_->Walk(key);
+  if (node == nullptr) {
+    return 0;
+  }
+  if (!node->is_array_of_tables()) {
+    impl_->Find(key);  // known, only not like this
+    impl_->AddFor(*node, key, fmt::format("must be sections, each [[{}]]", Shown(key)));
+    return 0;
+  }
+  return node->as_array()->size();
 }
 
 bool ConfigFile::Has(std::string_view key) const { return impl_->Walk(key) != nullptr; }

@@ -53,6 +53,9 @@ class ConfigFile {
   // A file name; relative ones are taken from the folder of the configuration file.
   std::string Path(std::string_view key, std::string_view fallback);
 
+  // How many sections [[key]] there are. The n-th one's keys, from 0, are "key.n.name".
+  size_t Sections(std::string_view key);
+
   bool Has(std::string_view key) const;
   // Records a complaint about the value of `key` (or about its absence).
   void Complain(std::string_view key, std::string_view message);

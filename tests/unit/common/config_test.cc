@@ -220,6 +220,49 @@ test.toml:9:1: log.level: must be a string, not a table
 7 errors)");
 }
 
+TEST_F(ConfigFileTest, RepeatedSections) {
+  auto file = Load(R"(title = "two"
+[[router]]
+name = "core"
+[[router]]
+name = "edge"
+[router.clock]
+ahead = "2s"
+)");
+  EXPECT_EQ(file.String("title", ""), "two");
+  ASSERT_EQ(file.Sections("router"), 2u);
+  EXPECT_EQ(file.String("router.0.name", ""), "core");
+  EXPECT_EQ(file.String("router.1.name", ""), "edge");
+  EXPECT_EQ(file.Time("router.0.clock.ahead", 0s, 0s, 1h), 0s);
+  EXPECT_EQ(file.Time("router.1.clock.ahead", 0s, 0s, 1h), 2s);
+  EXPECT_EQ(file.Sections("link"), 0u);
+  EXPECT_TRUE(file.Finish());
+}
+
+TEST_F(ConfigFileTest, ComplaintsAboutRepeatedSectionsHaveTheirPlace) {
+  auto file = Load(R"([[router]]
+name = 7
+[[router]]
+nmae = "edge"
+[link]
+delay = "1ms"
+[[server]]
+listen = "x"
+)");
+  ASSERT_EQ(file.Sections("router"), 2u);
+  for (const char* key : {"router.0.name", "router.1.name"}) {
+    file.String(key, "");
+  }
+  EXPECT_EQ(file.Sections("link"), 0u);
+  file.String("server.listen", "");
+  const std::string message = Complaints(file);
+  EXPECT_THAT(message, HasSubstr(":2:8: router.name: must be a string, not an integer"));
+  EXPECT_THAT(message, HasSubstr(":4:1: unknown key router.nmae (did you mean router.name?)"));
+  EXPECT_THAT(message, HasSubstr(":5:1: link: must be sections, each [[link]]"));
+  EXPECT_THAT(message, HasSubstr(":7:3: server: must be a section, [server], not a list"));
+  EXPECT_THAT(message, HasSubstr("4 errors"));
+}
+
 TEST_F(ConfigFileTest, ListThatMustNotBeEmpty) {
   ConfigFile absent = Load("[collector]\n");
   EXPECT_THAT(absent.HostsAndPorts("collector.addresses"), IsEmpty());
