@@ -7,12 +7,10 @@
 namespace parallax::sensor {
 namespace {
 
-// From so many probes a second on, we wake up later than the next one is due, and more than one
-// leaves: waking up is what costs. The pacer makes up for 2 ms, half of which timers may need.
-constexpr double kBrisk = 500;
-constexpr Duration kBriskDelay = std::chrono::milliseconds(1);
-constexpr double kFast = 10'000;
-constexpr Duration kFastSleep = std::chrono::microseconds(500);
+// From so many probes a second on, we wake up when the next but one is due, a millisecond after the
+// next at the least: waking up is what costs. The pacer makes up for that, and for late timers.
+constexpr double kBrisk = 900;
+constexpr Duration kBriskDelay = std::chrono::microseconds(1120);
 constexpr Duration kCrowdedSleep = std::chrono::milliseconds(1);
 constexpr Duration kLongestWait = std::chrono::seconds(1);
 // When the next probe is due so soon, answers are read together with its sending, if the port knows
@@ -50,6 +48,9 @@ bool ProbeLoop::Turn() {
 }
 
 void ProbeLoop::Receive() {
+  // Whatever is known by now of when probes left, before their answers are looked at.
+  port_.Send({}, outcomes_);
+  TakeOutcomes();
   const auto handle = [this](const Answer& answer, MonoTime received) {
     const auto match = gate_.ledger().OnAnswer(answer, received);
     ProbeClient* client = match ? by_kind_[static_cast<size_t>(match->owner.kind)] : nullptr;
@@ -68,6 +69,10 @@ void ProbeLoop::Send() {
   sends_.clear();
   port_.Send(probes_, outcomes_);
   sent_ += probes_.size();
+  TakeOutcomes();
+}
+
+void ProbeLoop::TakeOutcomes() {
   for (const SendOutcome& outcome : outcomes_) {
     if (outcome.error == 0) {
       gate_.ledger().SetSent(outcome.probe_id, outcome.left);
@@ -90,10 +95,8 @@ bool ProbeLoop::Wait(int wake_fd, MonoTime until) {
     until = std::min(until, client->NextDeadline().value_or(until));
   }
   const bool crowded = port_.room() == 0;  // and clients that want to send have to wait
-  const Duration least = crowded                ? kCrowdedSleep
-                         : gate_.rate() > kFast ? kFastSleep
-                                                : Duration::zero();
-  if (gate_.rate() > kBrisk) {
+  const Duration least = crowded ? kCrowdedSleep : Duration::zero();
+  if (gate_.rate() >= kBrisk) {
     until += kBriskDelay;
   }
   const MonoTime now = Now().mono;

@@ -11,7 +11,7 @@ namespace parallax::sensor {
 namespace {
 
 // How far ahead of its time a probe may go.
-constexpr Duration kEarly = std::chrono::milliseconds(2);
+constexpr Duration kEarly = std::chrono::milliseconds(3);
 constexpr double kLeastRate = 1e-3;
 constexpr double kMostRate = 1e7;
 

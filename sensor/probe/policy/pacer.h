@@ -3,7 +3,7 @@
 // by the probe thread.
 //
 // In any second at most `rate` probes are sent, and at least 0.99 of it while there are enough of
-// them to send: a bucket runs at rate / kPaceMargin and lets a probe go up to 2 ms before its time,
+// them to send: a bucket runs at rate / kPaceMargin and lets a probe go up to 3 ms before its time,
 // so that a coarse timer costs nothing; it may leave up to 4 ms after it was taken.
 #pragma once
 
@@ -17,9 +17,9 @@
 
 namespace parallax::sensor {
 
-// How much slower than its rate a bucket runs: in any second, (1 s + 2 ms) / interval probes, and
+// How much slower than its rate a bucket runs: in any second, (1 s + 3 ms) / interval probes, and
 // with this between them, and the wire's own jitter, that is never more than the rate.
-inline constexpr double kPaceMargin = 1.006;
+inline constexpr double kPaceMargin = 1.007;
 
 // One token bucket, kept as the time of the next token (the "virtual scheduling" form of GCRA,
 // ITU-T I.371). Rates are taken to lie between one in 1000 s and ten million per second.

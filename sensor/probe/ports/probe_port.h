@@ -26,8 +26,9 @@ class ProbePort {
 
   virtual ~ProbePort() = default;
 
-  // Sends the probes in order, and appends the outcome of each. An outcome of 0 may be followed by
-  // an error in a later call, even one without probes, if the kernel's word was not waited for.
+  // Sends the probes, and appends the outcome of each. If the kernel's word was not waited for, an
+  // outcome of 0 is followed by another in a later call, even one without probes: with an error, or
+  // with the time at which it really left. Until then `left` may be too early, never too late.
   virtual void Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) = 0;
 
   // How many more probes it can take now; those beyond are refused with EMFILE. Where it is 0, a

@@ -21,11 +21,12 @@ namespace {
 constexpr int kLargeBuffer = 8 << 20;
 constexpr int kSmallBuffer = 1 << 20;
 constexpr size_t kMaxPacket = 65536;  // a UDP service may answer at length; few pages are used
-// Larger ones gain nothing (measured: 16 as good as 256), and blur the time at which each left.
-constexpr size_t kBatch = 16;
+constexpr size_t kBatch = SendBatch::kMost;
 constexpr size_t kInbox = 64;
 constexpr size_t kMostPerSocket = 256;
 constexpr size_t kMostUnsettled = 64;
+// So long, at the most, batches leave without our asking whether the next hop is known.
+constexpr Duration kTrust = std::chrono::milliseconds(2);
 // How long sending waits for a next hop's address to be found, and how often it does so.
 constexpr Duration kPatience = std::chrono::milliseconds(20);
 constexpr Duration kPatientEvery = std::chrono::seconds(1);
@@ -220,21 +221,22 @@ bool RawPort::UseSecondSender() {
   return second_ != nullptr;
 }
 
-size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
+size_t RawPort::Fill(std::span<const Probe> probes, size_t most, int fd, SendBatch& batch,
                      std::vector<SendOutcome>& outcomes) {
   batch.Clear();
   size_t taken = 0;
-  // A few probes go one by one: that is when it matters at what time exactly each left.
-  const size_t most = probes.size() < kBatch ? 1 : kBatch;
+  const int sender = SenderOf(probes.front());
   for (const Probe& probe : probes) {
-    if (batch.size() == most || SenderOf(probe) != fd) {
+    if (batch.size() == most || SenderOf(probe) != sender) {
       break;
     }
     ++taken;
     int error = fd < 0 ? EAFNOSUPPORT : most == 1 && MustNotQueue(probe) ? EALREADY : 0;
     error = error != 0 ? error : Prepare(probe, batch);
-    if (error == 0 && unsettled_.size() < kMostUnsettled) {
-      unsettled_.push_back(probe.target);
+    if (error == 0) {
+      if (unsettled_.size() < kMostUnsettled) {
+        unsettled_.push_back(probe.target);
+      }
       if (std::find(unsettled_fds_.begin(), unsettled_fds_.end(), fd) == unsettled_fds_.end()) {
         unsettled_fds_.push_back(fd);
       }
@@ -246,37 +248,39 @@ size_t RawPort::Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
   return taken;
 }
 
-void RawPort::CollectErrors(std::vector<SendOutcome>& outcomes) {
-  if (second_ == nullptr) {
-    return;
+void RawPort::Append(const SendBatch& batch, std::vector<SendOutcome>& outcomes) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
   }
-  second_->Collect([&outcomes](const SendBatch& batch) {
-    for (size_t i = 0; i < batch.size(); ++i) {
-      const SendBatch::Packet& packet = batch.packet(i);
-      if (packet.error != 0) {
-        outcomes.push_back({packet.probe_id, packet.error, batch.LeftAt(i)});
-      }
-    }
-  });
+}
+
+void RawPort::Collect(std::vector<SendOutcome>& outcomes) {
+  if (second_ != nullptr) {
+    second_->Collect([&outcomes](const SendBatch& batch) { Append(batch, outcomes); });
+  }
 }
 
 void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outcomes) {
-  CollectErrors(outcomes);
+  Collect(outcomes);
   while (!probes.empty()) {
     const int fd = SenderOf(probes.front());
-    const bool large = second_ != nullptr && fd == send4_.get() && probes.size() >= kBatch;
-    if (SendBatch* batch = large ? second_->Free() : nullptr; batch != nullptr) {
-      probes = probes.subspan(Fill(probes, fd, *batch, outcomes));
-      const auto before = static_cast<int64_t>(second_->waiting() * kBatch);
-      const MonoTime start = Now().mono + each_ * before;
+    // A few probes go one by one: that is when it matters at what time exactly each left.
+    const size_t most = probes.size() >= kBatch && MayBatch(probes.front()) ? kBatch : 1;
+    const bool other = most > 1 && second_ != nullptr && fd == send4_.get();
+    if (SendBatch* batch = other ? second_->Free() : nullptr; batch != nullptr) {
+      probes = probes.subspan(Fill(probes, most, second_->fd(), *batch, outcomes));
+      if (batch->size() == 0) {
+        continue;
+      }
+      const MonoTime now = Now().mono;  // none leaves earlier
       for (size_t i = 0; i < batch->size(); ++i) {
-        outcomes.push_back({batch->packet(i).probe_id, 0, start + each_ * static_cast<int64_t>(i)});
+        outcomes.push_back({batch->packet(i).probe_id, 0, now});
       }
       second_->Start();
       continue;
     }
     SendBatch& batch = *batch_;
-    probes = probes.subspan(Fill(probes, fd, batch, outcomes));
+    probes = probes.subspan(Fill(probes, most, fd, batch, outcomes));
     if (batch.size() == 0) {
       continue;
     }
@@ -285,21 +289,29 @@ void RawPort::Send(std::span<const Probe> probes, std::vector<SendOutcome>& outc
     if (batch.size() == 1 && unsettled_.size() == 1 && !delayed_ && Queued() && next_hops_) {
       delayed_ = next_hops_->IsResolving(unsettled_.front());
     }
-    for (size_t i = 0; i < batch.size(); ++i) {
-      outcomes.push_back({batch.packet(i).probe_id, batch.packet(i).error, batch.LeftAt(i)});
-    }
-    if (batch.size() == kBatch) {
-      each_ = batch.LeftAt(1) - batch.LeftAt(0);
-    }
-    CollectErrors(outcomes);
+    Append(batch, outcomes);
+    Collect(outcomes);
   }
 }
 
+bool RawPort::MayBatch(const Probe& probe) {
+  const MonoTime now = Now().mono;
+  if (now < trusted_until_) {
+    return true;
+  }
+  if (unsettled_.empty() || MustNotQueue(probe)) {
+    return false;
+  }
+  trusted_until_ = now + kTrust;
+  return true;
+}
+
 bool RawPort::Queued() const {
-  return std::any_of(unsettled_fds_.begin(), unsettled_fds_.end(), [](int fd) {
-    int bytes = 0;
-    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
-  });
+  return (second_ != nullptr && second_->waiting() > 0) ||
+         std::any_of(unsettled_fds_.begin(), unsettled_fds_.end(), [](int fd) {
+           int bytes = 0;
+           return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+         });
 }
 
 bool RawPort::MustNotQueue(const Probe& probe) {

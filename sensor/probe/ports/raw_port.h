@@ -56,11 +56,13 @@ class RawPort : public ProbePort {
   int SenderOf(const Probe& probe) const;
   // Adds the probe's packet to the batch; 0, or an errno: no packet was made.
   int Prepare(const Probe& probe, SendBatch& batch);
-  // As many of the probes as go through one socket and into one batch; returns their number.
-  size_t Fill(std::span<const Probe> probes, int fd, SendBatch& batch,
+  // As many of the probes as go through one socket, `most` at the most, into a batch that leaves by
+  // `fd`; returns the number of probes taken. An error of a probe that gets into none is appended.
+  size_t Fill(std::span<const Probe> probes, size_t most, int fd, SendBatch& batch,
               std::vector<SendOutcome>& outcomes);
-  // The errors of what the second thread has sent, if it has.
-  void CollectErrors(std::vector<SendOutcome>& outcomes);
+  static void Append(const SendBatch& batch, std::vector<SendOutcome>& outcomes);
+  // What became of what the second thread has sent.
+  void Collect(std::vector<SendOutcome>& outcomes);
   // Packets that we have sent are still in the kernel.
   bool Queued() const;
   // Nothing is queued any more: what was sent so far is forgotten.
@@ -68,6 +70,8 @@ class RawPort : public ProbePort {
   // The kernel would keep a packet to the target until the next hop's address is known, and then
   // let it go together with others.
   bool MustNotQueue(const Probe& probe);
+  // A batch goes only where packets have just gone without having to wait.
+  bool MayBatch(const Probe& probe);
   bool ReceiveFrom(const Socket& socket, const Handler& handle);
   void HoldUdpPort(uint16_t port);
 
@@ -84,9 +88,9 @@ class RawPort : public ProbePort {
   std::vector<int> unsettled_fds_;    // through these
   bool delayed_ = false;              // some of these wait for a next hop
   MonoTime patient_until_ = MonoTime::min();
+  MonoTime trusted_until_ = MonoTime::min();  // until then batches leave unasked
   std::unique_ptr<SendBatch> batch_;
   std::unique_ptr<BatchSender> second_;
-  Duration each_ = std::chrono::microseconds(5);  // what sending one takes
   std::unique_ptr<Inbox> in_;
 };
 

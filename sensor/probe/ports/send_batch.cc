@@ -42,11 +42,11 @@ void SendBatch::Send(int fd) {
     if (error == EINTR) {
       continue;
     }
-    if (error == EAGAIN || error == ENOBUFS) {
+    if ((error == EAGAIN || error == ENOBUFS) && ++waits <= kMostWaits) {
+      // With ENOBUFS the queue of the interface is full, which the socket does not show.
       pollfd writable{fd, POLLOUT, 0};
-      if (++waits <= kMostWaits && poll(&writable, 1, kWaitMs) >= 0) {
-        continue;
-      }
+      poll(&writable, error == EAGAIN ? 1 : 0, kWaitMs);
+      continue;
     }
     packets_[done++].error = error;
   }

@@ -132,7 +132,7 @@ TEST_F(GateTest, LaterSaysWhenAndWhose) {
   EXPECT_EQ(answer.word, GateWord::kLater);
   EXPECT_EQ(answer.limit, PaceLimit::kAll);
   EXPECT_EQ(answer.at, gate.NextForAll());
-  EXPECT_EQ(answer.at, now - 2ms + 10'060us);
+  EXPECT_EQ(answer.at, now - 3ms + 10'070us);
   now += 10ms;
   answer = Ask(gate, "198.51.100.8");
   EXPECT_EQ(answer.word, GateWord::kLater);
@@ -189,7 +189,7 @@ TEST_F(GateTest, ExtraLimitIsOneMoreAndOnlyOverAll) {
   // Well below the policy's rate it is a wish, and met without the margin of a cap.
   EXPECT_EQ(gate.rate(), 10 * kPaceMargin);
   EXPECT_EQ(Ask(gate, "198.51.100.7").word, GateWord::kSent);
-  EXPECT_EQ(gate.NextForAll(), now + 98ms);
+  EXPECT_EQ(gate.NextForAll(), now + 97ms);
   // It cannot raise what the policy says, and survives another policy.
   gate.SetPolicy(OpenPolicy(5, 5, 5));
   EXPECT_EQ(gate.rate(), 5);
