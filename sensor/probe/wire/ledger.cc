@@ -14,8 +14,10 @@ constexpr Duration kRememberEnded = std::chrono::seconds(75);
 constexpr size_t kFewestCells = 1024;
 // So many ids are tried before an ended probe must give up its sequence.
 constexpr unsigned kIdsTriedFirst = 8;
-// So many younger probes of a flow have been answered: a reply does not mean an older one.
+// So many of a flow's youngest probes are considered for an answer that does not name its own.
 constexpr unsigned kMostYounger = 64;
+// Packets overtake each other by this much at the most.
+constexpr Duration kOvertaken = std::chrono::seconds(1);
 // Probe ids tell where their entry is.
 constexpr unsigned kSlotBits = 24;
 constexpr uint64_t kSlotMask = (uint64_t{1} << kSlotBits) - 1;
@@ -129,13 +131,14 @@ std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
   }
   const Slot slot = free_.back();
   free_.pop_back();
+  const bool tcp = attempt.method == ProbeMethod::kTcpSyn;
   std::optional<uint32_t> before;
-  if (attempt.method == ProbeMethod::kTcpSyn) {
+  if (tcp) {
     const Slot last =
         YoungestOf(target, attempt.method, attempt.port, tagger_.FlowPort(target, attempt));
     before = last != kNone ? std::optional(entries_[last].probe.sequence) : std::nullopt;
   }
-  // ICMP and UDP sequences have 16 bits: pass over the ids whose sequence is taken for this target.
+  // Pass over the ids whose sequence is taken for this target: those of ICMP and UDP have 16 bits.
   Probe probe;
   uint64_t hash = 0;
   for (unsigned tries = 0;; ++tries) {
@@ -143,7 +146,8 @@ std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
       free_.push_back(slot);
       return std::nullopt;
     }
-    probe = tagger_.Make(next_number_++ << kSlotBits | slot, target, scope, attempt, ttl, before);
+    probe =
+        tagger_.Make(next_number_++ << kSlotBits | slot, target, scope, attempt, ttl, now, before);
     hash = WireHash(target, attempt.method, attempt.port, probe.sequence);
     const Slot taken_by = TakenBy(probe, hash);
     if (taken_by == kNone) {
@@ -153,6 +157,7 @@ std::optional<Probe> ProbeLedger::Open(const IpAddress& target, uint32_t scope,
       Forget(taken_by);
       break;
     }
+    before = tcp ? std::optional(probe.sequence) : std::nullopt;
   }
   entries_[slot] = Entry{.probe = probe, .owner = owner, .sent = now, .open = true};
   by_wire_.Insert(hash, slot);
@@ -305,15 +310,36 @@ ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
   return best != nullptr ? best : &entries_[youngest];
 }
 
-// An ACK that names a probe: from that one on, the first of the flow that is waited for and goes at
-// least as far; else the named one.
-ProbeLedger::Entry* ProbeLedger::FirstWaitedFor(Entry& named) {
-  Slot slot = static_cast<Slot>(&named - entries_.data());
-  for (unsigned i = 0; i < kMostYounger && slot != kNone; ++i, slot = entries_[slot].younger) {
-    Entry& entry = entries_[slot];
-    if (entry.open && !entry.answered && !entry.errored && Reach(entry) >= Reach(named)) {
-      return &entry;
+// An ACK that names a probe of the flow: a SYN of ours has come to the target after that one. It is
+// the first younger one that is waited for and goes at least as far, else an older one that was
+// overtaken; but an ACK that is said twice may be a copy. Else the named one.
+ProbeLedger::Entry* ProbeLedger::FindByAck(Entry& named, const Answer& answer) {
+  if (named.acked) {
+    return &named;
+  }
+  named.acked = true;
+  const auto may_be = [&named](const Entry& entry) {
+    return entry.open && !entry.answered && !entry.errored && Reach(entry) >= Reach(named);
+  };
+  Entry* younger = nullptr;
+  Slot slot = YoungestOf(answer.target, answer.method, answer.port, answer.flow_port);
+  unsigned looked_at = 0;
+  for (; slot != kNone && &entries_[slot] != &named && looked_at < kMostYounger; ++looked_at) {
+    younger = may_be(entries_[slot]) ? &entries_[slot] : younger;
+    slot = entries_[slot].older;
+  }
+  if (younger != nullptr || may_be(named)) {
+    return may_be(named) ? &named : younger;
+  }
+  for (slot = named.older; slot != kNone && looked_at < kMostYounger; ++looked_at) {
+    Entry& older = entries_[slot];
+    if (older.sent + kOvertaken < named.sent) {
+      break;
     }
+    if (may_be(older)) {
+      return &older;
+    }
+    slot = older.older;
   }
   return &named;
 }
@@ -347,7 +373,7 @@ ProbeLedger::Entry* ProbeLedger::FindMatch(const Answer& answer) {
     return quoted && (tcp || answer.tag) ? entry : nullptr;
   }
   if (answer.kind == AnswerKind::kAck) {
-    return FirstWaitedFor(*entry);
+    return FindByAck(*entry, answer);
   }
   return quoted || tcp || answer.tag ? entry : nullptr;
 }

@@ -8,8 +8,9 @@
 //   echo reply         identifier, sequence, and the payload's id and tag
 //   SYN-ACK, RST       our port, and the acknowledged sequence number (32 bits, keyed)
 //   ACK                likewise, of any probe of the flow that is remembered: if the target says
-//                      that one again, a later SYN has come to it (RFC 9293 3.10.7.4). Answers the
-//                      first later one that is still waited for and goes at least as far
+//                      that one again, another SYN has come to it (RFC 9293 3.10.7.4). Answers a
+//                      younger one that is still waited for and goes at least as far, or one that
+//                      the named one has overtaken. Once for each that is named
 //   UDP reply          our port (keyed), and the payload's id and tag if it echoes a probe; else it
 //                      names none: of the flow's last ones that with the highest TTL of which
 //                      nothing was heard is answered
@@ -42,8 +43,9 @@ struct AnswerCounts {
   uint64_t accepted = 0;
   uint64_t late = 0;       // to a probe of ours that was no longer waited for
   uint64_t duplicate = 0;  // to a probe of ours that was answered already
-  uint64_t forged = 0;     // for a flow of ours, but tag, acknowledgement or source is wrong
-  uint64_t foreign = 0;    // somebody else's ping or connection
+  uint64_t forged = 0;   // for a flow of ours, but tag, acknowledgement or source is wrong; of TCP
+                         // also what another process of this host has asked for
+  uint64_t foreign = 0;  // somebody else's ping or connection
 };
 
 // What an answer belongs to.
@@ -97,6 +99,7 @@ class ProbeLedger {
     bool answered = false;
     bool errored = false;
     bool redirected = false;
+    bool acked = false;  // an ACK has named it
   };
   struct Ended {
     MonoTime forget_at;
@@ -131,7 +134,7 @@ class ProbeLedger {
   static uint8_t Reach(const Entry& entry);  // the TTL it was sent with
   static unsigned LikelihoodOfReply(const Entry& entry);
   Entry* FindByFlow(const Answer& answer);
-  Entry* FirstWaitedFor(Entry& named);
+  Entry* FindByAck(Entry& named, const Answer& answer);
   Entry* FindMatch(const Answer& answer);
   // The slot that holds the sequence of `probe`, whose wire hash is `hash`; kNone: none does.
   Slot TakenBy(const Probe& probe, uint64_t hash) const;

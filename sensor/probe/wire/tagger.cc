@@ -7,6 +7,12 @@ namespace parallax::sensor {
 namespace {
 
 // Keeps the values drawn from one key apart.
+// By which TCP sequences go up by one.
+constexpr Duration kTick = std::chrono::milliseconds(1);
+
+// In the arithmetic of sequence numbers (RFC 1982).
+bool SerialLess(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
+
 enum class Purpose : uint8_t { kFlowPort = 1, kFlowChecksum, kSequence, kTag };
 
 uint64_t Hash(const HashKey& key, Purpose purpose, const IpAddress& target, ProbeMethod method,
@@ -65,7 +71,7 @@ uint16_t ProbeTagger::FlowPort(const IpAddress& target, const ProbeTry& attempt)
 }
 
 Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
-                        const ProbeTry& attempt, uint8_t ttl,
+                        const ProbeTry& attempt, uint8_t ttl, MonoTime now,
                         std::optional<uint32_t> before) const {
   Probe probe;
   probe.id = id;
@@ -79,8 +85,10 @@ Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
   };
   const uint64_t sequence = keyed(secret_, Purpose::kSequence, id);
   if (attempt.method == ProbeMethod::kTcpSyn) {
-    probe.sequence =
-        static_cast<uint32_t>(before ? *before + 1 + sequence % kMostSequenceStep : sequence);
+    probe.sequence = FirstSequence(target, attempt.port, probe.flow_port, now);
+    if (before && SerialLess(probe.sequence, *before + kMostSequenceStep)) {
+      probe.sequence = *before + 1 + static_cast<uint32_t>(sequence % kMostSequenceStep);
+    }
     return probe;
   }
   probe.sequence = ShortSequence(sequence);
@@ -90,6 +98,13 @@ Probe ProbeTagger::Make(uint64_t id, const IpAddress& target, uint32_t scope,
         static_cast<uint16_t>(1 + keyed(flow_key_, Purpose::kFlowChecksum, 0) % 0xfffe);
   }
   return probe;
+}
+
+uint32_t ProbeTagger::FirstSequence(const IpAddress& target, uint16_t port, uint16_t flow_port,
+                                    MonoTime now) const {
+  const uint64_t base =
+      Hash(flow_key_, Purpose::kSequence, target, ProbeMethod::kTcpSyn, port, flow_port, 0);
+  return static_cast<uint32_t>(base + static_cast<uint64_t>(now.time_since_epoch() / kTick));
 }
 
 bool ProbeTagger::TagIsOurs(const Answer& answer) const {

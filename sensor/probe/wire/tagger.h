@@ -1,8 +1,10 @@
 // What makes a probe recognisable: the flow it belongs to and its keyed tag. Pure.
 //
-// Two keys. `flow_key` fixes the flow identity of a (target, method, port); give it the same value
-// after a restart and probes keep their equal-cost paths. `secret` is drawn anew at each start; who
-// does not know it cannot make up an answer to a probe that it has not seen.
+// Two keys. `flow_key` fixes the flow identity of a (target, method, port) and where its TCP
+// sequence numbers are; give it the same value after a restart, and in every process of a host, and
+// probes keep their equal-cost paths. `secret` is drawn anew at each start. Who knows neither must
+// guess 64 bits to make up an answer to an ICMP or UDP probe that carries a tag, 32 to a TCP probe;
+// but from one TCP probe that somebody has seen he can tell the later ones of its flow.
 #pragma once
 
 #include <cstdint>
@@ -35,15 +37,18 @@ class ProbeTagger {
               PortRange icmp_ids = {0, 65535})
       : flow_key_(flow_key), secret_(secret), ports_(ports), icmp_ids_(icmp_ids) {}
 
-  // The probe with this id: a function of the arguments and the keys alone. `before`: the sequence
-  // of the flow's last probe, if that is remembered; a TCP probe's is at most kMostSequenceStep
-  // above it. Should the RST have been lost that the last one's SYN-ACK met, the target still waits
-  // for the rest of that handshake, with this SYN within its receive window: it resets, which tells
-  // as much as a SYN-ACK. To a SYN from beyond the window it would acknowledge the last one again,
+  // The probe with this id, made at `now`: a function of the arguments and the keys alone.
+  //
+  // The sequences of a TCP flow go up by one in a millisecond, whichever process of this host makes
+  // them, and by kMostSequenceStep at the most from probe to probe if those follow each other
+  // faster; `before` is the last one's, if that is remembered. Why: should the RST that the last
+  // SYN-ACK met not have arrived, because it was lost or is on its way, the target still waits for
+  // the rest of that handshake, for a minute. A SYN from within its receive window it resets, which
+  // tells as much as a SYN-ACK. To one from elsewhere it would acknowledge the last one again,
   // Linux at most twice a second.
   Probe Make(uint64_t id, const IpAddress& target, uint32_t scope, const ProbeTry& attempt,
-             uint8_t ttl, std::optional<uint32_t> before = std::nullopt) const;
-  static constexpr uint32_t kMostSequenceStep = 1024;
+             uint8_t ttl, MonoTime now, std::optional<uint32_t> before = std::nullopt) const;
+  static constexpr uint32_t kMostSequenceStep = 16;
 
   // The flow's source port or ICMP identifier. Different flows to one target have different ones,
   // as far as there are enough; UDP uses the first kUdpPorts ports only.
@@ -62,6 +67,10 @@ class ProbeTagger {
   static constexpr uint32_t kUdpPorts = 512;
 
  private:
+  // Of the first TCP probe of a flow that is made at `now`.
+  uint32_t FirstSequence(const IpAddress& target, uint16_t port, uint16_t flow_port,
+                         MonoTime now) const;
+
   HashKey flow_key_;
   HashKey secret_;
   PortRange ports_;

@@ -28,7 +28,7 @@ uint16_t PortOf(ProbeMethod method) {
 }
 
 Probe MakeProbe(const IpAddress& target, ProbeMethod method, uint64_t id = 5) {
-  return kTagger.Make(id, target, 0, {method, PortOf(method)}, 0);
+  return kTagger.Make(id, target, 0, {method, PortOf(method)}, 0, MonoTime());
 }
 
 const IpAddress& Us(const Probe& probe) { return probe.target.is_v4() ? kUs4 : kUs6; }

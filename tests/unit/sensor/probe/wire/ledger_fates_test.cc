@@ -108,7 +108,7 @@ TEST(LedgerFates, EchoReplies) {
 }
 
 TEST(LedgerFates, Segments) {
-  for (const AnswerKind kind : {AnswerKind::kSynAck, AnswerKind::kReset}) {
+  for (const AnswerKind kind : {AnswerKind::kSynAck, AnswerKind::kReset, AnswerKind::kAck}) {
     CheckFates(
         kHttps, [kind](const Probe& probe) { return AnswerTo(probe, kind); },
         {{"nothing", Nothing, Fate::kAccepted},

@@ -25,6 +25,7 @@ class Model {
     bool answered = false;
     bool errored = false;
     bool redirected = false;
+    bool acked = false;
     MonoTime ended;
   };
 
@@ -139,25 +140,42 @@ class Model {
     youngest = best != nullptr ? best : youngest;
     return youngest;
   }
-  // Of the flow, from the one that is said to be acknowledged on: the first that is waited for, has
-  // no error, and a TTL no lower; else the one that is named.
+  // Once for each probe that is named: itself if it is waited for, else the first younger one of
+  // the 64 youngest of its flow, else the youngest older one that was sent a second before it at
+  // the most; never one with an error or a lower TTL.
   Entry* FindAcknowledged(const Answer& answer) {
-    Entry* named = nullptr;
-    for (auto& [number, entry] : entries_) {
-      const Probe& p = entry.probe;
-      if (!SameHost(p, answer) || p.flow_port != answer.flow_port) {
-        continue;
-      }
-      const auto ttl = [](const Probe& q) { return q.ttl == 0 ? kDefaultTtl : q.ttl; };
-      if (p.sequence == answer.sequence) {
-        named = &entry;
-      }
-      if (named != nullptr && entry.open && !entry.answered && !entry.errored &&
-          ttl(p) >= ttl(named->probe)) {
-        return &entry;
+    std::vector<Entry*> flow;  // youngest first
+    for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+      const Probe& p = it->second.probe;
+      if (SameHost(p, answer) && p.flow_port == answer.flow_port) {
+        flow.push_back(&it->second);
       }
     }
-    return named;
+    const auto named = std::find_if(flow.begin(), flow.end(), [&](const Entry* entry) {
+      return entry->probe.sequence == answer.sequence;
+    });
+    if (named == flow.end() || (*named)->acked) {
+      return named == flow.end() ? nullptr : *named;
+    }
+    (*named)->acked = true;
+    const auto ttl = [](const Entry* e) { return e->probe.ttl == 0 ? kDefaultTtl : e->probe.ttl; };
+    const auto waits = [&](const Entry* e) {
+      return e->open && !e->answered && !e->errored && ttl(e) >= ttl(*named);
+    };
+    const auto end = flow.begin() + std::min<std::ptrdiff_t>(64, std::ssize(flow));
+    Entry* younger = nullptr;
+    for (auto it = flow.begin(); it != end && it != named; ++it) {
+      younger = waits(*it) ? *it : younger;
+    }
+    if (waits(*named) || younger != nullptr) {
+      return waits(*named) ? *named : younger;
+    }
+    for (auto it = named + 1; it < end && (*it)->sent + 1s >= (*named)->sent; ++it) {
+      if (waits(*it)) {
+        return *it;
+      }
+    }
+    return *named;
   }
   Entry* Find(const Answer& answer) {
     if (answer.kind == AnswerKind::kAck) {

@@ -4,25 +4,12 @@
 
 #include <set>
 
-#include "tests/unit/sensor/probe/test_probes.h"
+#include "tests/unit/sensor/probe/wire/ledger_fixture.h"
 
 namespace parallax::sensor {
 namespace {
 
 using namespace test;
-
-constexpr PortRange kPorts{61440, 65535};
-
-class LedgerTest : public testing::Test {
- protected:
-  Probe Open(const ProbeTry& attempt, const char* target = "198.51.100.7", uint8_t ttl = 0) {
-    return *ledger.Open(Ip(target), 0, attempt, ttl, {ProbeOwner::Kind::kSweep, 2, 77}, now);
-  }
-  const IpAddress kRouter = Ip("203.0.113.1");
-  const ProbeTagger tagger{{1, 2}, {3, 4}, kPorts};
-  ProbeLedger ledger{tagger, 100};
-  MonoTime now{1000s};
-};
 
 TEST_F(LedgerTest, AcceptsTheAnswerOnceWithItsRoundTripTime) {
   for (const ProbeTry& attempt : {kEcho, kHttps, kUdpTrace}) {
@@ -131,83 +118,6 @@ TEST_F(LedgerTest, NatThatChangesTheEchoChecksumIsNoted) {
   answer = ErrorTo(v6, Ip("2001:db8::1"), ErrorMeaning::kTimeExceeded);
   answer.quoted_checksum = static_cast<uint16_t>(v6.flow_checksum ^ 1);
   EXPECT_FALSE(ledger.OnAnswer(answer, now)->nat);
-}
-
-// --- SYNs of a flow, one after another
-// ------------------------------------------------------------
-
-// Within the receive window of a handshake that the one before has begun, whatever its fate.
-TEST_F(LedgerTest, SequencesOfATcpFlowGoUpInSmallSteps) {
-  for (const char* target : {"198.51.100.7", "2001:db8::7"}) {
-    Probe last = Open(kHttps, target);
-    for (int i = 0; i < 12; ++i) {
-      if (i % 2 == 0) {
-        ledger.OnAnswer(AnswerTo(last), now);
-        ledger.Close(last.id, now);
-      }
-      Open({ProbeMethod::kTcpSyn, 443, 1}, target);  // another flow, and another port
-      Open({ProbeMethod::kTcpSyn, 80}, target);
-      const Probe next = Open(kHttps, target);
-      const uint32_t step = next.sequence - last.sequence;
-      EXPECT_GE(step, 1u);
-      EXPECT_LE(step, ProbeTagger::kMostSequenceStep);
-      last = next;
-    }
-  }
-}
-
-TEST_F(LedgerTest, SequenceOfATcpFlowThatIsForgottenIsAnybodysGuess) {
-  const Probe first = Open(kHttps);
-  ledger.Close(first.id, now);
-  now += 76s;
-  EXPECT_GT(Open(kHttps).sequence - first.sequence, ProbeTagger::kMostSequenceStep);
-}
-
-// The RST of our kernel was lost: the target acknowledges the first SYN again and again.
-TEST_F(LedgerTest, AckOfAnEarlierSynAnswersTheOneThatIsWaitedFor) {
-  const Probe first = Open(kHttps);
-  EXPECT_TRUE(ledger.OnAnswer(AnswerTo(first), now));
-  ledger.Close(first.id, now);
-  EXPECT_FALSE(ledger.OnAnswer(AnswerTo(first, AnswerKind::kAck), now));  // nothing is waited for
-  for (int i = 0; i < 3; ++i) {
-    now += 1s;
-    const Probe next = Open(kHttps);
-    EXPECT_FALSE(ledger.OnAnswer(AnswerTo(first), now + 1ms)) << "a SYN-ACK is its own probe's";
-    const auto match = ledger.OnAnswer(AnswerTo(first, AnswerKind::kAck), now + 2ms);
-    ASSERT_TRUE(match);
-    EXPECT_EQ(match->probe_id, next.id);
-    EXPECT_EQ(match->rtt, 2ms);
-    EXPECT_FALSE(match->late);
-    ledger.Close(next.id, now);
-  }
-  EXPECT_EQ(ledger.counts().forged, 0u);
-}
-
-TEST_F(LedgerTest, AckNamesAProbeOfItsFlowOrIsForged) {
-  const Probe first = Open(kHttps);
-  EXPECT_TRUE(ledger.OnAnswer(AnswerTo(first), now));
-  Open(kHttps);
-  Answer ack = AnswerTo(first, AnswerKind::kAck);
-  ack.sequence ^= 0x80000000;
-  EXPECT_FALSE(ledger.OnAnswer(ack, now));
-  ack = AnswerTo(first, AnswerKind::kAck);
-  ack.flow_port = Open({ProbeMethod::kTcpSyn, 443, 1}).flow_port;
-  EXPECT_FALSE(ledger.OnAnswer(ack, now));
-  EXPECT_EQ(ledger.counts().forged, 2u);
-}
-
-// A trace: what ended on its way has not come to the target.
-TEST_F(LedgerTest, AckIsNotForAProbeThatEndsBeforeTheTarget) {
-  const Probe reached = Open(kHttps, "198.51.100.7", 9);
-  EXPECT_TRUE(ledger.OnAnswer(AnswerTo(reached), now));
-  Open(kHttps, "198.51.100.7", 8);  // a silent hop
-  const Probe lost = Open(kHttps, "198.51.100.7", 9);
-  EXPECT_TRUE(ledger.OnAnswer(ErrorTo(lost, kRouter, ErrorMeaning::kUnreachable), now));
-  EXPECT_FALSE(ledger.OnAnswer(AnswerTo(reached, AnswerKind::kAck), now));
-  const Probe beyond = Open(kHttps);
-  const auto match = ledger.OnAnswer(AnswerTo(reached, AnswerKind::kAck), now);
-  ASSERT_TRUE(match);
-  EXPECT_EQ(match->probe_id, beyond.id);
 }
 
 // --- UDP replies --------------------------------------------------------------------------------

@@ -268,7 +268,8 @@ TEST(Packet, FlowsAreConstantAcrossTheTaggersProbes) {
       Seen seen;
       std::set<std::string> packets;
       for (uint64_t id = 1; id <= 2000; ++id) {
-        const Probe probe = tagger.Make(id << 24, Ip(target), 0, attempt, 0);
+        const MonoTime now{std::chrono::milliseconds(id)};
+        const Probe probe = tagger.Make(id << 24, Ip(target), 0, attempt, 0, now);
         ASSERT_NO_FATAL_FAILURE(CheckChecksum(probe, ProbeText("noc@example.org"), seen));
         ProbeBuffer buffer;
         packets.insert(Hex(BuildTransport(probe, SourceFor(Ip(target)), ProbeText(), buffer)));

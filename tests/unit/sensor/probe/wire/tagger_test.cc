@@ -14,6 +14,7 @@ using namespace test;
 constexpr HashKey kFlow = {1, 2};
 constexpr HashKey kSecret = {3, 4};
 constexpr PortRange kPorts{61440, 65535};
+constexpr MonoTime kNow{1000s};
 
 TEST(ProbePorts, LieOutsideTheEphemeralRange) {
   EXPECT_EQ(ProbePorts({32768, 60999}), (PortRange{61440, 65535}));
@@ -40,19 +41,19 @@ TEST(Tagger, FlowSurvivesARestartTagsDoNot) {
     for (const uint16_t flow : std::array<uint16_t, 3>{0, 1, 47}) {
       ProbeTry one = attempt;
       one.flow = flow;
-      const Probe a = before.Make(1, Ip("198.51.100.7"), 0, one, 0);
-      const Probe b = after.Make(1, Ip("198.51.100.7"), 0, one, 0);
+      const Probe a = before.Make(1, Ip("198.51.100.7"), 0, one, 0, kNow);
+      const Probe b = after.Make(1, Ip("198.51.100.7"), 0, one, 0, kNow);
       EXPECT_EQ(a.flow_port, b.flow_port);
       EXPECT_EQ(a.flow_checksum, b.flow_checksum);
-      EXPECT_NE(a.sequence, b.sequence);
-      EXPECT_EQ(a.tag == b.tag, attempt == kHttps);  // TCP carries none
+      EXPECT_EQ(a.sequence == b.sequence, attempt == kHttps);  // TCP goes by the clock
+      EXPECT_EQ(a.tag == b.tag, attempt == kHttps);            // and carries none
     }
   }
 }
 
 TEST(Tagger, MakeFillsInWhatWasAsked) {
   const ProbeTagger tagger(kFlow, kSecret, kPorts);
-  const Probe probe = tagger.Make(99, Ip("fe80::1"), 7, kEcho, 12);
+  const Probe probe = tagger.Make(99, Ip("fe80::1"), 7, kEcho, 12, kNow);
   EXPECT_EQ(probe.id, 99u);
   EXPECT_EQ(probe.target, Ip("fe80::1"));
   EXPECT_EQ(probe.scope, 7u);
@@ -60,7 +61,7 @@ TEST(Tagger, MakeFillsInWhatWasAsked) {
   EXPECT_EQ(probe.ttl, 12);
   EXPECT_EQ(probe.flow_port, tagger.FlowPort(Ip("fe80::1"), kEcho));
   // A TTL does not make another flow, or another probe.
-  EXPECT_EQ(tagger.Make(99, Ip("fe80::1"), 7, kEcho, 13).tag, probe.tag);
+  EXPECT_EQ(tagger.Make(99, Ip("fe80::1"), 7, kEcho, 13, kNow).tag, probe.tag);
 }
 
 // Flows to a target all differ, as far as there are enough ports.
@@ -113,10 +114,10 @@ TEST(Tagger, FlowsAndTagsAreSpread) {
   std::set<uint16_t> ids;
   std::set<uint32_t> sequences;
   for (uint32_t i = 0; i < 250; ++i) {
-    const Probe probe = tagger.Make(1, V4(0xc6336400 + i), 0, kHttps, 0);
+    const Probe probe = tagger.Make(1, V4(0xc6336400 + i), 0, kHttps, 0, kNow);
     ports.insert(probe.flow_port);
     sequences.insert(probe.sequence);
-    ids.insert(tagger.Make(1, V4(0xc6336400 + i), 0, kEcho, 0).flow_port);
+    ids.insert(tagger.Make(1, V4(0xc6336400 + i), 0, kEcho, 0, kNow).flow_port);
   }
   EXPECT_GT(ports.size(), 200u);
   EXPECT_GT(ids.size(), 240u);
@@ -130,14 +131,14 @@ TEST(Tagger, SequencesAndChecksumsAvoidTheSpecialValues) {
   uint32_t low = UINT32_MAX;
   uint32_t high = 0;
   for (uint64_t id = 1; id <= 300'000; ++id) {
-    const Probe probe = tagger.Make(id, Ip("198.51.100.7"), 0, kUdpTrace, 0);
+    const Probe probe = tagger.Make(id, Ip("198.51.100.7"), 0, kUdpTrace, 0, kNow);
     low = std::min(low, probe.sequence);
     high = std::max(high, probe.sequence);
   }
   EXPECT_EQ(low, 1u);
   EXPECT_EQ(high, 0xffffu);
   for (uint32_t i = 0; i < 300'000; ++i) {
-    const Probe probe = tagger.Make(1, V4(0x0b000000 + i), 0, kEcho, 0);
+    const Probe probe = tagger.Make(1, V4(0x0b000000 + i), 0, kEcho, 0, kNow);
     ASSERT_NE(probe.flow_checksum, 0);
     ASSERT_NE(probe.flow_checksum, 0xffff);
   }
@@ -145,27 +146,55 @@ TEST(Tagger, SequencesAndChecksumsAvoidTheSpecialValues) {
 
 TEST(Tagger, SequencesOfAFlowDiffer) {
   const ProbeTagger tagger(kFlow, kSecret, kPorts);
-  for (const ProbeTry& attempt : {kEcho, kHttps, kUdpTrace}) {
+  for (const ProbeTry& attempt : {kEcho, kUdpTrace}) {
     std::set<uint32_t> sequences;
     std::set<uint64_t> tags;
     for (uint64_t id = 1; id <= 1000; ++id) {
-      const Probe probe = tagger.Make(id, Ip("198.51.100.7"), 0, attempt, 0);
+      const Probe probe = tagger.Make(id, Ip("198.51.100.7"), 0, attempt, 0, kNow);
       sequences.insert(probe.sequence);
       tags.insert(probe.tag);
     }
     // 16 bits meet now and then; the ledger keeps those apart.
-    EXPECT_GT(sequences.size(), attempt == kHttps ? 999u : 970u);
-    EXPECT_EQ(tags.size(), attempt == kHttps ? 1u : 1000u);
+    EXPECT_GT(sequences.size(), 970u);
+    EXPECT_EQ(tags.size(), 1000u);
   }
 }
 
-// Nobody who has not seen a SYN knows the next one's sequence, nor where it lies between the steps.
-TEST(Tagger, SequenceAfterAnotherIsAKeyedStepAboveIt) {
+// From process to process of a host, and within the window of a target that still holds the last
+// one, for a minute.
+TEST(Tagger, TcpSequencesGoUpWithTheClock) {
+  const ProbeTagger one(kFlow, kSecret, kPorts);
+  const ProbeTagger other(kFlow, {5, 6}, kPorts);
+  const auto at = [](const ProbeTagger& tagger, uint64_t id, Duration later,
+                     std::optional<uint32_t> before) {
+    return tagger.Make(id, Ip("198.51.100.7"), 0, kHttps, 0, kNow + later, before).sequence;
+  };
+  const uint32_t first = at(one, 1, 0ms, std::nullopt);
+  EXPECT_EQ(at(other, 1, 5ms, std::nullopt) - first, 5u);
+  EXPECT_EQ(at(one, 2, 20ms, first) - first, 20u);
+  EXPECT_EQ(at(other, 2, 60s, std::nullopt) - first, 60'000u);
+  // Other flows, targets and hosts are elsewhere.
+  std::set<uint32_t> firsts;
+  for (uint16_t flow = 0; flow < 100; ++flow) {
+    firsts.insert(
+        one.Make(1, Ip("198.51.100.7"), 0, {ProbeMethod::kTcpSyn, 443, flow}, 0, kNow).sequence >>
+        20);
+  }
+  firsts.insert(ProbeTagger({7, 8}, kSecret, kPorts)
+                    .Make(1, Ip("198.51.100.7"), 0, kHttps, 0, kNow)
+                    .sequence >>
+                20);
+  EXPECT_GT(firsts.size(), 90u);
+}
+
+TEST(Tagger, TcpSequencesThatFollowFastAreKeyedSteps) {
   const ProbeTagger tagger(kFlow, kSecret, kPorts);
-  for (const uint32_t before : {0u, 1234u, UINT32_MAX - 10}) {
+  const uint32_t clock = tagger.Make(1, Ip("198.51.100.7"), 0, kHttps, 0, kNow).sequence;
+  for (const uint32_t before : {clock, clock - 15, clock + 100'000}) {
     std::set<uint32_t> steps;
-    for (uint64_t id = 1; id <= 20'000; ++id) {
-      steps.insert(tagger.Make(id, Ip("198.51.100.7"), 0, kHttps, 0, before).sequence - before);
+    for (uint64_t id = 1; id <= 2000; ++id) {
+      steps.insert(tagger.Make(id, Ip("198.51.100.7"), 0, kHttps, 0, kNow, before).sequence -
+                   before);
     }
     EXPECT_EQ(steps.size(), ProbeTagger::kMostSequenceStep);
     EXPECT_EQ(*steps.begin(), 1u);
@@ -176,7 +205,7 @@ TEST(Tagger, SequenceAfterAnotherIsAKeyedStepAboveIt) {
 TEST(Tagger, TagIsBoundToTargetFlowIdAndSequence) {
   const ProbeTagger tagger(kFlow, kSecret, kPorts);
   for (const ProbeTry& attempt : {kEcho, kUdpTrace}) {
-    const Probe probe = tagger.Make(9, Ip("198.51.100.7"), 0, attempt, 0);
+    const Probe probe = tagger.Make(9, Ip("198.51.100.7"), 0, attempt, 0, kNow);
     const Answer answer = ErrorTo(probe, Ip("203.0.113.1"), ErrorMeaning::kUnreachable, true);
     EXPECT_TRUE(tagger.TagIsOurs(answer));
     Answer other = answer;
@@ -208,12 +237,12 @@ TEST(Tagger, TagIsBoundToTargetFlowIdAndSequence) {
 
 TEST(Tagger, OwnsTheFlowsOfItsPortsAndTheFirstIdentifier) {
   const ProbeTagger tagger(kFlow, kSecret, kPorts);
-  Answer answer = AnswerTo(tagger.Make(9, Ip("198.51.100.7"), 0, kEcho, 0));
+  Answer answer = AnswerTo(tagger.Make(9, Ip("198.51.100.7"), 0, kEcho, 0, kNow));
   EXPECT_TRUE(tagger.OwnsFlow(answer));
   answer.flow_port ^= 1;
   EXPECT_FALSE(tagger.OwnsFlow(answer));
   for (const ProbeTry& attempt : {kHttps, kUdpTrace}) {
-    answer = AnswerTo(tagger.Make(9, Ip("198.51.100.7"), 0, attempt, 0));
+    answer = AnswerTo(tagger.Make(9, Ip("198.51.100.7"), 0, attempt, 0, kNow));
     EXPECT_TRUE(tagger.OwnsFlow(answer));
     answer.flow_port = 40000;
     EXPECT_FALSE(tagger.OwnsFlow(answer));
