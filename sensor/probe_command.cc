@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -45,7 +46,7 @@ class Progress {
                stderr);
   }
   void End() {
-    if (shown_) {
+    if (std::exchange(shown_, false)) {
       std::fputs("\r\x1b[K", stderr);
     }
   }
@@ -58,12 +59,12 @@ class Progress {
 
 class Session {
  public:
-  Session(const ProbeCommandOptions& options, TargetList targets, std::unique_ptr<ProbeTools> tools)
+  Session(const ProbeCommandOptions& options, Targets targets, std::unique_ptr<ProbeTools> tools)
       : options_(options),
         targets_(std::move(targets)),
         tools_(std::move(tools)),
-        sweep_(tools_->gate(), targets_, options.sweep, RandomHashKey()),
-        text_(options.output, options.sweep, targets_.AnyV6()) {
+        sweep_(tools_->gate(), targets_.list, options.sweep, RandomHashKey()),
+        text_(options.output, options.sweep, targets_.list.AnyV6()) {
     tools_->loop().Add(ProbeOwner::Kind::kSweep, sweep_);
   }
 
@@ -77,33 +78,36 @@ class Session {
       const MonoTime now = Now().mono;
       progress_.Show(sweep_.progress(), now);
       if (now >= next_flush_) {
-        output_.Flush();
+        Flush();
         next_flush_ = now + kFlushEvery;
       }
       if (!more && !sweep_.done()) {
         loop.Wait(-1, next_flush_);
       }
     }
-    progress_.End();
     if (Interrupted()) {
       sweep_.FinishAsked();
       Print();
     }
+    progress_.End();
     output_.Flush();
     if (output_.broken() && output_.error() != EPIPE) {
       return ReportFailure(kProgram,
                            ErrnoError("cannot write to standard output", output_.error()));
     }
     std::fputs(Summary(Now().mono - start).c_str(), stderr);
-    const SweepProgress& progress = sweep_.progress();
-    if (progress.up == progress.targets) {
-      return static_cast<int>(ExitCode::kOk);
-    }
-    const bool some = progress.up > 0 || states_[static_cast<size_t>(SweepState::kPartial)] > 0;
-    return static_cast<int>(some ? ExitCode::kPartial : ExitCode::kFailure);
+    const uint64_t partial = states_[static_cast<size_t>(SweepState::kPartial)];
+    return ProbeExitCode(sweep_.progress().up, partial, targets_);
   }
 
  private:
+  void Flush() {
+    if (!output_.text().empty()) {
+      progress_.End();  // rows and progress share the terminal
+      output_.Flush();
+    }
+  }
+
   void Print() {
     sweep_.TakeResults(results_);
     for (const SweepResult& result : results_) {
@@ -112,7 +116,9 @@ class Session {
         first_bad_ = result.target;
       }
       text_.Record(result, output_.text());
-      output_.FlushIfLarge();
+      if (output_.large()) {
+        Flush();
+      }
     }
   }
 
@@ -139,7 +145,7 @@ class Session {
   }
 
   const ProbeCommandOptions& options_;
-  const TargetList targets_;
+  const Targets targets_;
   std::unique_ptr<ProbeTools> tools_;
   Sweep sweep_;
   SweepText text_;
@@ -158,6 +164,7 @@ Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options
   auto tools = ProbeTools::Open({.policy_file = PolicyFile(options.policy_file),
                                  .rate = options.rate,
                                  .method = options.sweep.method,
+                                 .flows = options.sweep.flows,
                                  .unprivileged = options.unprivileged,
                                  .most_in_flight = most_in_flight,
                                  .probes = probes});
@@ -167,13 +174,27 @@ Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options
   return tools;
 }
 
+Result<Targets> TargetsOf(const ProbeCommandOptions& options) {
+  auto targets = ReadTargets(options.targets);
+  for (const std::string& problem : targets ? targets->unresolved : std::vector<std::string>()) {
+    std::fputs(fmt::format("{}: {}\n", kProgram, problem).c_str(), stderr);
+  }
+  return targets;
+}
+
+int ProbeExitCode(uint64_t up, uint64_t partial, const Targets& targets) {
+  return static_cast<int>(up == targets.list.size() + targets.unresolved.size() ? ExitCode::kOk
+                          : up + partial > 0                                    ? ExitCode::kPartial
+                                             : ExitCode::kFailure);
+}
+
 int RunProbeCommand(const ProbeCommandOptions& options) {
   InitLog(LogLevel::kWarning);
-  auto targets = ReadTargets(options.targets);
+  auto targets = TargetsOf(options);
   if (!targets) {
     return ReportFailure(kProgram, targets.error());
   }
-  auto tools = OpenTools(options, options.sweep.most_in_flight, targets->size());
+  auto tools = OpenTools(options, options.sweep.most_in_flight, targets->list.size());
   if (!tools) {
     return ReportFailure(kProgram, tools.error());
   }

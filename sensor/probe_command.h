@@ -29,6 +29,12 @@ inline constexpr const char* kDefaultPolicyFile = "/etc/parallax-sensor/policy.t
 Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options,
                                               size_t most_in_flight, uint64_t probes);
 
+// The targets; of names that have no address it is said on stderr.
+Result<Targets> TargetsOf(const ProbeCommandOptions& options);
+
+// 0 if all targets are up, unresolved names among them; 6 if some are, or in part; 1 if none is.
+int ProbeExitCode(uint64_t up, uint64_t partial, const Targets& targets);
+
 // Records go to stdout; progress, the summary and errors to stderr. Exit code: 0 if all targets are
 // up, 6 if some are, 1 if none is; 78 without a policy, 77 without the right to send anything.
 int RunProbeCommand(const ProbeCommandOptions& options);

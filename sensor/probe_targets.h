@@ -18,8 +18,14 @@ struct TargetWords {
   std::optional<Family> family;    // of names: only this one; addresses of the other are an error
 };
 
-// kUsage names the word, or the file and line, that is no target; so is a list without any. Names
-// are asked for only if a word is neither address nor prefix: the first address of each is taken.
-Result<TargetList> ReadTargets(const TargetWords& wanted);
+struct Targets {
+  TargetList list;
+  std::vector<std::string> unresolved;  // a sentence for each name that has no address
+};
+
+// kUsage names the word, or the file and line, that is no target; so is a list without any.
+// kNotFound: there are names only, and none has an address. Names are asked for only if a word is
+// neither address nor prefix: the first address of each is taken.
+Result<Targets> ReadTargets(const TargetWords& wanted);
 
 }  // namespace parallax::sensor

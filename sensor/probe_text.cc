@@ -93,7 +93,7 @@ void SweepText::Header(std::string& out) const {
     case ProbeOutput::kCsv:
       out +=
           "target,method,port,state,sent,received,rtt_min_ms,rtt_avg_ms,rtt_max_ms,late,error,"
-          "router,icmp_type,icmp_code,detail,flows,flow_verdict,confidence,share,loss\n";
+          "router,icmp_type,icmp_code,detail,flows,flow_verdict,confidence,share,loss,failing\n";
       return;
     case ProbeOutput::kTable:
       fmt::format_to(std::back_inserter(out), "{:<{}}  {:<13} {:>9}  {:>8} {:>8} {:>8}  {}\n",
@@ -208,11 +208,11 @@ void SweepText::Csv(const SweepResult& result, std::string& out) const {
   }
   if (result.flows) {
     const FlowVerdict& flows = *result.flows;
-    fmt::format_to(to, "{},{},{:.4f},{:.4f},{:.4f}\n", options_.flows,
+    fmt::format_to(to, "{},{},{:.4f},{:.4f},{:.4f},{}\n", options_.flows,
                    FlowPatternName(flows.pattern), flows.confidence, flows.share.value,
-                   flows.loss.value);
+                   flows.loss.value, fmt::join(flows.failing, " "));
   } else {
-    out += ",,,,\n";
+    out += ",,,,,\n";
   }
 }
 

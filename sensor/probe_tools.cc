@@ -78,6 +78,10 @@ Result<std::unique_ptr<ProbeTools>> ProbeTools::Open(const ProbeToolsOptions& op
   } else {
     return tl::make_unexpected(raw.error());
   }
+  if (const uint32_t most = tools->tagger_.Flows(options.method); options.flows > most) {
+    return Fail(ErrorCode::kUsage, fmt::format("--flows {}: there are {} to a target by {} here",
+                                               options.flows, most, ToString(options.method)));
+  }
   if (const auto dropped = DropPrivileges(KeepCapability::kNone); !dropped) {
     return tl::make_unexpected(dropped.error());
   }

@@ -20,6 +20,7 @@ struct ProbeToolsOptions {
   std::string policy_file;
   double rate = 0;  // packets a second below the policy's; 0: the policy's
   ProbeMethod method = ProbeMethod::kIcmpEcho;
+  uint32_t flows = 1;         // to each target
   bool unprivileged = false;  // as if there were no right to open raw sockets
   size_t most_in_flight = 0;
   uint64_t probes = 0;  // how many there will be, roughly
@@ -28,7 +29,7 @@ struct ProbeToolsOptions {
 class ProbeTools {
  public:
   // kNoConfig, kBadConfig or kPermission: the policy; kPermission also if nothing can be sent by
-  // that method.
+  // that method; kUsage: it does not have so many flows.
   static Result<std::unique_ptr<ProbeTools>> Open(const ProbeToolsOptions& options);
 
   ProbeGate& gate() { return gate_; }

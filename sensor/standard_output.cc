@@ -34,11 +34,7 @@ void CatchSignals() {
 bool Interrupted() { return g_stop.load(std::memory_order_relaxed); }
 void Interrupt() { g_stop.store(true, std::memory_order_relaxed); }
 
-void StandardOutput::FlushIfLarge() {
-  if (text_.size() >= kWriteAt) {
-    Flush();
-  }
-}
+bool StandardOutput::large() const { return text_.size() >= kWriteAt; }
 
 void StandardOutput::Flush() {
   for (size_t at = 0; at < text_.size() && error_ == 0;) {

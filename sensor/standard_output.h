@@ -16,7 +16,12 @@ void Interrupt();
 class StandardOutput {
  public:
   std::string& text() { return text_; }  // what is to be written
-  void FlushIfLarge();
+  bool large() const;                    // it is time to write
+  void FlushIfLarge() {
+    if (large()) {
+      Flush();
+    }
+  }
   void Flush();
   bool broken() const { return error_ != 0; }
   int error() const { return error_; }  // errno; EPIPE: nobody reads any more

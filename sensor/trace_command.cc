@@ -67,7 +67,7 @@ class LiveTable {
 
 class Session {
  public:
-  Session(const TraceCommandOptions& options, std::optional<TransitHop> past, TargetList targets,
+  Session(const TraceCommandOptions& options, std::optional<TransitHop> past, Targets targets,
           std::unique_ptr<ProbeTools> tools)
       : options_(options),
         past_(std::move(past)),
@@ -83,7 +83,7 @@ class Session {
     const MonoTime start = Now().mono;
     text_.Header(output_.text());
     ProbeLoop& loop = tools_->loop();
-    while (finished_ < targets_.size() && !Interrupted() && !output_.broken()) {
+    while (finished_ < targets_.list.size() && !Interrupted() && !output_.broken()) {
       Feed();
       const bool more = loop.Turn();
       const MonoTime now = Now().mono;
@@ -92,7 +92,7 @@ class Session {
         live_.Draw(client_.Unfinished(), now, output_.text());
       }
       output_.Flush();
-      if (!more && finished_ < targets_.size()) {
+      if (!more && finished_ < targets_.list.size()) {
         loop.Wait(-1, now + kRedrawEvery);
       }
     }
@@ -110,17 +110,15 @@ class Session {
                            ErrnoError("cannot write to standard output", output_.error()));
     }
     std::fputs(Summary(Now().mono - start).c_str(), stderr);
-    return static_cast<int>(up_ == targets_.size() ? ExitCode::kOk
-                            : up_ > 0              ? ExitCode::kPartial
-                                                   : ExitCode::kFailure);
+    return ProbeExitCode(up_, 0, targets_);
   }
 
  private:
   void Feed() {
     const SweepOptions& how = options_.probe.sweep;
-    for (; fed_ < targets_.size() && fed_ < finished_ + kAhead; ++fed_) {
+    for (; fed_ < targets_.list.size() && fed_ < finished_ + kAhead; ++fed_) {
       client_.Add({.id = fed_,
-                   .target = targets_.At(fed_),
+                   .target = targets_.list.At(fed_),
                    .attempt = {how.method, how.port},
                    .options = options_.trace,
                    .multipath = options_.multipath,
@@ -147,16 +145,16 @@ class Session {
   }
 
   std::string Summary(Duration took) const {
-    std::string text =
-        fmt::format("{} target{}: {} {}\n", targets_.size(), targets_.size() == 1 ? "" : "s", up_,
-                    past_ ? "proven to be sent on past the hop" : "reached");
+    std::string text = fmt::format("{} target{}: {} {}\n", targets_.list.size(),
+                                   targets_.list.size() == 1 ? "" : "s", up_,
+                                   past_ ? "proven to be sent on past the hop" : "reached");
     text += tools_->Summary(took);
     return text;
   }
 
   const TraceCommandOptions& options_;
   std::optional<TransitHop> past_;
-  const TargetList targets_;
+  const Targets targets_;
   std::unique_ptr<ProbeTools> tools_;
   TraceClient client_;
   TraceText text_;
@@ -172,7 +170,7 @@ class Session {
 
 int RunTraceCommand(const TraceCommandOptions& options) {
   InitLog(LogLevel::kWarning);
-  auto targets = ReadTargets(options.probe.targets);
+  auto targets = TargetsOf(options.probe);
   if (!targets) {
     return ReportFailure(kProgram, targets.error());
   }

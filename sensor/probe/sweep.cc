@@ -18,27 +18,10 @@ constexpr Duration kPauseIfFull = std::chrono::milliseconds(10);
 }  // namespace
 
 std::string_view ToString(SweepState state) {
-  switch (state) {
-    case SweepState::kUp:
-      return "up";
-    case SweepState::kLossy:
-      return "lossy";
-    case SweepState::kPartial:
-      return "partial";
-    case SweepState::kDown:
-      return "down";
-    case SweepState::kUnreachable:
-      return "unreachable";
-    case SweepState::kTimeExceeded:
-      return "time_exceeded";
-    case SweepState::kProhibited:
-      return "prohibited";
-    case SweepState::kNotSent:
-      return "not_sent";
-    case SweepState::kRefused:
-      return "refused";
-  }
-  return "down";
+  static constexpr std::array<std::string_view, kSweepStates> kNames = {
+      "up",         "lossy",    "partial", "down", "unreachable", "time_exceeded",
+      "prohibited", "not_sent", "refused"};
+  return kNames[static_cast<size_t>(state)];
 }
 
 Sweep::Sweep(ProbeGate& gate, const TargetList& targets, const SweepOptions& options,
@@ -326,10 +309,10 @@ void Sweep::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment
   // Whatever the target itself says, it is there to say it.
   SweepResult& result = item->result;
   const bool from_target = answer.kind != AnswerKind::kError || answer.source == answer.target;
+  const bool not_sent = !from_target && answer.from_this_host();
   if (!from_target) {
     result.error = {};
-    result.error.state =
-        answer.from_this_host() ? ProbeState::kNotSent : sensor::StateOf(answer.meaning);
+    result.error.state = not_sent ? ProbeState::kNotSent : sensor::StateOf(answer.meaning);
     result.error.router = answer.source;
     result.error.icmp_type = answer.icmp_type;
     result.error.icmp_code = answer.icmp_code;
@@ -346,9 +329,14 @@ void Sweep::OnAnswer(const ProbeMatch& match, const Answer& answer, const Moment
   } else if (from_target) {
     ++result.late;
   }
+  if (in_flight && not_sent) {
+    --result.sent;  // it has not left this host
+    --progress_.sent;
+  }
   if (in_flight && item->check) {
-    from_target&& in_time ? item->check->OnAnswer(flow, now.mono)
-                          : item->check->OnLost(flow, now.mono);
+    not_sent                ? item->check->OnNotSent(flow, now.mono)
+    : from_target&& in_time ? item->check->OnAnswer(flow, now.mono)
+                            : item->check->OnLost(flow, now.mono);
   }
   Continue(index, now.mono);
 }
@@ -409,6 +397,9 @@ void Sweep::Finish(Index index) {
     }
   }
   item.result.state = StateOf(item.result);
+  if (item.result.state == SweepState::kNotSent || item.result.state == SweepState::kRefused) {
+    item.result.flows.reset();  // nothing was asked
+  }
   ++progress_.finished;
   progress_.up +=
       item.result.state == SweepState::kUp || item.result.state == SweepState::kLossy ? 1 : 0;

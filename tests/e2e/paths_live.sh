@@ -167,6 +167,31 @@ print(*ipaddress.ip_network(sys.argv[1]), sep="\n")' "$prefix" >"$work/hosts-$v"
 }
 both as_fping
 
+# --- on a terminal --------------------------------------------------------------------------------
+# on_terminal NAME ARGS...: what stands on a terminal in the end
+on_terminal() {
+  local name=$1; shift
+  in_ns client timeout 60 "$python" "$live/on_terminal.py" "$sensor" probe "$@" >"$work/$name" </dev/null
+}
+# stands_alone NAME PATTERN...: each line of NAME matches one of the patterns, and each of them some
+stands_alone() {
+  local file=$work/$1 pattern all; shift
+  for pattern in "$@"; do
+    grep -qE "^$pattern\$" "$file" || { echo "no line matches $pattern: $(head -n 20 "$file")"; return 1; }
+  done
+  all=$(printf '|%s' "$@")
+  ! grep -vE "^(${all#|})?\$" "$file" || return 1
+}
+on_terminal rows ping --count 1 --rate 20 --timeout 300ms 198.51.60.0/27
+check "on a terminal rows and progress do not share a line" stands_alone rows 'TARGET .*WHY' \
+  '198\.51\.60\.[0-9]+ +(up|down) .*' '32 targets: .*' '[0-9]+ probes in .*' 'Next: .*'
+check "on a terminal every target has a row" test "$(grep -c '^198' "$work/rows")" = 32
+on_terminal table trace --timeout 600ms "$(as 4; to 66)"
+check "on a terminal the trace is drawn over and stands once" stands_alone table '198\.51\.66\.1 by icmp: .*' \
+  'TTL  ADDRESS .*' ' +[0-9]+  [0-9*].*' '1 target: .*' '[0-9]+ probes in .*'
+check "on a terminal each hop of the trace stands once" \
+  test "$(grep -oE '^ +[0-9]+  ' "$work/table" | sort | uniq -d | wc -l)" = 0
+
 # --- what goes wrong ----------------------------------------------------------------------------------
 wrong() {  # wrong FAMILY
   local v=$1

@@ -68,6 +68,7 @@ void FlowCheck::OnOutcome(uint16_t flow, MonoTime now, Outcome outcome) {
   --in_flight_;
   if (outcome == Outcome::kNotSent) {
     --sent_;
+    ++not_sent_since_;
   } else {
     StretchTally& stretch = stretches_[state.stretch];
     ++state.sent;
@@ -102,6 +103,12 @@ void FlowCheck::EndRound() {
     }
     return;
   }
+  // This host has no way out: asking again brings nothing.
+  if (not_sent_since_ > round_.size() / 2) {
+    done_ = true;
+    return;
+  }
+  not_sent_since_ = 0;
   // A few probes more in the same stretch say more than a new one with a few.
   if (in_stretch_ >= stretch_length_ / 2) {
     in_stretch_ = stretch_length_;
@@ -129,7 +136,7 @@ void FlowCheck::StartAnew() {
   budget_ = std::max(budget_, asked_) + flows_.size();
   std::fill(flows_.begin(), flows_.end(), State{});
   stretches_.clear();
-  rounds_ = answered_since_ = lost_since_ = 0;
+  rounds_ = answered_since_ = lost_since_ = not_sent_since_ = 0;
   PlanAll();
 }
 

@@ -97,7 +97,8 @@ class FlowCheck {
   size_t answered_ = 0;
   size_t answered_since_ = 0;  // the new start
   size_t lost_since_ = 0;
-  bool changed_ = false;  // was started anew
+  size_t not_sent_since_ = 0;  // the round began
+  bool changed_ = false;       // was started anew
   bool done_ = false;
 };
 

@@ -61,10 +61,14 @@ PortRange ProbeTagger::udp_ports() const {
   return {ports_.first, static_cast<uint16_t>(ports_.first + count - 1)};
 }
 
+PortRange ProbeTagger::FlowRange(ProbeMethod method) const {
+  return method == ProbeMethod::kIcmpEcho ? icmp_ids_
+         : method == ProbeMethod::kUdp    ? udp_ports()
+                                          : ports_;
+}
+
 uint16_t ProbeTagger::FlowPort(const IpAddress& target, const ProbeTry& attempt) const {
-  const PortRange range = attempt.method == ProbeMethod::kIcmpEcho ? icmp_ids_
-                          : attempt.method == ProbeMethod::kUdp    ? udp_ports()
-                                                                   : ports_;
+  const PortRange range = FlowRange(attempt.method);
   const uint64_t first =
       Hash(flow_key_, Purpose::kFlowPort, target, attempt.method, attempt.port, 0, 0);
   return static_cast<uint16_t>(range.first + (first % range.size() + attempt.flow) % range.size());

@@ -54,6 +54,9 @@ class ProbeTagger {
   // as far as there are enough; UDP uses the first kUdpPorts ports only.
   uint16_t FlowPort(const IpAddress& target, const ProbeTry& attempt) const;
 
+  // So many different ones are there.
+  uint32_t Flows(ProbeMethod method) const { return FlowRange(method).size(); }
+
   // The payload was made by us for the probe that the answer names: its target, flow and, for ICMP
   // echo, sequence. Needs no memory of the probe.
   bool TagIsOurs(const Answer& answer) const;
@@ -67,6 +70,7 @@ class ProbeTagger {
   static constexpr uint32_t kUdpPorts = 512;
 
  private:
+  PortRange FlowRange(ProbeMethod method) const;
   // Of the first TCP probe of a flow that is made at `now`.
   uint32_t FirstSequence(const IpAddress& target, uint16_t port, uint16_t flow_port,
                          MonoTime now) const;

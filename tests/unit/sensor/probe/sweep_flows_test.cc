@@ -118,7 +118,10 @@ TEST(SweepFlows, SendErrorsAndRouterErrorsAndRefusalsEnd) {
   not_sent.world = [](const Probe&) { return Fate{.replies = {}, .send_error = ENETUNREACH}; };
   not_sent.Run(10min);
   EXPECT_EQ(not_sent.ResultOf(kTarget).state, SweepState::kNotSent);
+  EXPECT_EQ(not_sent.ResultOf(kTarget).sent, 0u);
+  EXPECT_FALSE(not_sent.ResultOf(kTarget).flows) << "nothing is known of them";
   EXPECT_TRUE(not_sent.sweep.done());
+  EXPECT_LE(not_sent.sends.size(), 8u) << "there is no use in asking again";
   SweepWorld errors(Targets({kTarget}), Flows(8));
   errors.world = [](const Probe& probe) {
     return RouterError(probe, "203.0.113.1", ErrorMeaning::kUnreachable);
