@@ -1,6 +1,7 @@
 // Writes the golden answers as seeds for the fuzz target that is named.
 //
-//   answer_seeds answer_v4|answer_v6|answer_icmp FOLDER
+//   answer_seeds answer_v4|answer_v6|answer_icmp|answer_stripped FOLDER
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -14,8 +15,37 @@ namespace {
 using parallax::sensor::test::GoldenAnswer;
 using Bytes = std::vector<uint8_t>;
 
+// An error or redirect without the headers that an unprivileged socket does not see. `icmp` is the
+// input of answer_icmp.
+Bytes Stripped(const Bytes& icmp) {
+  const bool v4 = icmp[0] == 0;
+  const size_t message = 2 + (v4 ? 4u : 16u);
+  const size_t quote = message + 8;
+  if (icmp.size() < quote + (v4 ? 28u : 48u)) {
+    return {};
+  }
+  const uint8_t protocol = icmp[quote + (v4 ? 9 : 6)];
+  const size_t transport = quote + (v4 ? (icmp[quote] & 15u) * 4u : 40u);
+  if (transport >= icmp.size()) {
+    return {};
+  }
+  const size_t rest = icmp.size() - transport;
+  const size_t header = protocol == 17 ? std::min<size_t>(8, rest) : 0;
+  Bytes seed = {icmp[0], icmp[1], icmp[message], icmp[message + 1], protocol};
+  seed.insert(seed.end(), icmp.begin() + static_cast<std::ptrdiff_t>(message) + 4,
+              icmp.begin() + static_cast<std::ptrdiff_t>(message) + 8);
+  seed.push_back(static_cast<uint8_t>(header));
+  seed.push_back(static_cast<uint8_t>(std::min<size_t>(rest - header, 255)));
+  seed.insert(seed.end(), icmp.begin() + static_cast<std::ptrdiff_t>(transport), icmp.end());
+  return seed;
+}
+
 // The input that makes `target` parse the case; empty: it cannot.
 Bytes Seed(std::string_view target, const GoldenAnswer& golden) {
+  if (target == "answer_stripped") {
+    const Bytes icmp = Seed("answer_icmp", golden);
+    return icmp.empty() ? icmp : Stripped(icmp);
+  }
   const auto address = golden.source.bytes();
   Bytes head;
   if (target == "answer_v4" && golden.input == GoldenAnswer::Input::kIpv4) {
@@ -48,7 +78,8 @@ Bytes Seed(std::string_view target, const GoldenAnswer& golden) {
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fputs("usage: answer_seeds answer_v4|answer_v6|answer_icmp FOLDER\n", stderr);
+    std::fputs("usage: answer_seeds answer_v4|answer_v6|answer_icmp|answer_stripped FOLDER\n",
+               stderr);
     return 2;
   }
   try {

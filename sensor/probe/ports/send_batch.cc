@@ -54,7 +54,8 @@ void SendBatch::Send(int fd) {
 }
 
 MonoTime SendBatch::LeftAt(size_t i) const {
-  return start_ + (end_ - start_) / static_cast<int64_t>(size_) * static_cast<int64_t>(i);
+  const auto before = static_cast<int64_t>(i == 0 ? 0 : i - 1);
+  return start_ + (end_ - start_) / static_cast<int64_t>(size_) * before;
 }
 
 bool BatchSender::Begin() {

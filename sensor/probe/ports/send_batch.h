@@ -44,7 +44,7 @@ class SendBatch {
 
   size_t size() const { return size_; }
   const Packet& packet(size_t i) const { return packets_[i]; }
-  // When packet i left, about: they left one after the other.
+  // When packet i left, about, rather too early than too late: they left one after the other.
   MonoTime LeftAt(size_t i) const;
   void Clear() { size_ = 0; }
 
@@ -69,7 +69,7 @@ class BatchSender {
   // The next batch to fill, with what it sent last still in it; nullptr: all are waiting to be
   // sent, or there is no thread to be had.
   SendBatch* Free();
-  void Start();  // sends the batch of Free(). REQUIRES: it has been filled
+  void Start();  // sends the batch of Free(). REQUIRES: size() > 0
   int fd() const { return fd_.get(); }
   // Batches that are to be sent before the next.
   uint64_t waiting() const { return started_ - sent_.load(std::memory_order_relaxed); }

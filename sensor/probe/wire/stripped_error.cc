@@ -79,7 +79,13 @@ std::optional<Answer> ReadStrippedError(const StrippedError& error) {
   PutIpHeader(error, error.header.size() + error.quote.size(), message);
   message.Put(error.header);
   message.Put(error.quote);
+  auto answer = ParseIcmp(error.reporter, error.ttl, message.span());
+  if (!answer || (answer->kind != AnswerKind::kError && answer->kind != AnswerKind::kRedirect)) {
+    return std::nullopt;
+  }
   if (!error.extension.empty()) {
+    // Behind the quote, which must be padded for that: of the padding nothing is read but the
+    // labels.
     const size_t word = v4 ? 4 : 8;
     const size_t quoted =
         std::clamp(message.size() - kIcmpHeaderBytes, kExtendedQuote, kMostExtendedQuote);
@@ -87,11 +93,10 @@ std::optional<Answer> ReadStrippedError(const StrippedError& error) {
     message.Resize(kIcmpHeaderBytes + words * word);
     message.Put(error.extension);
     message.Set8(v4 ? 5 : 4, static_cast<uint8_t>(words));
+    const auto extended = ParseIcmp(error.reporter, error.ttl, message.span());
+    answer->mpls = extended ? extended->mpls : MplsStack();
   }
-  auto answer = ParseIcmp(error.reporter, error.ttl, message.span());
-  const bool quotes =
-      answer && (answer->kind == AnswerKind::kError || answer->kind == AnswerKind::kRedirect);
-  return quotes ? answer : std::nullopt;
+  return answer;
 }
 
 }  // namespace parallax::sensor
