@@ -1,5 +1,7 @@
 #include "sensor/command_line.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cmath>
@@ -18,16 +20,17 @@ constexpr uint16_t kDefaultTcpPort = 443;
 constexpr uint16_t kDefaultUdpPort = 33434;  // as traceroute's
 
 // "500ms", "2s"; a bare number counts seconds.
-CLI::Validator DurationInto(Duration& value) {
+CLI::Validator DurationInto(Duration& value, Duration least, Duration most) {
   return CLI::Validator(
-      [&value](std::string& text) -> std::string {
+      [&value, least, most](std::string& text) -> std::string {
         const bool bare = text.find_first_not_of("0123456789.") == std::string::npos;
         const auto parsed = ParseDuration(bare ? text + "s" : text);
         if (!parsed) {
           return parsed.error().message;
         }
-        if (*parsed <= Duration::zero() || *parsed > kLongestWait) {
-          return text + ": not between 1ns and 1h";
+        if (*parsed < least || *parsed > most) {
+          return fmt::format("{}: not between {} and {}", text, FormatDuration(least),
+                             FormatDuration(most));
         }
         value = *parsed;
         return {};
@@ -53,9 +56,11 @@ void AddProbeOptions(CLI::App& app, ProbeCommandOptions& options, std::string& o
                      std::string(kDefaultPolicyFile));
   app.add_flag("--unprivileged", options.unprivileged, "Do without raw sockets");
   auto* v4 = app.add_flag_callback(
-      "-4", [&options] { options.targets.family = Family::kV4; }, "Names: IPv4 addresses only");
+      "-4", [&options] { options.targets.family = Family::kV4; },
+      "IPv4 only: of names that address; others are an error");
   app.add_flag_callback(
-         "-6", [&options] { options.targets.family = Family::kV6; }, "Names: IPv6 addresses only")
+         "-6", [&options] { options.targets.family = Family::kV6; },
+         "IPv6 only: of names that address; others are an error")
       ->excludes(v4);
 }
 
@@ -63,14 +68,16 @@ void AddSweepOptions(CLI::App& app, SweepOptions& sweep, std::array<std::string,
   app.add_option("--flows", sweep.flows,
                  "Ask each target over so many flows, to find one broken branch of several")
       ->check(CLI::Range(1, 4096));
-  app.add_option(
-         "--count", sweep.count,
-         "Probes to each target, over each flow; default: up to three, until one is answered")
-      ->check(CLI::Range(1, 1'000'000));
+  auto* count =
+      app.add_option(
+             "--count", sweep.count,
+             "Probes to each target, over each flow; default: up to three, until one is answered")
+          ->check(CLI::Range(1, 1'000'000));
   app.add_option("--timeout", durations[0], "How long a probe waits for its answer (1s)")
-      ->check(DurationInto(sweep.timeout));
+      ->check(DurationInto(sweep.timeout, Duration(1), kLongestWait));
   app.add_option("--interval", durations[1], "With --count: between two probes of a flow (1s)")
-      ->check(DurationInto(sweep.interval));
+      ->check(DurationInto(sweep.interval, Duration(1), kLongestWait))
+      ->needs(count);
 }
 
 void AddTraceOptions(CLI::App& app, TraceCommandOptions& options, MultipathOptions& multipath,
@@ -84,7 +91,7 @@ void AddTraceOptions(CLI::App& app, TraceCommandOptions& options, MultipathOptio
   app.add_option("--gap", trace.gap_limit, "So many silent hops in a row end it (5)")
       ->check(CLI::Range(1, 255));
   app.add_option("--timeout", timeout, "How long a probe waits for its answer (1s)")
-      ->check(DurationInto(trace.timeout));
+      ->check(DurationInto(trace.timeout, kShortestHopWait, kLongestHopWait));
   auto* flows =
       app.add_option("--flows", multipath.most_flows,
                      "Find all ways that flows take, with up to so many at a hop (MDA-lite)")
@@ -217,6 +224,10 @@ Command ParseCommandLine(int argc, char** argv) {
   };
   if (trace_app->parsed()) {
     trace.options.probe.output = OutputOf(probe_output);
+    if (trace.options.trace.first_ttl > trace.options.trace.max_ttl) {
+      return Leave{
+          ReportFailure("parallax-sensor", {ErrorCode::kUsage, "--first-ttl is beyond --max-ttl"})};
+    }
     const bool tcp = trace_method == "tcp" || (trace_method.empty() && port != 0);
     if (trace_method == "icmp" && port != 0) {
       return Leave{ReportFailure("parallax-sensor", {ErrorCode::kUsage, "ICMP has no ports"})};

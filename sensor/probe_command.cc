@@ -159,12 +159,12 @@ class Session {
 
 }  // namespace
 
-Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options,
+Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options, uint32_t flows,
                                               size_t most_in_flight, uint64_t probes) {
   auto tools = ProbeTools::Open({.policy_file = PolicyFile(options.policy_file),
                                  .rate = options.rate,
                                  .method = options.sweep.method,
-                                 .flows = options.sweep.flows,
+                                 .flows = flows,
                                  .unprivileged = options.unprivileged,
                                  .most_in_flight = most_in_flight,
                                  .probes = probes});
@@ -194,7 +194,8 @@ int RunProbeCommand(const ProbeCommandOptions& options) {
   if (!targets) {
     return ReportFailure(kProgram, targets.error());
   }
-  auto tools = OpenTools(options, options.sweep.most_in_flight, targets->list.size());
+  auto tools =
+      OpenTools(options, options.sweep.flows, options.sweep.most_in_flight, targets->list.size());
   if (!tools) {
     return ReportFailure(kProgram, tools.error());
   }

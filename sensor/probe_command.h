@@ -26,7 +26,7 @@ inline constexpr const char* kDefaultPolicyFile = "/etc/parallax-sensor/policy.t
 
 // What both kinds of probing begin with: the tools, and on stderr what is missing without
 // privileges.
-Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options,
+Result<std::unique_ptr<ProbeTools>> OpenTools(const ProbeCommandOptions& options, uint32_t flows,
                                               size_t most_in_flight, uint64_t probes);
 
 // The targets; of names that have no address it is said on stderr.

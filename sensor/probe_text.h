@@ -8,8 +8,11 @@
 //            "detail":"host unreachable"}
 //     kind: unreachable, time_exceeded, prohibited, not_sent or refused; router null if it was this
 //     host. An error may stand beside answers: some probes brought the one, some the other.
-//   "flows":{"count":48,"verdict":"per_flow","confidence":0.998,"share":0.125,"share_low":0.05,
-//            "share_high":0.25,"loss":0.0,"loss_low":0.0,"loss_high":0.02,"failing":[3,17]}
+//   "flows":{"count":48,"verdict":"per_flow","confidence":0.998,"changing":false,"share":0.125,
+//            "share_low":0.05,"share_high":0.25,"loss":0.0,"loss_low":0.0,"loss_high":0.02,
+//            "failing":[3,17]}   null with one flow, and if they were not asked
+//     changing: what holds of the flows changed meanwhile; they were asked anew.
+//   CSV has the same, with the failing flows between blanks in one column.
 #pragma once
 
 #include <string>
@@ -22,7 +25,7 @@ namespace parallax::sensor {
 
 enum class ProbeOutput { kTable, kJsonl, kCsv };
 
-// "host unreachable" of type 3 code 1; "type 3 code 99" of what has no name.
+// "host unreachable" of type 3 code 1; "ICMP type 3 code 99" of what has no name.
 std::string IcmpErrorName(Family family, uint8_t type, uint8_t code);
 
 class SweepText {

@@ -183,7 +183,8 @@ int RunTraceCommand(const TraceCommandOptions& options) {
     past = past ? past : std::optional<TransitHop>(std::in_place);
     past->addresses.push_back(*hop);
   }
-  auto tools = OpenTools(options.probe, kLedgerProbes, 0);
+  auto tools = OpenTools(options.probe, options.multipath ? options.multipath->most_flows : 1,
+                         kLedgerProbes, 0);
   if (!tools) {
     return ReportFailure(kProgram, tools.error());
   }

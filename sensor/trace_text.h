@@ -8,7 +8,7 @@
 //      {"ttl":1,"state":"answering","sent":3,"answered":3,"per_packet":false,"nodes":[
 //        {"address":"10.0.0.1","sent":3,"received":3,"late":0,"rtt_ms":{...},"icmp_type":11,
 //         "icmp_code":0,"reply_ttl":64,"quoted_ttl":1,"mpls":[{"label":16,"tc":0,"ttl":1}],
-//         "flags":["zero_ttl","nat"]}],"former":[]}],
+//         "flags":["zero_ttl","nat","rate_limited"]}],"former":[]}],
 //      "edges":[{"ttl":1,"from":"10.0.0.1","to":"10.0.1.1"}]}}
 //   "transit":{"verdict":"proven","reason":"router_beyond","hop_ttl":2,"witness":"10.2.0.2",
 //    "witness_ttl":3,"sent":4} stands beside "path" if a hop to get past was named.

@@ -1,7 +1,8 @@
 // Loads policy.toml. The file belongs to the host's administrator: it must be a regular file, owned
-// by root or by the user who runs this program, and nobody else may be able to write it or to put
-// another one in its place (the folder that holds it, a symbolic link to it). The collector's word
-// does not reach it. Reads files; no state.
+// by root or by the user who runs this program, and nobody else may be able to write it, nor to put
+// another one in its place: to write the folder that holds it, or that which holds a symbolic link
+// to it. The folders above them are the administrator's care. The collector's word does not reach
+// it. Reads files; no state.
 //
 // "Or by the user": whoever runs `probe` with their own rights can send the same packets with any
 // program, so their own policy is a seat belt, not a fence. To hold a host's users to a policy,

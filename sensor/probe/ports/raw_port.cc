@@ -177,7 +177,8 @@ void RawPort::HoldUdpPort(uint16_t port) {
   sock_filter drop{BPF_RET | BPF_K, 0, 0, 0};
   const sock_fprog program{1, &drop};
   if (!bound || setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
-    fd.Reset();  // somebody else has it: then that is who gets the replies, besides us
+    held_.erase(
+        port);  // somebody else has it, and gets the replies besides us; or we have too many
   }
 }
 

@@ -18,8 +18,7 @@ TraceOptions Sane(TraceOptions options) {
   options.first_ttl = std::clamp<uint8_t>(options.first_ttl, 1, 255);
   options.max_ttl = std::max(options.max_ttl, options.first_ttl);
   options.probes = std::clamp<uint16_t>(options.probes, 1, 1000);
-  options.timeout =
-      std::clamp<Duration>(options.timeout, std::chrono::milliseconds(1), std::chrono::minutes(1));
+  options.timeout = std::clamp<Duration>(options.timeout, kShortestHopWait, kLongestHopWait);
   options.gap_limit = std::max<uint8_t>(options.gap_limit, 1);
   options.patience = std::max(options.patience, Duration::zero());
   return options;

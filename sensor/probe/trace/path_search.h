@@ -24,6 +24,10 @@
 
 namespace parallax::sensor {
 
+// How long a probe of a trace may wait for its answer.
+inline constexpr Duration kShortestHopWait = std::chrono::milliseconds(1);
+inline constexpr Duration kLongestHopWait = std::chrono::minutes(1);
+
 struct TraceOptions {
   uint8_t first_ttl = 1;
   uint8_t max_ttl = 30;

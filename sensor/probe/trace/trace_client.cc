@@ -22,7 +22,6 @@ void TraceClient::Add(const TraceOrder& order) {
   if (order.attempt.method == ProbeMethod::kIcmpEcho) {
     queued_.back().attempt.port = 0;
   }
-  ++progress_.orders;
 }
 
 void TraceClient::TakeResults(std::vector<TraceResult>& results) {
@@ -128,7 +127,6 @@ TraceClient::Turn TraceClient::Serve(uint64_t serial, const Moment& now,
   switch (answer.word) {
     case GateWord::kSent:
       search.OnSent(*wish, answer.probe_id, now.mono);
-      ++progress_.sent;
       SetReady(serial, running, false);
       return Turn::kGoOn;
     case GateWord::kRefused:
@@ -158,7 +156,6 @@ void TraceClient::OnAnswer(const ProbeMatch& match, const Answer& answer, const 
   if (it == running_.end()) {
     return;
   }
-  progress_.answered += answer.kind != AnswerKind::kRedirect ? 1 : 0;
   it->second.search->OnAnswer(match.owner.index, match, answer, now.mono);
   SetReady(it->first, it->second, false);
 }
@@ -171,7 +168,6 @@ void TraceClient::OnSendError(const ProbeOwner& owner, int error, const Moment& 
   PathSearch& search = *it->second.search;
   gate_.ledger().Close(search.samples()[owner.index].probe_id, now.mono);
   search.OnSendError(owner.index, SaysUnreachable(error), DescribeSendError(error), now.mono);
-  --progress_.sent;
   SetReady(it->first, it->second, false);
 }
 
@@ -189,8 +185,6 @@ void TraceClient::Finish(uint64_t serial, const Moment& now) {
   }
   result.started_at = running.started.wall;
   result.took = now.mono - running.started.mono;
-  ++progress_.finished;
-  progress_.reached += result.path.end == TraceEnd::kReached ? 1 : 0;
   results_.push_back(std::move(result));
   wakes_.erase({running.wake, serial});
   running_.erase(it);

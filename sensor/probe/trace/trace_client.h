@@ -1,5 +1,5 @@
-// Runs many path searches at once: the trace of the probe command, and of the daemon. Pure; a
-// client of the gate, owned by the probe thread.
+// Runs many path searches at once, as the probe command's trace does. Pure; a client of the gate,
+// owned by the probe thread.
 //
 //   order:  queued -> running: ready (its next probe waits for a token of all)
 //                              | asleep (until its next probe is due, or one times out)
@@ -51,14 +51,6 @@ struct TraceSnapshot {
   Path path;
 };
 
-struct TraceProgress {
-  uint64_t orders = 0;
-  uint64_t finished = 0;
-  uint64_t reached = 0;  // of these
-  uint64_t sent = 0;
-  uint64_t answered = 0;
-};
-
 class TraceClient : public ProbeClient {
  public:
   // `gate` must outlive the client.
@@ -75,7 +67,6 @@ class TraceClient : public ProbeClient {
   // What has been finished since the last call, in the order of finishing.
   void TakeResults(std::vector<TraceResult>& results);
   bool done() const { return queued_.empty() && running_.empty(); }
-  const TraceProgress& progress() const { return progress_; }
   // The running traces as far as they are, in the order in which they were begun.
   std::vector<TraceSnapshot> Unfinished() const;
 
@@ -109,7 +100,6 @@ class TraceClient : public ProbeClient {
   std::set<std::pair<MonoTime, uint64_t>> wakes_;
   MonoTime blocked_until_ = MonoTime::min();  // the ledger was full
   std::vector<TraceResult> results_;
-  TraceProgress progress_;
 };
 
 }  // namespace parallax::sensor

@@ -133,8 +133,11 @@ unsigned TransitWitness::FirstRepeat() const {
       const Place& a = places_[first];
       const bool same = a.word == HopWord::kPassing && b.word == HopWord::kPassing &&
                         a.from == b.from && a.from != target_;
-      // Several routers behind one address are not a loop: each answers from further away.
-      if (same && (a.reply_ttl == 0 || a.reply_ttl != b.reply_ttl + second - first)) {
+      // Several routers behind one address are not a loop: each answers from further away. Nor is a
+      // router that lies on two ways of unequal length: other routers follow it then.
+      const bool goes_on = InRange(second + 1) && Answered(second + 1) && Answered(first + 1) &&
+                           places_[second + 1].from != places_[first + 1].from;
+      if (same && !goes_on && (a.reply_ttl == 0 || a.reply_ttl != b.reply_ttl + second - first)) {
         return second;
       }
     }
