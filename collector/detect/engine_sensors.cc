@@ -17,7 +17,8 @@ constexpr Duration kGatewayDownFor = 4s;  // on top of what the sensor itself wa
 constexpr Duration kControlEvery = 3s;    // while its gateway does not answer
 constexpr Duration kControlStale = 6s;    // less than what vantage.cc takes for lately
 constexpr size_t kControlTries = 2;
-constexpr Duration kHostCheckEvery = 5min;  // in peace
+constexpr Duration kHostCheckEvery = 5min;   // in peace
+constexpr Duration kFirstHostCheckGap = 5s;  // until it answers somebody; doubled each time
 constexpr Duration kAskSilentEvery = 6s;
 constexpr Duration kAskAgainEvery = 15s;  // once it is known how its host does
 constexpr unsigned kMissedRoundsToIsolate = 2;
@@ -36,6 +37,7 @@ void Engine::OnConnected(const SensorName& name, const std::string& group,
   incidents_.SetGroup(name, group);
   vantages_.At(id).record.problem.clear();
   vantages_.At(id).next_host_check = now.mono;
+  vantages_.At(id).host_check_gap = {};
   actions_.notes.push_back(fmt::format("sensor {} ({}) connected from {}", name, group,
                                        address ? address->ToString() : "a local socket"));
   SaveSensor(id, now);
@@ -118,7 +120,12 @@ void Engine::WatchGateway(VantageId id, Moment now) {
   Vantage& v = vantages_.At(id);
   if (!v.gateway_down_since) {
     if (now.mono >= v.next_host_check && v.record.health.probing && tokens_ >= 1) {
-      v.next_host_check = now.mono + kHostCheckEvery;
+      // At first there may be nobody to ask yet, or one whose way there is filtered.
+      const bool known = v.host_answers[0] || v.host_answers[1];
+      v.host_check_gap =
+          known ? kHostCheckEvery
+                : std::clamp(2 * v.host_check_gap, kFirstHostCheckGap, kHostCheckEvery);
+      v.next_host_check = now.mono + v.host_check_gap;
       CheckHost(id, now);
     }
     return;

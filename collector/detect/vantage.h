@@ -82,6 +82,7 @@ struct Vantage {
   // Does the sensor's own host answer the others? Learnt in peace, for the day it falls silent.
   std::array<bool, 2> host_answers{};  // by ProbeMethod
   MonoTime next_host_check{};
+  Duration host_check_gap{};  // the last one, while it is not known to answer anybody
 
   // Share of probes lost on good paths from here, within the limits of cell.h.
   double Loss() const;
