@@ -10,7 +10,7 @@ hosts never asked about.
 mixed: the same check where a quarter of 198.18.0.0/20 is silent and 198.19.0.0/22 unreachable.
 pace: the packets' own stamps at the far end of the cable. "error" is of the rate between the first
 and the last packet, "worst 1 s" the most packets in any second as a share of the rate; gaps in ms;
-"CPU" is user and system time / wall time of the process.
+"CPU" is user and system time / wall time of the process, in a run that nobody captures.
 memory: VmHWM of the process when so many probes are in flight.
 """
 
@@ -221,8 +221,10 @@ def pace(options):
                 "parallax-sensor": [options.sensor, "probe", "ping", "-f", hosts, "--count", "1",
                                     "--rate", str(rate), "-o", "jsonl"],
                 "fping": ["fping", "-q", "-r0", "-i", f"{1000 / rate:g}", "-f", hosts]}.items():
-            wire = Wire(options)
+            # Whoever watches a cable makes each packet dearer to who sends it.
             seconds, cpu, _ = run(command)
+            wire = Wire(options)
+            run(command)
             stamps = wire.stamps()
             gaps = sorted(1000 * (b - a) for a, b in zip(stamps, stamps[1:]))
             if not gaps:
