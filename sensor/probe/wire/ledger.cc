@@ -310,9 +310,9 @@ ProbeLedger::Entry* ProbeLedger::FindByFlow(const Answer& answer) {
   return best != nullptr ? best : &entries_[youngest];
 }
 
-// An ACK that names a probe of the flow: a SYN of ours has come to the target after that one. It is
-// the first younger one that is waited for and goes at least as far, else an older one that was
-// overtaken; but an ACK that is said twice may be a copy. Else the named one.
+// An ACK that names a probe of the flow. If that one is answered, another SYN of ours has come to
+// the target after it: the first younger one that is waited for and goes at least as far, else an
+// older one that was overtaken; but an ACK that is said twice may be a copy. Else the named one.
 ProbeLedger::Entry* ProbeLedger::FindByAck(Entry& named, const Answer& answer) {
   if (named.acked) {
     return &named;
@@ -321,6 +321,9 @@ ProbeLedger::Entry* ProbeLedger::FindByAck(Entry& named, const Answer& answer) {
   const auto may_be = [&named](const Entry& entry) {
     return entry.open && !entry.answered && !entry.errored && Reach(entry) >= Reach(named);
   };
+  if (may_be(named)) {
+    return &named;
+  }
   Entry* younger = nullptr;
   Slot slot = YoungestOf(answer.target, answer.method, answer.port, answer.flow_port);
   unsigned looked_at = 0;
@@ -328,8 +331,8 @@ ProbeLedger::Entry* ProbeLedger::FindByAck(Entry& named, const Answer& answer) {
     younger = may_be(entries_[slot]) ? &entries_[slot] : younger;
     slot = entries_[slot].older;
   }
-  if (younger != nullptr || may_be(named)) {
-    return may_be(named) ? &named : younger;
+  if (younger != nullptr) {
+    return younger;
   }
   for (slot = named.older; slot != kNone && looked_at < kMostYounger; ++looked_at) {
     Entry& older = entries_[slot];
