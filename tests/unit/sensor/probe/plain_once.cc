@@ -24,6 +24,7 @@
 #include "sensor/probe/ports/plain_port.h"
 #include "sensor/probe/wire/ledger.h"
 #include "sensor/probe/wire/tagger.h"
+#include "tests/unit/sensor/probe/wire/answer_names.h"
 
 namespace {
 
@@ -91,31 +92,7 @@ Result<Arguments> Parse(int argc, char** argv) {
 }
 
 std::string_view Name(const Answer& answer) {
-  switch (answer.kind) {
-    case AnswerKind::kEchoReply:
-      return "echo_reply";
-    case AnswerKind::kSynAck:
-      return "syn_ack";
-    case AnswerKind::kReset:
-      return "reset";
-    case AnswerKind::kAck:
-      return "ack";
-    case AnswerKind::kUdpReply:
-      return "udp_reply";
-    case AnswerKind::kRedirect:
-      return "redirect";
-    case AnswerKind::kError:
-      break;
-  }
-  switch (answer.meaning) {
-    case ErrorMeaning::kTimeExceeded:
-      return "time_exceeded";
-    case ErrorMeaning::kProhibited:
-      return "prohibited";
-    case ErrorMeaning::kUnreachable:
-      break;
-  }
-  return "unreachable";
+  return answer.kind == AnswerKind::kError ? test::Name(answer.meaning) : test::Name(answer.kind);
 }
 
 class Run {

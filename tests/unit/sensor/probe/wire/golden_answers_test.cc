@@ -4,40 +4,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/sensor/probe/wire/answer_names.h"
+
 namespace parallax::sensor::test {
 namespace {
-
-std::string Name(AnswerKind kind) {
-  switch (kind) {
-    case AnswerKind::kEchoReply:
-      return "echo_reply";
-    case AnswerKind::kSynAck:
-      return "syn_ack";
-    case AnswerKind::kReset:
-      return "reset";
-    case AnswerKind::kAck:
-      return "ack";
-    case AnswerKind::kUdpReply:
-      return "udp_reply";
-    case AnswerKind::kError:
-      return "error";
-    case AnswerKind::kRedirect:
-      return "redirect";
-  }
-  return "?";
-}
-
-std::string Name(ErrorMeaning meaning) {
-  switch (meaning) {
-    case ErrorMeaning::kUnreachable:
-      return "unreachable";
-    case ErrorMeaning::kTimeExceeded:
-      return "time_exceeded";
-    case ErrorMeaning::kProhibited:
-      return "prohibited";
-  }
-  return "?";
-}
 
 // Every field that is not as in an empty Answer, besides those that every answer has.
 std::set<std::string> Describe(const std::optional<Answer>& answer) {
