@@ -6,6 +6,8 @@
 #include <array>
 #include <bit>
 
+#include "common/address_offset.h"
+
 namespace parallax::sensor {
 namespace {
 
@@ -14,18 +16,6 @@ constexpr unsigned kMostHostBits = 32;
 
 uint64_t SizeOf(const Prefix& prefix) {
   return uint64_t{1} << (prefix.address().bits() - prefix.length());
-}
-
-IpAddress Plus(const IpAddress& address, uint64_t offset) {
-  std::array<uint8_t, 16> bytes{};
-  const auto from = address.bytes();
-  std::copy(from.begin(), from.end(), bytes.begin());
-  for (size_t i = from.size(); i-- > 0 && offset != 0;) {
-    offset += bytes[i];
-    bytes[i] = static_cast<uint8_t>(offset);
-    offset >>= 8;
-  }
-  return *IpAddress::FromBytes(std::span(bytes).first(from.size()));
 }
 
 }  // namespace

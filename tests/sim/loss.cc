@@ -1,15 +1,12 @@
 #include "tests/sim/loss.h"
 
+#include "tests/sim/random_time.h"
+
 namespace parallax::sim {
 namespace {
 
 bool Chance(double p, std::mt19937_64& random) {
   return p > 0 && std::uniform_real_distribution<double>(0, 1)(random) < p;
-}
-
-Duration Exponential(Duration mean, std::mt19937_64& random) {
-  const double seconds = std::exponential_distribution<double>(1 / ToSeconds(mean))(random);
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "tests/sim/scenario_run.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <memory>
 #include <utility>
 
+#include "common/address_offset.h"
 #include "tests/sim/world.h"
 
 namespace parallax::sim {
@@ -16,17 +16,6 @@ using collector::IncidentRecord;
 
 constexpr Duration kHostCable = std::chrono::microseconds(100);
 constexpr Duration kPeaceStep = 10s;  // how often targets are counted
-
-IpAddress Plus(const IpAddress& address, uint64_t offset) {
-  std::array<uint8_t, 16> bytes{};
-  const auto from = address.bytes();
-  std::copy(from.begin(), from.end(), bytes.begin());
-  for (size_t i = from.size(); i-- > 0 && offset != 0; offset >>= 8) {
-    offset += bytes[i];
-    bytes[i] = static_cast<uint8_t>(offset);
-  }
-  return *IpAddress::FromBytes(std::span(bytes).first(from.size()));
-}
 
 class Theatre {
  public:

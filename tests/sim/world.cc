@@ -13,7 +13,6 @@ constexpr Duration kHeartbeat = 2s;
 constexpr Duration kGather = 20ms;   // before a batch leaves
 constexpr Duration kResend = 200ms;  // first time-out of the stream's TCP
 constexpr int kResends = 4;
-constexpr uint8_t kTcp = 6;
 constexpr uint16_t kStreamPort = 7400;
 const Moment kBeginning = {MonoTime(std::chrono::hours(100)),
                            WallTime(std::chrono::hours(24 * 365 * 56))};
@@ -216,8 +215,8 @@ std::optional<Duration> World::Reaches(NodeId from, const std::vector<IpAddress>
     }
     Duration waited{};
     for (int sent = 0; sent < kResends; ++sent) {
-      const Passage passage =
-          network_.Carry({*a, *b, kTcp, kStreamPort, kStreamPort}, from, now().mono);
+      const Passage passage = network_.Carry(
+          {*a, *b, sensor::kProtocolTcp, kStreamPort, kStreamPort}, from, now().mono);
       if (passage.end == End::kDelivered && passage.node == to) {
         return waited + (passage.at - now().mono);
       }

@@ -98,6 +98,7 @@ class World {
     sensor::TcpExtCounters counters;
   };
   struct Conversation;
+  static constexpr uint16_t kServerPort = 25;  // of every sensor's host
 
   const IpAddress* AddressOf(const std::vector<IpAddress>& addresses, Family family) const;
 

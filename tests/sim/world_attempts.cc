@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 
+#include "tests/sim/random_time.h"
 #include "tests/sim/world.h"
 
 namespace parallax::sim {
@@ -11,16 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr uint8_t kTcp = 6;
-constexpr uint16_t kServerPort = 25;
 // After the first; then the client gives up.
 constexpr std::array<Duration, 6> kSynAgain = {1000ms, 2000ms, 3100ms, 4100ms, 5100ms, 7100ms};
 constexpr std::array<Duration, 5> kSynAckAgain = {1000ms, 3000ms, 7300ms, 15500ms, 31600ms};
-
-Duration Exponential(Duration mean, std::mt19937_64& random) {
-  const double seconds = std::exponential_distribution<double>(1 / ToSeconds(mean))(random);
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-}
 
 }  // namespace
 
@@ -67,9 +61,9 @@ void World::Connect(size_t remote) {
 
 void World::SendSyn(const std::shared_ptr<Conversation>& c) {
   const size_t n = c->syns++;
-  const Passage passage =
-      network_.Carry({c->client.address, c->server.address, kTcp, c->client.port, c->server.port},
-                     c->client_node, now().mono);
+  const Passage passage = network_.Carry(
+      {c->client.address, c->server.address, sensor::kProtocolTcp, c->client.port, c->server.port},
+      c->client_node, now().mono);
   if (passage.end == End::kDelivered && passage.node == sensors_[c->sensor].node) {
     events_.At(passage.at, [this, c, ttl = passage.ttl] {
       sensor::SynSegment syn;
@@ -112,14 +106,14 @@ void World::SendSynAck(const std::shared_ptr<Conversation>& c) {
   syn_ack.ttl = 64;
   const SensorHost& host = sensors_[c->sensor];
   host.model->See({&syn_ack, 1}, now());
-  const Passage out =
-      network_.Carry({c->server.address, c->client.address, kTcp, c->server.port, c->client.port},
-                     host.node, now().mono);
+  const Passage out = network_.Carry(
+      {c->server.address, c->client.address, sensor::kProtocolTcp, c->server.port, c->client.port},
+      host.node, now().mono);
   if (out.end == End::kDelivered) {
     c->client_answered = true;
-    const Passage back =
-        network_.Carry({c->client.address, c->server.address, kTcp, c->client.port, c->server.port},
-                       out.node, out.at);
+    const Passage back = network_.Carry({c->client.address, c->server.address, sensor::kProtocolTcp,
+                                         c->client.port, c->server.port},
+                                        out.node, out.at);
     c->established = c->established || (back.end == End::kDelivered && back.node == host.node);
   } else {
     ++counts_.lost_syn_acks;

@@ -12,10 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr uint8_t kTcp = 6;
 constexpr Duration kBatchEvery = 10ms;
 constexpr size_t kBacklog = 256;
-constexpr uint16_t kServerPort = 25;
 // After the last one; then the server forgets.
 constexpr std::array<Duration, 5> kSynAckAgain = {1000ms, 2000ms, 4300ms, 8200ms, 16100ms};
 
@@ -66,8 +64,9 @@ void World::Flood(size_t i) {
     syn.flags = sensor::kTcpSyn;
     syn.ttl = static_cast<uint8_t>(40 + random_() % 20);
     if (n == 0) {
-      const Passage passage = network_.Carry(
-          {syn.src.address, server, kTcp, syn.src.port, kServerPort}, host.flood_from, now().mono);
+      const Passage passage =
+          network_.Carry({syn.src.address, server, sensor::kProtocolTcp, syn.src.port, kServerPort},
+                         host.flood_from, now().mono);
       if (passage.end != End::kDelivered) {
         return;
       }
