@@ -1,0 +1,254 @@
+#include "collector/detect/localise/path_graph.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace parallax::collector {
+namespace {
+
+// In an order of their own, so that numbers are given alike whatever the order of the input.
+std::vector<const ObservedPath*> Sorted(std::span<const ObservedPath> paths) {
+  std::vector<const ObservedPath*> sorted;
+  sorted.reserve(paths.size());
+  for (const ObservedPath& path : paths) {
+    sorted.push_back(&path);
+  }
+  std::sort(sorted.begin(), sorted.end(),
+            [](const ObservedPath* a, const ObservedPath* b) { return *a < *b; });
+  return sorted;
+}
+
+uint64_t Mix(uint64_t value) {
+  value *= 0x9e3779b97f4a7c15;
+  return value ^ (value >> 32);
+}
+
+}  // namespace
+
+std::optional<Step> NextStep(const Trail& trail, size_t at) {
+  for (size_t i = at + 1; i < trail.size(); ++i) {
+    if (trail[i] == trail[at]) {
+      at = i;
+    } else if (trail[i] != kSilence) {
+      return Step{at, i};
+    }
+  }
+  return std::nullopt;
+}
+
+size_t PathGraph::SpanHash::operator()(const Span& span) const {
+  return Mix(Mix((uint64_t{span.from} << 32) | span.to) + span.length);
+}
+
+PathGraph::PathGraph(std::span<const ObservedPath> paths) {
+  AddPlace(PathPlace::Silence());
+  for (const ObservedPath* path : Sorted(paths)) {
+    Path& made = (path->failing ? failing_ : passing_).emplace_back();
+    made.observed = path;
+    made.now = MakeTrail(*path, path->hops);
+    made.before = MakeTrail(*path, path->before);
+    if (!path->failing) {
+      AddHealthy(made.now, path->reached, true);
+    }
+    const bool reached = !path->before.empty() && path->before.back() == path->target;
+    AddHealthy(made.before, reached, false);
+  }
+  MatchSilence();
+  for (Path& path : failing_) {
+    Accuse(path);
+  }
+}
+
+PathPlace PathGraph::Place(PlaceId id) const { return places_[id]; }
+
+PlaceId PathGraph::AddPlace(PathPlace place) {
+  places_.push_back(std::move(place));
+  forwards_.push_back(false);
+  place_met_.push_back(0);
+  place_at_.push_back(0);
+  return static_cast<PlaceId>(places_.size() - 1);
+}
+
+EdgeId PathGraph::EdgeBetween(PlaceId from, PlaceId to) {
+  const uint64_t key = (uint64_t{from} << 32) | to;
+  const auto [found, added] = edge_ids_.try_emplace(key, static_cast<EdgeId>(edges_.size()));
+  if (added) {
+    Edge& edge = edges_.emplace_back();
+    edge.from = from;
+    edge.to = to;
+    edge_met_.push_back(0);
+  }
+  return found->second;
+}
+
+Trail PathGraph::MakeTrail(const ObservedPath& path,
+                           const std::vector<std::optional<IpAddress>>& hops) {
+  Trail trail;
+  if (hops.empty()) {
+    return trail;
+  }
+  trail.reserve(hops.size() + 1);
+  const auto sensor = sensor_ids_.find(path.sensor);
+  if (sensor != sensor_ids_.end()) {
+    trail.push_back(sensor->second);
+  } else {
+    trail.push_back(AddPlace(PathPlace::Sensor(path.sensor)));
+    sensor_ids_.emplace(path.sensor, trail.back());
+  }
+  for (const std::optional<IpAddress>& hop : hops) {
+    if (!hop) {
+      trail.push_back(kSilence);
+      continue;
+    }
+    const auto found = address_ids_.find(*hop);
+    if (found != address_ids_.end()) {
+      trail.push_back(found->second);
+    } else {
+      trail.push_back(AddPlace(PathPlace::Address(*hop)));
+      address_ids_.emplace(*hop, trail.back());
+    }
+  }
+  while (trail.back() == kSilence) {
+    trail.pop_back();
+  }
+  return trail;
+}
+
+template <typename See>
+void PathGraph::ForEachEdge(const Trail& trail, See&& see) {
+  ++walk_;
+  for (auto step = NextStep(trail, 0); step; step = NextStep(trail, step->to)) {
+    const EdgeId edge = EdgeBetween(trail[step->from], trail[step->to]);
+    if (edge_met_[edge] != walk_) {
+      edge_met_[edge] = walk_;
+      see(edge, *step);
+    }
+  }
+}
+
+void PathGraph::AddHealthy(const Trail& trail, bool reached, bool passing) {
+  if (trail.empty()) {
+    return;
+  }
+  const auto add = [&](EdgeId id) {
+    edges_[id].healthy = true;
+    edges_[id].passing += passing ? 1 : 0;
+  };
+  ForEachEdge(trail, [&](EdgeId id, const Step& step) {
+    add(id);
+    forwards_[trail[step.from]] = true;
+    const size_t length = step.to - step.from;
+    if (length == 1) {
+      edges_[id].direct = true;
+    } else {
+      healthy_gaps_.insert({trail[step.from], trail[step.to], length});
+      longest_gap_ = std::max(longest_gap_, length);
+    }
+  });
+  if (!reached) {
+    add(EdgeBetween(trail.back(), kSilence));
+  }
+}
+
+void PathGraph::MatchSilence() {
+  Spans wanted;
+  std::vector<std::vector<size_t>> lengths(places_.size());  // of these, by the place they start at
+  for (const Path& path : failing_) {
+    ForEachEdge(path.now, [&](EdgeId id, const Step& step) {
+      const Span span{path.now[step.from], path.now[step.to], step.to - step.from};
+      if (span.length == 1) {
+        edges_[id].direct = true;
+      } else if (!edges_[id].healthy && wanted.insert(span).second) {
+        std::vector<size_t>& known = lengths[span.from];
+        if (std::find(known.begin(), known.end(), span.length) == known.end()) {
+          known.push_back(span.length);
+        }
+      }
+    });
+  }
+  if (wanted.empty()) {
+    return;
+  }
+  const auto match = [&](const Trail& trail) {
+    for (size_t i = 0; i < trail.size(); ++i) {
+      for (const size_t length : lengths[trail[i]]) {
+        if (i + length >= trail.size()) {
+          continue;
+        }
+        const Span span{trail[i], trail[i + length], length};
+        if (wanted.contains(span)) {
+          matched_gaps_.insert(span);
+        }
+      }
+    }
+  };
+  for (const Path& path : passing_) {
+    match(path.now);
+    match(path.before);
+  }
+  for (const Path& path : failing_) {
+    match(path.before);
+  }
+}
+
+std::optional<size_t> PathGraph::OverSilence(const Trail& trail, const Step& step) const {
+  if (matched_gaps_.contains({trail[step.from], trail[step.to], step.to - step.from})) {
+    return step.to;
+  }
+  for (size_t to = step.to; to < trail.size() && to - step.from <= longest_gap_; ++to) {
+    if (healthy_gaps_.contains({trail[step.from], trail[to], to - step.from})) {
+      return to;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> PathGraph::CircleStart(const Trail& trail) {
+  ++walk_;
+  place_met_[trail.front()] = walk_;
+  place_at_[trail.front()] = 0;
+  std::optional<size_t> start;
+  for (auto step = NextStep(trail, 0); step; step = NextStep(trail, step->to)) {
+    const PlaceId to = trail[step->to];
+    if (place_met_[to] != walk_) {
+      place_met_[to] = walk_;
+      place_at_[to] = step->to;
+      start.reset();
+    } else if (!start) {
+      start = place_at_[to];
+    }
+  }
+  return start;
+}
+
+void PathGraph::Accuse(Path& path) {
+  const Trail& trail = path.now;
+  if (trail.empty()) {
+    return;
+  }
+  size_t from = trail.size();  // from where on every edge is accused
+  for (auto step = NextStep(trail, 0); step;) {
+    size_t next = step->to;
+    if (!edges_[EdgeBetween(trail[step->from], trail[step->to])].healthy) {
+      const std::optional<size_t> over = OverSilence(trail, *step);
+      if (!over) {
+        from = step->from;
+        break;
+      }
+      next = *over;
+    }
+    step = NextStep(trail, next);
+  }
+  const std::optional<size_t> circle = CircleStart(trail);
+  from = std::min(from, circle.value_or(from));
+  ForEachEdge(trail, [&](EdgeId id, const Step& step) {
+    if (step.from >= from) {
+      path.accused.push_back(id);
+    }
+  });
+  if (!path.observed->reached && !circle) {
+    path.accused.push_back(EdgeBetween(trail.back(), kSilence));
+  }
+}
+
+}  // namespace parallax::collector
