@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 
 #include "collector/detect/localise/path_graph.h"
@@ -125,27 +126,28 @@ class Search {
     return failing / (failing + static_cast<double>(graph_.edges()[id].passing));
   }
 
-  // The edges that the same paths accuse, with as many paths against it, in path order.
+  // The edges that the same paths accuse, but for forgotten answers, and as many paths acquit; in
+  // the order of the path that has most of them.
   std::vector<EdgeId> Alike(EdgeId chosen, const std::vector<const Path*>& paths) const {
     std::map<EdgeId, size_t> shared;
-    for (const EdgeId id : paths.front()->accused) {
-      if (failing_[id] == paths.size() &&
-          graph_.edges()[id].passing == graph_.edges()[chosen].passing) {
-        shared.emplace(id, 0);
-      }
-    }
     for (const Path* path : paths) {
       for (const EdgeId id : path->accused) {
-        if (const auto found = shared.find(id); found != shared.end()) {
-          ++found->second;
-        }
+        ++shared[id];
       }
     }
+    const double least = options_.alike * static_cast<double>(paths.size());
+    std::erase_if(shared, [&](const auto& entry) {
+      return static_cast<double>(entry.second) < least ||
+             graph_.edges()[entry.first].passing != graph_.edges()[chosen].passing;
+    });
     std::vector<EdgeId> alike;
-    for (const EdgeId id : paths.front()->accused) {
-      if (const auto found = shared.find(id);
-          found != shared.end() && found->second == paths.size()) {
-        alike.push_back(id);
+    std::vector<EdgeId> on_path;
+    for (const Path* path : paths) {
+      on_path.clear();
+      std::copy_if(path->accused.begin(), path->accused.end(), std::back_inserter(on_path),
+                   [&](EdgeId id) { return shared.contains(id); });
+      if (on_path.size() > alike.size()) {
+        alike.swap(on_path);
       }
     }
     return alike;
@@ -192,6 +194,16 @@ class Search {
     }
     suspect.partial = !best.above_floor || (edge.to != kSilence && !edge.direct);
     LookBack(edge, paths, suspect);
+    if (suspect.from.kind == PathPlace::Kind::kAddress && !graph_.Forwards(edge.from)) {
+      for (const Path* path : paths) {
+        for (const EdgeId id : path->accused) {
+          if (graph_.edges()[id].to == edge.from) {
+            suspect.led_by.push_back(graph_.Place(graph_.edges()[id].from));
+          }
+        }
+      }
+      SortUnique(suspect.led_by);
+    }
     return suspect;
   }
 

@@ -22,7 +22,8 @@
 // 4. Maximum coverage by likelihood, greedily: the edge with the greatest gain explains its paths;
 //    these are taken away, and the rest is explained in the same way. A dead target here and there
 //    is cheaper to leave alone than to explain: one path never makes a suspect, two do.
-// 5. Edges that the same paths accuse equally cannot be told apart. The one at which the way parts
+// 5. Edges that the same paths accuse (but for the odd answer that was not given) cannot be told
+//    apart. The one at which the way parts
 //    from what is known stands for all of them, the others are its ambiguity: the router that was
 //    led astray is what has to be mended, not the box that it was led to.
 //
@@ -93,13 +94,16 @@ struct SuspectEdge {
   // Where these packets went from there in peace; if nobody remembers, where passing ones go from
   // there. Only if one answer has more than half of the votes.
   std::optional<IpAddress> instead_of;
+  // If `from` is an address that passes nothing on along any healthy path: who sent these packets
+  // there, sorted. A rogue that several routers believe is one suspect, and they are to be mended.
+  std::vector<PathPlace> led_by;
   double gain = 0;       // natural logarithm of a likelihood ratio, always > 0
   double hit_ratio = 0;  // failing / (failing + passing)
   size_t failing = 0;    // paths over the edge that it explains and no better suspect does
   size_t passing = 0;    // paths over the edge
   std::vector<SensorName> accusers;  // sensors of the failing paths it explains; sorted, unique
   std::vector<std::string> groups;   // theirs; sorted, unique
-  // Other edges that the same paths accuse equally, in path order.
+  // Other edges that the same paths accuse and as many acquit, in path order.
   std::vector<std::pair<PathPlace, PathPlace>> ambiguity;
   // A segment rather than an edge: there are silent routers in it, the traces went silent there in
   // peace too, or the hit ratio is below the floor.
@@ -112,6 +116,7 @@ struct LocaliserOptions {
   double background = 0.005;     // phi: chance that a path fails for no reason of the edges'
   double prior = 0.001;          // pi: chance that an edge is bad
   double most_ratio = 0.99;      // no edge is thought to fail more surely than that
+  double alike = 0.9;            // share of paths in common from which on two edges are one segment
   double hit_ratio_floor = 0.6;  // below, an edge is a suspect only for want of a better one
 };
 

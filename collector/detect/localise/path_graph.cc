@@ -18,27 +18,7 @@ std::vector<const ObservedPath*> Sorted(std::span<const ObservedPath> paths) {
   return sorted;
 }
 
-uint64_t Mix(uint64_t value) {
-  value *= 0x9e3779b97f4a7c15;
-  return value ^ (value >> 32);
-}
-
 }  // namespace
-
-std::optional<Step> NextStep(const Trail& trail, size_t at) {
-  for (size_t i = at + 1; i < trail.size(); ++i) {
-    if (trail[i] == trail[at]) {
-      at = i;
-    } else if (trail[i] != kSilence) {
-      return Step{at, i};
-    }
-  }
-  return std::nullopt;
-}
-
-size_t PathGraph::SpanHash::operator()(const Span& span) const {
-  return Mix(Mix((uint64_t{span.from} << 32) | span.to) + span.length);
-}
 
 PathGraph::PathGraph(std::span<const ObservedPath> paths) {
   AddPlace(PathPlace::Silence());
@@ -47,11 +27,17 @@ PathGraph::PathGraph(std::span<const ObservedPath> paths) {
     made.observed = path;
     made.now = MakeTrail(*path, path->hops);
     made.before = MakeTrail(*path, path->before);
-    if (!path->failing) {
-      AddHealthy(made.now, path->reached, true);
+  }
+  FillSilence();
+  for (const auto* all : {&passing_, &failing_}) {
+    for (const Path& path : *all) {
+      const ObservedPath& observed = *path.observed;
+      if (!observed.failing) {
+        AddHealthy(path.now, observed.reached, true);
+      }
+      AddHealthy(path.before, observed.before.empty() || observed.before.back() == observed.target,
+                 false);
     }
-    const bool reached = !path->before.empty() && path->before.back() == path->target;
-    AddHealthy(made.before, reached, false);
   }
   MatchSilence();
   for (Path& path : failing_) {
@@ -150,37 +136,43 @@ void PathGraph::AddHealthy(const Trail& trail, bool reached, bool passing) {
   }
 }
 
+void PathGraph::FillSilence() {
+  std::vector<Trail*> healthy;
+  std::vector<Trail*> failing;
+  for (Path& path : passing_) {
+    healthy.push_back(&path.now);
+    healthy.push_back(&path.before);
+  }
+  for (Path& path : failing_) {
+    healthy.push_back(&path.before);
+    failing.push_back(&path.now);
+  }
+  std::erase_if(healthy, [](const Trail* trail) { return trail->empty(); });
+  std::erase_if(failing, [](const Trail* trail) { return trail->empty(); });
+  collector::FillSilence(healthy, healthy, places_.size());
+  healthy.insert(healthy.end(), failing.begin(), failing.end());
+  collector::FillSilence(failing, healthy, places_.size());
+}
+
 void PathGraph::MatchSilence() {
-  Spans wanted;
-  std::vector<std::vector<size_t>> lengths(places_.size());  // of these, by the place they start at
+  SpanFinder finder(places_.size());
   for (const Path& path : failing_) {
+    if (path.now.empty()) {
+      continue;
+    }
     ForEachEdge(path.now, [&](EdgeId id, const Step& step) {
-      const Span span{path.now[step.from], path.now[step.to], step.to - step.from};
-      if (span.length == 1) {
+      if (step.to - step.from == 1) {
         edges_[id].direct = true;
-      } else if (!edges_[id].healthy && wanted.insert(span).second) {
-        std::vector<size_t>& known = lengths[span.from];
-        if (std::find(known.begin(), known.end(), span.length) == known.end()) {
-          known.push_back(span.length);
-        }
+      } else if (!edges_[id].healthy) {
+        finder.Want({path.now[step.from], path.now[step.to], step.to - step.from});
       }
     });
   }
-  if (wanted.empty()) {
+  if (finder.empty()) {
     return;
   }
   const auto match = [&](const Trail& trail) {
-    for (size_t i = 0; i < trail.size(); ++i) {
-      for (const size_t length : lengths[trail[i]]) {
-        if (i + length >= trail.size()) {
-          continue;
-        }
-        const Span span{trail[i], trail[i + length], length};
-        if (wanted.contains(span)) {
-          matched_gaps_.insert(span);
-        }
-      }
-    }
+    finder.Find(trail, [this](const Span& span, size_t) { matched_gaps_.insert(span); });
   };
   for (const Path& path : passing_) {
     match(path.now);

@@ -10,28 +10,14 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "collector/detect/localise/localiser.h"
+#include "collector/detect/localise/trail.h"
 
 namespace parallax::collector {
 
-using PlaceId = uint32_t;
 using EdgeId = uint32_t;
-inline constexpr PlaceId kSilence = 0;
-
-// The sensor, then the place of each TTL, kSilence where nobody answered; ends with one that did.
-using Trail = std::vector<PlaceId>;
-
-// The next two neighbours on a trail that answered and are different places, as indices: the first
-// of them is the place at `at`, which must have answered. A router that repeats itself, because it
-// reports the target unreachable, is one place.
-struct Step {
-  size_t from = 0;
-  size_t to = 0;
-};
-std::optional<Step> NextStep(const Trail& trail, size_t at);
 
 class PathGraph {
  public:
@@ -61,26 +47,17 @@ class PathGraph {
   bool Forwards(PlaceId id) const { return forwards_[id]; }
 
  private:
-  // Two places on a path and the TTLs between them.
-  struct Span {
-    PlaceId from = kSilence;
-    PlaceId to = kSilence;
-    size_t length = 0;
-    bool operator==(const Span&) const = default;
-  };
-  struct SpanHash {
-    size_t operator()(const Span& span) const;
-  };
-  using Spans = std::unordered_set<Span, SpanHash>;
-
   PlaceId AddPlace(PathPlace place);
   EdgeId EdgeBetween(PlaceId from, PlaceId to);
   Trail MakeTrail(const ObservedPath& path, const std::vector<std::optional<IpAddress>>& hops);
+  // Silent hops of healthy paths are what healthy paths show there, those of failing ones what any
+  // path does.
+  void FillSilence();
   void AddHealthy(const Trail& trail, bool reached, bool passing);
   // Calls `see` for each edge of the trail, in order, each once.
   template <typename See>
   void ForEachEdge(const Trail& trail, See&& see);
-  // Finds the silent hops of failing paths that fit what a healthy one shows.
+  // Finds the silent hops left on failing paths that fit some healthy way.
   void MatchSilence();
   void Accuse(Path& path);
   // Where the healthy way goes on if the step is one over, or into, silent hops of a healthy path.

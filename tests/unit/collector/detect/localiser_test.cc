@@ -53,6 +53,7 @@ TEST(Localiser, RouterThatWasLedAstrayAndNotTheOneThatCarriesGoodPathsToo) {
   EXPECT_EQ(Text(suspect), "R > rog");
   EXPECT_THAT(Texts(suspect.ambiguity), ElementsAre("rog > silence"));
   EXPECT_EQ(suspect.instead_of, At("C"));
+  EXPECT_THAT(suspect.led_by, IsEmpty());
   EXPECT_THAT(suspect.gain, DoubleNear(258, 0.5));
   EXPECT_EQ(suspect.hit_ratio, 1);
   EXPECT_EQ(suspect.failing, 50u);
@@ -351,7 +352,10 @@ TEST(Localiser, RouterOfSeveralAddressesIsSeveralPlaces) {
     }
   }
   // The rogue is one, and who was led to it is two.
-  EXPECT_THAT(Texts(Localise(paths)), ElementsAre("rog > silence"));
+  const auto suspects = Localise(paths);
+  ASSERT_THAT(Texts(suspects), ElementsAre("rog > silence"));
+  EXPECT_THAT(suspects[0].led_by,
+              ElementsAre(PathPlace::Address(At("Ra")), PathPlace::Address(At("Rb"))));
 }
 
 TEST(Localiser, BothFamilies) {
