@@ -6,6 +6,8 @@
 namespace parallax::collector {
 namespace {
 
+constexpr EdgeId kNoEdge = UINT32_MAX;
+
 // In an order of their own, so that numbers are given alike whatever the order of the input.
 std::vector<const ObservedPath*> Sorted(std::span<const ObservedPath> paths) {
   std::vector<const ObservedPath*> sorted;
@@ -22,11 +24,12 @@ std::vector<const ObservedPath*> Sorted(std::span<const ObservedPath> paths) {
 
 PathGraph::PathGraph(std::span<const ObservedPath> paths) {
   AddPlace(PathPlace::Silence());
+  Trail latest;
   for (const ObservedPath* path : Sorted(paths)) {
     Path& made = (path->failing ? failing_ : passing_).emplace_back();
     made.observed = path;
-    made.now = MakeTrail(*path, path->hops);
-    made.before = MakeTrail(*path, path->before);
+    made.now = MakeTrail(*path, path->hops, latest);
+    made.before = MakeTrail(*path, path->before, latest);
   }
   FillSilence();
   for (const auto* all : {&passing_, &failing_}) {
@@ -56,19 +59,40 @@ PlaceId PathGraph::AddPlace(PathPlace place) {
 }
 
 EdgeId PathGraph::EdgeBetween(PlaceId from, PlaceId to) {
-  const uint64_t key = (uint64_t{from} << 32) | to;
-  const auto [found, added] = edge_ids_.try_emplace(key, static_cast<EdgeId>(edges_.size()));
-  if (added) {
-    Edge& edge = edges_.emplace_back();
-    edge.from = from;
-    edge.to = to;
-    edge_met_.push_back(0);
+  if (2 * edges_.size() >= edge_slots_.size()) {
+    GrowEdgeSlots();
   }
-  return found->second;
+  const size_t mask = edge_slots_.size() - 1;
+  for (size_t slot = SpanHash()({from, to, 1}) & mask;; slot = (slot + 1) & mask) {
+    EdgeId& id = edge_slots_[slot];
+    if (id == kNoEdge) {
+      id = static_cast<EdgeId>(edges_.size());
+      Edge& edge = edges_.emplace_back();
+      edge.from = from;
+      edge.to = to;
+      edge_met_.push_back(0);
+      return id;
+    }
+    if (edges_[id].from == from && edges_[id].to == to) {
+      return id;
+    }
+  }
+}
+
+void PathGraph::GrowEdgeSlots() {
+  edge_slots_.assign(std::max<size_t>(1024, 4 * edge_slots_.size()), kNoEdge);
+  const size_t mask = edge_slots_.size() - 1;
+  for (EdgeId id = 0; id < edges_.size(); ++id) {
+    size_t slot = SpanHash()({edges_[id].from, edges_[id].to, 1}) & mask;
+    while (edge_slots_[slot] != kNoEdge) {
+      slot = (slot + 1) & mask;
+    }
+    edge_slots_[slot] = id;
+  }
 }
 
 Trail PathGraph::MakeTrail(const ObservedPath& path,
-                           const std::vector<std::optional<IpAddress>>& hops) {
+                           const std::vector<std::optional<IpAddress>>& hops, Trail& latest) {
   Trail trail;
   if (hops.empty()) {
     return trail;
@@ -86,13 +110,19 @@ Trail PathGraph::MakeTrail(const ObservedPath& path,
       trail.push_back(kSilence);
       continue;
     }
-    const auto found = address_ids_.find(*hop);
-    if (found != address_ids_.end()) {
-      trail.push_back(found->second);
-    } else {
-      trail.push_back(AddPlace(PathPlace::Address(*hop)));
-      address_ids_.emplace(*hop, trail.back());
+    latest.resize(std::max(latest.size(), trail.size() + 1), kSilence);
+    PlaceId& guess = latest[trail.size()];
+    if (guess != kSilence && places_[guess].address == *hop) {
+      trail.push_back(guess);
+      continue;
     }
+    const auto [found, added] =
+        address_ids_.try_emplace(*hop, static_cast<PlaceId>(places_.size()));
+    if (added) {
+      AddPlace(PathPlace::Address(*hop));
+    }
+    guess = found->second;
+    trail.push_back(guess);
   }
   while (trail.back() == kSilence) {
     trail.pop_back();

@@ -49,7 +49,10 @@ class PathGraph {
  private:
   PlaceId AddPlace(PathPlace place);
   EdgeId EdgeBetween(PlaceId from, PlaceId to);
-  Trail MakeTrail(const ObservedPath& path, const std::vector<std::optional<IpAddress>>& hops);
+  void GrowEdgeSlots();
+  // `latest`: by TTL, the last place that was found there; it may well be the next one, too.
+  Trail MakeTrail(const ObservedPath& path, const std::vector<std::optional<IpAddress>>& hops,
+                  Trail& latest);
   // Silent hops of healthy paths are what healthy paths show there, those of failing ones what any
   // path does.
   void FillSilence();
@@ -68,9 +71,9 @@ class PathGraph {
   std::vector<PathPlace> places_;  // by PlaceId
   std::unordered_map<SensorName, PlaceId> sensor_ids_;
   std::unordered_map<IpAddress, PlaceId> address_ids_;
-  std::vector<bool> forwards_;  // by PlaceId
-  std::vector<Edge> edges_;     // by EdgeId
-  std::unordered_map<uint64_t, EdgeId> edge_ids_;
+  std::vector<bool> forwards_;      // by PlaceId
+  std::vector<Edge> edges_;         // by EdgeId
+  std::vector<EdgeId> edge_slots_;  // open addressing by the edge's ends, kNoEdge where free
   std::vector<Path> failing_;
   std::vector<Path> passing_;
   // Healthy ways over silent hops, and those silent hops of failing paths that fit a healthy way.

@@ -36,6 +36,8 @@ void SpanFinder::Want(const Span& span) {
   if (!wanted_.insert(span).second) {
     return;
   }
+  filter_.resize(kFilterBits);
+  filter_[SpanHash()(span) % kFilterBits] = true;
   std::vector<size_t>& lengths = lengths_[span.from];
   const auto at = std::lower_bound(lengths.begin(), lengths.end(), span.length);
   if (at == lengths.end() || *at != span.length) {

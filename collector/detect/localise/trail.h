@@ -58,7 +58,7 @@ class SpanFinder {
           break;  // they are sorted
         }
         const Span span{trail[at], trail[at + length], length};
-        if (wanted_.contains(span)) {
+        if (filter_[SpanHash()(span) % kFilterBits] && wanted_.contains(span)) {
           see(span, at);
         }
       }
@@ -66,7 +66,10 @@ class SpanFinder {
   }
 
  private:
+  static constexpr size_t kFilterBits = 1 << 18;
+
   Spans wanted_;
+  std::vector<bool> filter_;  // by hash: clear where none is wanted, which is nearly everywhere
   std::vector<std::vector<size_t>> lengths_;  // of the wanted, by the place they begin at
 };
 
