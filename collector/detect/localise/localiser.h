@@ -14,8 +14,7 @@
 //    answers (silent hops between are skipped), and, if the target was not reached, last hop that
 //    answers -> silence. A path that runs in circles has each edge of the circle once, and no end.
 // 2. An edge is healthy if it lies on a path that passes now or on one remembered from peace.
-//    Silent hops fit whatever answered there: routers limit their answers, so that a -> ? -> c and
-//    a -> b -> c may be one way.
+//    Silent hops are taken for what other paths show there (trail.h).
 // 3. A router that answered the failing flow's own probe was reached by it. So a failing path only
 //    accuses its edges from the first one on that is not healthy, and in any case its last one
 //    (-> silence), or its circle.
@@ -23,15 +22,16 @@
 //    these are taken away, and the rest is explained in the same way. A dead target here and there
 //    is cheaper to leave alone than to explain: one path never makes a suspect, two do.
 // 5. Edges that the same paths accuse (but for the odd answer that was not given) cannot be told
-//    apart. The one at which the way parts
-//    from what is known stands for all of them, the others are its ambiguity: the router that was
-//    led astray is what has to be mended, not the box that it was led to.
+//    apart. The one at which the way parts from what is known stands for all of them, the others
+//    are its ambiguity: the router that was led astray is what has to be mended, not the box that
+//    it was led to.
 //
 // What it does not know. Which direction is broken: if answers from beyond some hop are lost on
 // their way back, the edge behind that hop is named all the same. Which addresses are one router's:
 // an edge is the same edge only if both addresses are, so that a router which answers different
 // sensors from different addresses is several places, and the evidence against it is divided. Who
-// lies: `accusers` says on whose word a suspect rests, and weighing that is for the caller.
+// lies: one that praises a bad edge moves the suspect to the next edge on the way, and `accusers`
+// says on whose word a suspect rests; weighing that is for the caller.
 // Addresses are taken to be unique in the campus, private ones too.
 //
 // Pure and deterministic: the result depends on which paths there are, not on their order. Cost:

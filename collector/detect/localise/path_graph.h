@@ -41,7 +41,6 @@ class PathGraph {
   const std::vector<Edge>& edges() const { return edges_; }
   const std::vector<Path>& failing() const { return failing_; }
   const std::vector<Path>& passing() const { return passing_; }
-  size_t places() const { return places_.size(); }
   PathPlace Place(PlaceId id) const;
   // Does it pass packets on, on a healthy path?
   bool Forwards(PlaceId id) const { return forwards_[id]; }

@@ -124,6 +124,17 @@ TEST(Localiser, RouterThatSkipsAnAnswerIsNoNewWay) {
   EXPECT_EQ(suspects[0].failing, 40u);
 }
 
+TEST(Localiser, AnAnswerThatWasNotGivenDoesNotHideWhoWasLedAstray) {
+  // Twice both Q and R forget to answer, so that more paths show the rogue than the way to it.
+  Paths paths = Split(30, "Q R rog *", "Q R C B T", "Q R C B T");
+  paths.push_back(Fails("cs-1", "t90", "* * rog *"));
+  paths.push_back(Fails("cs-2", "t91", "* * rog *"));
+  const auto suspects = Localise(paths);
+  ASSERT_THAT(Texts(suspects), ElementsAre("R > rog"));
+  EXPECT_THAT(Texts(suspects[0].ambiguity), ElementsAre("rog > silence"));
+  EXPECT_EQ(suspects[0].failing, 32u);
+}
+
 TEST(Localiser, ColdStartInWhichEverythingFailsIsAmbiguous) {
   Paths paths;
   for (size_t i = 0; i < 20; ++i) {
