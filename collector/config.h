@@ -37,7 +37,7 @@ struct CollectorConfig {
     bool operator==(const Targets&) const = default;
   } targets;
   struct Schedule {
-    Duration baseline_interval = std::chrono::minutes(3);
+    Duration baseline_interval = std::chrono::minutes(5);
     uint16_t probe_tcp_port = 443;
     double max_rounds_per_second = 20;
     bool operator==(const Schedule&) const = default;

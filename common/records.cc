@@ -1,6 +1,19 @@
 #include "common/records.h"
 
 namespace parallax {
+namespace {
+
+template <typename Enum>
+std::optional<Enum> Parse(std::string_view text, int last) {
+  for (int i = 0; i <= last; ++i) {
+    if (ToString(static_cast<Enum>(i)) == text) {
+      return static_cast<Enum>(i);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::string_view ToString(AttemptOutcome outcome) {
   switch (outcome) {
@@ -50,6 +63,54 @@ std::string_view ToString(ProbeState state) {
       return "refused";
   }
   return "silent";
+}
+
+std::string_view ToString(TraceEnd end) {
+  switch (end) {
+    case TraceEnd::kUnfinished:
+      return "unfinished";
+    case TraceEnd::kReached:
+      return "reached";
+    case TraceEnd::kUnreachable:
+      return "unreachable";
+    case TraceEnd::kProhibited:
+      return "prohibited";
+    case TraceEnd::kLoop:
+      return "loop";
+    case TraceEnd::kSilent:
+      return "silent";
+    case TraceEnd::kMaxTtl:
+      return "max_ttl";
+    case TraceEnd::kNotSent:
+      return "not_sent";
+    case TraceEnd::kRefused:
+      return "refused";
+  }
+  return "unknown";
+}
+
+std::optional<TraceEnd> ParseTraceEnd(std::string_view text) {
+  return Parse<TraceEnd>(text, static_cast<int>(TraceEnd::kRefused));
+}
+
+std::string_view ToString(AnnouncementKind kind) {
+  switch (kind) {
+    case AnnouncementKind::kRip:
+      return "rip";
+    case AnnouncementKind::kOspf:
+      return "ospf";
+    case AnnouncementKind::kRouterAdvertisement:
+      return "router_advertisement";
+    case AnnouncementKind::kRedirect:
+      return "redirect";
+    case AnnouncementKind::kDhcpOffer:
+      return "dhcp_offer";
+  }
+  return "unknown";
+}
+
+std::optional<AnnouncementKind> ParseAnnouncementKind(std::string_view text) {
+  return Parse<AnnouncementKind>(text, static_cast<int>(AnnouncementKind::kDhcpOffer));
 }
 
 }  // namespace parallax

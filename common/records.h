@@ -127,9 +127,21 @@ struct ProbeOrder {
   Duration start_after{};       // from receipt; aligns the vantages of a round
   Duration spacing{};           // from the start of one try to the start of the next
   Duration timeout{};           // how long a try waits for its answer
+  bool every = false;           // make all of them, whatever is answered
   bool operator==(const ProbeOrder&) const = default;
 };
 inline constexpr size_t kMaxTries = 8;
+
+// The collector's word: find out which way packets of one flow take to `target`.
+struct PathOrder {
+  uint64_t id = 0;  // names the look; every sensor of one look gets the same
+  IpAddress target;
+  ProbeTry attempt;
+  bool operator==(const PathOrder&) const = default;
+};
+
+// What a collector tells a sensor to do.
+using Order = std::variant<ProbeOrder, PathOrder>;
 
 // A router said that another gateway is the better way (ICMP redirect).
 struct Redirect {
@@ -160,8 +172,73 @@ struct ProbeReport {
   bool operator==(const ProbeReport&) const = default;
 };
 
+// How a trace ended.
+enum class TraceEnd : uint8_t {
+  kUnfinished,   // still being traced
+  kReached,      // the target itself answered
+  kUnreachable,  // a router said net, host or route unreachable
+  kProhibited,   // a router said that a filter forbids it
+  kLoop,         // packets go round
+  kSilent,       // as many hops in a row as the gap limit say nothing, nor does the target
+  kMaxTtl,       // it goes on beyond the highest TTL that was asked
+  kNotSent,      // this host's own kernel has no way there
+  kRefused,      // by this sensor's policy
+};
+std::string_view ToString(TraceEnd end);  // "reached", "max_ttl"
+std::optional<TraceEnd> ParseTraceEnd(std::string_view text);
+
+// Routers by TTL from 1 on: those that answered at that distance; none: it is silent.
+using PathHops = std::vector<std::vector<IpAddress>>;
+
+// What came of a path order: the way that packets of the flow took.
+struct PathReport {
+  uint64_t order_id = 0;
+  IpAddress target;
+  ProbeTry attempt;
+  WallTime started_at;  // sensor's clock
+  Duration age{};       // from the start to this report
+  TraceEnd end = TraceEnd::kUnfinished;
+  std::optional<IpAddress> reporter;  // kUnreachable, kProhibited, kLoop: the router that says so
+  bool changed = false;               // the way changed while it was traced; it is the later one
+  // By TTL from 1 on: who answered, in ascending order; empty if nobody did. Several: packets of
+  // the flow are spread. What comes after the last that answered is left out.
+  PathHops hops;
+  bool operator==(const PathReport&) const = default;
+};
+inline constexpr size_t kMaxHops = 64;
+inline constexpr size_t kMaxRoutersPerHop = 16;
+
+// How a gateway was offered on the wire.
+enum class AnnouncementKind : uint8_t {
+  kRip,                  // RIP version 1 or 2, or RIPng: a route
+  kOspf,                 // OSPF version 2 or 3: a router that says hello
+  kRouterAdvertisement,  // IPv6 router advertisement, or IPv4 router discovery: a default route
+  kRedirect,             // ICMP redirect: for one destination
+  kDhcpOffer,            // a DHCP server names a default gateway
+};
+inline constexpr size_t kAnnouncementKinds = 5;
+std::string_view ToString(AnnouncementKind kind);  // "rip", "router_advertisement"
+std::optional<AnnouncementKind> ParseAnnouncementKind(std::string_view text);
+
+// Somebody on a sensor's wire says that packets should go by way of `gateway`. Told when it is
+// first heard, when it changes, and every minute while it goes on.
+struct Announcement {
+  AnnouncementKind kind = AnnouncementKind::kRip;
+  IpAddress speaker;         // source address of the packet
+  std::string speaker_link;  // its link-layer address, "02:00:00:00:00:01"; empty if there is none
+  IpAddress gateway;         // the next hop that it names; often the speaker itself
+  std::optional<Prefix> prefix;  // where to; length 0: a default route; absent: OSPF hello
+  bool withdrawn = false;        // metric infinity or lifetime zero: not to be used any more
+  uint32_t metric = 0;           // as it was announced
+  std::string interface;
+  WallTime first_heard;  // of this announcement as it is, sensor's clock
+  Duration age{};        // from the last time it was heard to this report
+  uint64_t times = 0;    // heard since it was first told
+  bool operator==(const Announcement&) const = default;
+};
+
 // What a sensor must get to the collector; numbered and kept until acknowledged.
-using Record = std::variant<Attempt, ProbeReport, ServerReport>;
+using Record = std::variant<Attempt, ProbeReport, ServerReport, PathReport, Announcement>;
 
 // A sensor's view of itself: the state of what its evidence rests on.
 struct InterfaceHealth {
@@ -177,6 +254,9 @@ enum class Reach : uint8_t { kUnknown, kUp, kDown };
 struct GatewayHealth {
   IpAddress address;
   Reach reach = Reach::kUnknown;  // kUnknown until it has answered once
+  // Echo requests to it since the sensor's start whose outcome is known, and those it answered.
+  uint64_t asked = 0;
+  uint64_t answered = 0;
   bool operator==(const GatewayHealth&) const = default;
 };
 
@@ -198,7 +278,7 @@ struct SensorHealth {
 };
 
 // The version of the link protocol; a collector refuses sensors that speak a newer one.
-inline constexpr uint32_t kLinkProtocol = 1;
+inline constexpr uint32_t kLinkProtocol = 2;
 
 // What a sensor says of itself when it connects. Who it is says its certificate, not this.
 struct SensorHello {

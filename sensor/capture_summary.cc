@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/flood_signs.h"
+
 namespace parallax::sensor {
 namespace {
 
@@ -17,13 +19,6 @@ constexpr size_t kTop = 5;
 constexpr size_t kTroubles = 64;
 constexpr Duration kFirstWord = 1s;
 constexpr Duration kRedrawEvery = 200ms;
-
-// From what features on a server's trouble has a name (detection literature; see ServerReport).
-constexpr double kFaultRepeated = 0.5;
-constexpr double kFloodRepeated = 0.05;
-constexpr double kFaultAllOrNothing = 0.8;
-constexpr double kFloodExcess = 10;
-constexpr uint64_t kForgedHalfOpen = 20;
 
 using Tops = std::vector<TopTalkers::Talker>;
 
@@ -61,18 +56,15 @@ std::string Percent(const std::optional<double>& share) {
 }
 
 std::string_view Reading(const ServerReport& r) {
-  const bool repeated = r.half_open_repeated && *r.half_open_repeated > kFaultRepeated;
-  const bool not_repeated = r.half_open_repeated && *r.half_open_repeated < kFloodRepeated;
-  const bool always = !r.all_or_nothing || *r.all_or_nothing >= kFaultAllOrNothing;
-  if (repeated && always) {
-    return r.excess >= kFloodExcess
-               ? "; real clients do not get through, and SYNs far exceed what is usual"
-               : "; real clients keep trying and their answers get lost: no flood";
-  }
-  // Without knowing what is usual: forged sources do not come twice.
-  const bool forged = r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2;
-  if (not_repeated && (r.excess >= kFloodExcess || forged)) {
-    return "; nobody tries again: looks like a SYN flood";
+  switch (ReadTrouble(r)) {
+    case ServerTrouble::kBoth:
+      return "; real clients do not get through, and SYNs far exceed what is usual";
+    case ServerTrouble::kFault:
+      return "; real clients keep trying and their answers get lost: no flood";
+    case ServerTrouble::kFlood:
+      return "; nobody tries again: looks like a SYN flood";
+    case ServerTrouble::kNone:
+      break;
   }
   return "";
 }

@@ -239,7 +239,7 @@ Result<void> RunSensor(const SensorConfig& config) {
   LinkClient link(
       std::move(link_options), spool,
       [&] { return GatherHealth(**capture, **probes, work, spool); },
-      [&](ProbeOrder order) { (*probes)->Submit(std::move(order)); });
+      [&](Order order) { (*probes)->Submit(std::move(order)); });
 
   std::atomic<bool> stop_capture = false;
   std::thread capture_thread([&] {
@@ -250,7 +250,7 @@ Result<void> RunSensor(const SensorConfig& config) {
     work.Idle(Now());  // what came last
   });
   std::jthread probe_thread([&](std::stop_token stop) {
-    (*probes)->Run([&](ProbeReport report) { spool.Append(std::move(report), Now().mono); }, stop);
+    (*probes)->Run([&](Record record) { spool.Append(std::move(record), Now().mono); }, stop);
   });
   std::thread link_thread([&] { link.Run(); });
 

@@ -148,6 +148,10 @@ Result<v1::SynServerList> Client::SynServers(const v1::ListSynServersRequest& re
   return impl_->Ask(&v1::Operator::Stub::ListSynServers, request);
 }
 
+Result<v1::PathList> Client::Paths(const v1::ListPathsRequest& request) {
+  return impl_->Ask(&v1::Operator::Stub::ListPaths, request);
+}
+
 Result<void> Client::Watch(uint64_t after, std::optional<Duration> limit,
                            const std::function<bool(const v1::IncidentEvent&)>& on_event) {
   grpc::ClientContext context;

@@ -26,6 +26,7 @@ class Client {
   Result<v1::TargetList> Targets(const v1::ListTargetsRequest& request);
   Result<v1::IncidentList> Incidents(const v1::ListIncidentsRequest& request);
   Result<v1::SynTop> TopSyns(const v1::TopSynsRequest& request);
+  Result<v1::PathList> Paths(const v1::ListPathsRequest& request);
   Result<v1::SynServerList> SynServers(const v1::ListSynServersRequest& request);
 
   // Hands every event after `after` to `on_event` until that returns false (then ok), the collector

@@ -7,9 +7,11 @@
 #include <cstdlib>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "collector/cli/client.h"
 #include "collector/cli/json.h"
+#include "collector/cli/path_diff.h"
 #include "collector/cli/render.h"
 #include "common/ip.h"
 
@@ -280,6 +282,51 @@ Result<void> WatchIncidents(const Options& options, Until until) {
   }
   auto watched = client->Watch(live->last_event(), options.timeout, show);
   return printed ? watched : printed;
+}
+
+namespace {
+
+Result<v1::PathList> AskPaths(const Options& options, const std::string& target,
+                              const std::string& from) {
+  if (!IpAddress::Parse(target)) {
+    return Fail(ErrorCode::kUsage, target + ": not an IPv4 or IPv6 address");
+  }
+  auto client = Connect(options);
+  if (!client) {
+    return tl::make_unexpected(client.error());
+  }
+  v1::ListPathsRequest request;
+  request.set_target(target);
+  request.set_sensor(from);
+  return client->Paths(request);
+}
+
+}  // namespace
+
+Result<void> ShowPath(const Options& options, const std::string& target, const std::string& from) {
+  const auto list = AskPaths(options, target, from);
+  if (!list) {
+    return tl::make_unexpected(list.error());
+  }
+  const std::vector<v1::TracedPath> latest = LatestPaths(*list);
+  return IsTable(options) ? Print(RenderPaths(latest, list->answered_at(), LookOf(STDOUT_FILENO)))
+                          : PrintList(options.format, "PathList", Json::object(), Items(latest));
+}
+
+Result<void> DiffPaths(const Options& options, const std::string& target, const std::string& from,
+                       const std::string& with) {
+  const auto list = AskPaths(options, target, with.empty() ? from : std::string());
+  if (!list) {
+    return tl::make_unexpected(list.error());
+  }
+  const std::vector<PathDiff> diffs = DiffOf(*list, from, with);
+  if (diffs.empty()) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("there are no two ways to {} to compare{}", target,
+                            with.empty() ? "; try --with another sensor" : ""));
+  }
+  return IsTable(options) ? Print(RenderDiffs(diffs, list->answered_at(), LookOf(STDOUT_FILENO)))
+                          : PrintList(options.format, "PathDiffList", Json::object(), Items(diffs));
 }
 
 Result<void> TopSyns(const Options& options, const std::string& by, Duration since) {

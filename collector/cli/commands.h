@@ -32,6 +32,11 @@ Result<void> ShowIncident(const Options& options, const std::string& id);
 // Until kOpen (kClosed): ends when a route anomaly opens (closes), or at once if one is open (none
 // is live) already.
 Result<void> WatchIncidents(const Options& options, Until until);
+// The last way that each sensor's packets to `target` were seen to take; `from` "": from all.
+Result<void> ShowPath(const Options& options, const std::string& target, const std::string& from);
+// Where the way now parts from the one in peace; or, `with` another sensor, from that one's.
+Result<void> DiffPaths(const Options& options, const std::string& target, const std::string& from,
+                       const std::string& with);
 Result<void> TopSyns(const Options& options, const std::string& by, Duration since);
 Result<void> ListSynServers(const Options& options, Duration since);
 

@@ -180,6 +180,26 @@ Json ToJson(const v1::SynServer& server) {
       {"syn_cookies_sent", OrNull(server.has_syn_cookies_sent(), server.syn_cookies_sent())}};
 }
 
+Json ToJson(const v1::TracedPath& path) {
+  Json hops = Json::array();
+  int ttl = 0;
+  for (const auto& hop : path.hops()) {
+    hops.push_back({{"ttl", ++ttl}, {"routers", List(hop.routers())}});
+  }
+  const bool traced = !path.remembered();
+  return {{"sensor", path.sensor()},
+          {"target", path.target()},
+          {"traced_at", Time(path.traced_at())},
+          {"remembered", path.remembered()},
+          {"method", OrNull(traced, path.method())},
+          {"port", OrNull(traced && path.port() != 0, path.port())},
+          {"flow", OrNull(traced, path.flow())},
+          {"end", OrNull(traced, path.end())},
+          {"reporter", OrNull(!path.reporter().empty(), path.reporter())},
+          {"changed", OrNull(traced, path.changed())},
+          {"hops", std::move(hops)}};
+}
+
 Json WithKind(const char* kind, const Json& item) {
   Json out = {{"api_version", "parallax/v1"}, {"kind", kind}};
   for (const auto& [key, value] : item.items()) {

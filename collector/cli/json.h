@@ -13,6 +13,7 @@ class Status;
 class SynServer;
 class SynTopRow;
 class Target;
+class TracedPath;
 }  // namespace parallax::v1
 
 namespace parallax::cli {
@@ -26,6 +27,7 @@ Json ToJson(const v1::Incident& incident);
 Json ToJson(const v1::IncidentEvent& event);
 Json ToJson(const v1::SynTopRow& row);
 Json ToJson(const v1::SynServer& server);
+Json ToJson(const v1::TracedPath& path);
 
 // {"api_version", "kind", ...fields of `item`}
 Json WithKind(const char* kind, const Json& item);

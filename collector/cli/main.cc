@@ -34,6 +34,8 @@ struct CommandLine {
   CLI::App app{"See what the Parallax collector sees: sensors, targets, incidents.", "parallax"};
   Options options;
   std::string name;
+  std::string from_sensor;
+  std::string with_sensor;
   std::string state = "all";
   std::string by = "src";
   Duration since = std::chrono::minutes(5);
@@ -131,6 +133,19 @@ CommandLine::CommandLine() {
   auto* open = watch->add_flag("--until-open", until_open, "End when a route anomaly is open");
   watch->add_flag("--until-closed", until_closed, "End when a route anomaly closes")
       ->excludes(open);
+
+  CLI::App* path = Noun("path", "Which way packets to a host take");
+  const auto from = [this](CLI::App* verb) {
+    verb->add_option("TARGET", name, "The host's IPv4 or IPv6 address")->required();
+    verb->add_option("--from", from_sensor, "Only from this sensor")->type_name("SENSOR");
+  };
+  from(Verb(path, "show", "The last way that was traced, from each sensor",
+            [this] { return ShowPath(options, name, from_sensor); }));
+  CLI::App* diff = Verb(path, "diff", "Where the way now parts from the way in peace",
+                        [this] { return DiffPaths(options, name, from_sensor, with_sensor); });
+  from(diff);
+  diff->add_option("--with", with_sensor, "Compare with the way from this sensor instead")
+      ->type_name("SENSOR");
 
   CLI::App* syn = Noun("syn", "Connection attempts that sensors saw");
   CLI::App* top =

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "collector/cli/path_diff.h"
 #include "parallax/v1/operator.pb.h"
 
 namespace parallax::cli {
@@ -31,6 +33,9 @@ Page RenderIncident(const v1::Incident& incident, uint64_t now, const Look& look
 Page RenderSynTop(const v1::SynTop& top, const std::string& by, const std::string& since,
                   const Look& look);
 Page RenderSynServers(const v1::SynServerList& list, const std::string& since, const Look& look);
+Page RenderPaths(const std::vector<v1::TracedPath>& paths, uint64_t now, const Look& look);
+// Two ways side by side.
+Page RenderDiffs(const std::vector<PathDiff>& diffs, uint64_t now, const Look& look);
 // One line.
 std::string RenderEvent(const v1::IncidentEvent& event, const Look& look);
 

@@ -24,6 +24,24 @@ std::string Meaning(const std::string& verdict) {
   if (verdict == "sensor_isolated") {
     return "sensor_isolated: the sensor itself is cut off; its view of hosts is set aside";
   }
+  if (verdict == "sensor_degraded") {
+    return "sensor_degraded: the sensor loses packets on its own link; its view is set aside";
+  }
+  if (verdict == "border_outage") {
+    return "border_outage: most hosts, in many networks, are out of reach of every sensor";
+  }
+  if (verdict == "lossy_path") {
+    return "lossy_path: far more packets are lost than usual, and some sensors see none of it";
+  }
+  if (verdict == "policy") {
+    return "policy: a filter stops one kind of probe; routes are fine";
+  }
+  if (verdict == "syn_flood") {
+    return "syn_flood: SYNs from made-up sources; routes are fine";
+  }
+  if (verdict == "mixed") {
+    return "mixed: a SYN flood, and at the same time routes that fail for real hosts";
+  }
   return Printable(verdict);
 }
 
@@ -96,6 +114,12 @@ std::string_view FirstSentence(std::string_view text) {
 std::string NextCommand(const v1::Incident& incident) {
   if (incident.verdict() == "sensor_isolated" && !incident.failing_sensors().empty()) {
     return fmt::format("parallax sensor show {}", Printable(incident.failing_sensors(0)));
+  }
+  if (incident.has_suspect() && !incident.targets_still_failing().empty() &&
+      !incident.failing_sensors().empty()) {
+    return fmt::format("parallax path diff {} --from {}",
+                       Printable(incident.targets_still_failing(0)),
+                       Printable(incident.failing_sensors(0)));
   }
   if (!incident.targets_still_failing().empty()) {
     return fmt::format("parallax target show {}", Printable(incident.targets_still_failing(0)));

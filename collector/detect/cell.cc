@@ -29,13 +29,19 @@ Cell::Cell(CellState state, Duration rtt)
       rtt_(rtt) {}
 
 unsigned Cell::Answered(ProbeMethod method, unsigned misses, Duration rtt) {
-  Remember(misses, true);
   contradicted_[static_cast<size_t>(method)] = 0;
+  rtt_ = rtt;
+  return Reached(misses);
+}
+
+void Cell::Led() { Reached(0); }
+
+unsigned Cell::Reached(unsigned misses) {
+  Remember(misses, true);
   reached_ = true;
   known_ = true;
   policy_ = false;
   sum_ = 0;
-  rtt_ = rtt;
   const unsigned lost = down_ ? 0 : misses_ + misses;
   misses_ = 0;
   if (down_ && ++answered_rounds_ >= kRoundsToUp) {

@@ -42,6 +42,8 @@ class Cell {
   // A round in which an answer came after `misses` informative misses. Returns the misses since the
   // last answer over a path that turns out to have been good all the while: losses, not an outage.
   unsigned Answered(ProbeMethod method, unsigned misses, Duration rtt);
+  // For targets that answer nobody: the way there was seen to lead as far as others' ways do.
+  void Led();
   // A round with `misses` informative misses, each of `weight`, and no answer.
   void Missed(unsigned misses, double weight);
   // A connection from the target completed at this sensor. For targets that answer no probe: two of
@@ -61,6 +63,7 @@ class Cell {
   Duration rtt() const { return rtt_; }
 
  private:
+  unsigned Reached(unsigned misses);
   void Remember(unsigned misses, bool answered);
 
   double sum_ = 0;

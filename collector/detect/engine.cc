@@ -26,6 +26,7 @@ Engine::Engine(EngineOptions options, const SavedState& saved, uint64_t first_ro
       targets_(options_.targets),
       rounds_(first_round),
       incidents_(options_.incidents, saved.last_incident),
+      paths_(first_round),
       next_forget_(now.mono) {
   Restore(saved, now);
 }
@@ -57,6 +58,11 @@ void Engine::Restore(const SavedState& saved, Moment now) {
       }
     }
   }
+  for (const PathRecord& path : saved.paths) {
+    if (const auto sensor = vantages_.Find(path.sensor)) {
+      paths_.Restore(*sensor, path, now);
+    }
+  }
   for (const IncidentRecord& incident : saved.live_incidents) {
     incidents_.Restore(incident, failing, now);
   }
@@ -72,6 +78,10 @@ void Engine::OnBatch(IngestedBatch batch, Moment now) {
         rounds_.Accept(*sensor, *report);  // a late one is stored, and judges nobody
       } else if (const auto* server = std::get_if<ServerReport>(&record)) {
         OnServerReport(*sensor, *server, now);
+      } else if (const auto* path = std::get_if<PathReport>(&record)) {
+        OnPath(*sensor, *path, now);
+      } else if (const auto* announcement = std::get_if<Announcement>(&record)) {
+        OnAnnouncement(*sensor, *announcement, now);
       }
     }
   }
@@ -95,10 +105,12 @@ void Engine::Tick(Moment now) {
     const auto is_sensor = [this](const IpAddress& a) { return vantages_.IsSensorAddress(a); };
     for (const IpAddress& address : targets_.Forget(is_sensor, now)) {
       incidents_.Cleared(address, now);
+      paths_.Forget(address);
       actions_.store.emplace_back(TargetForgotten{address});
     }
   }
   WatchSensors(now);
+  Investigate(now);
   incidents_.Tick(now);
   StartRounds(now);
 }
@@ -122,6 +134,14 @@ void Engine::Finish(const Round& round, Moment now) {
   }
   if (round.kind == RoundKind::kControl) {
     FinishControl(round, now);
+    return;
+  }
+  if (round.kind == RoundKind::kFlows) {
+    FinishFlows(round);
+    return;
+  }
+  if (round.kind == RoundKind::kLoss) {
+    FinishLoss(round, now);
     return;
   }
   Target* target = targets_.Find(round.target);
@@ -152,6 +172,8 @@ void Engine::Finish(const Round& round, Moment now) {
     case RoundKind::kCompare:
     case RoundKind::kHost:
     case RoundKind::kControl:
+    case RoundKind::kFlows:
+    case RoundKind::kLoss:
       ConcludeCompare(*target, opinion, round, now);
       break;
   }
@@ -176,7 +198,9 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
       continue;  // its gateway went down meanwhile: the evidence is about itself
     }
     const auto cell = target.cells.find(sensor);
-    const bool reached = cell != target.cells.end() && cell->second.reached();
+    const auto arrivals = target.arrivals.find(sensor);
+    const bool reached = (cell != target.cells.end() && cell->second.reached()) ||
+                         (arrivals != target.arrivals.end() && arrivals->second.completed);
     const Ballot ballot = ReadReport(sensor, report, Telling(sensor, target, now.mono), reached);
     if (ballot.unsent) {
       vantages_.NoteNoWay(sensor, round.target, now.mono);
@@ -218,7 +242,12 @@ void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, Moment 
 void Engine::BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now) {
   const IpAddress& address = target.record.address;
   const unsigned lost = cell.Answered(ballot.answered_by, ballot.misses, ballot.rtt);
-  vantages_.NoteAnswer(ballot.sensor, address.family(), ballot.answered_by, lost, now.mono);
+  // What a filter near the sensor swallows is not lost on the way.
+  const size_t other = ballot.answered_by == ProbeMethod::kIcmpEcho ? 1 : 0;
+  const auto& methods = vantages_.At(ballot.sensor).methods[FamilyIndex(address.family())];
+  const bool filter = ballot.silent[other] && methods[other].contradicted > 0;
+  vantages_.NoteAnswer(ballot.sensor, address.family(), ballot.answered_by, filter ? 0 : lost,
+                       now.mono);
   for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
     if (method != ballot.answered_by && ballot.silent[static_cast<size_t>(method)] &&
         target.Answers(method)) {
@@ -235,7 +264,7 @@ void Engine::ConcludeTrickle(Target& target, const Opinion& opinion, const Round
   }
   const bool back = !opinion.reaching.empty() && target.record.verdict != Verdict::kHealthy;
   if (back || opinion.undecided || !opinion.failing.empty()) {
-    Want(urgent_, target, now.mono, now.mono, round.asked);
+    Want(urgent_, target, now.mono, now.mono, round.asked, Width::kFew);
   }
 }
 
@@ -246,10 +275,10 @@ void Engine::ConcludeRecheck(Target& target, const Opinion& opinion, const Round
     Accuse(target, opinion, round.began, now);
   } else if (opinion.verdict == Verdict::kTargetDown &&
              target.record.verdict == Verdict::kTargetDown) {
-    incidents_.Down(round.target, Names(opinion.failing), round.began, now);
+    incidents_.Down(round.target, Names(opinion.failing), EndsOf(round.target), round.began, now);
   } else if (!opinion.unsure || opinion.undecided || !opinion.failing.empty()) {
     // Not as it was: ask everybody. (Silence that cannot be read changes nothing.)
-    Want(urgent_, target, now.mono, now.mono, round.asked);
+    Want(urgent_, target, now.mono, now.mono, round.asked, Width::kAll);
   }
 }
 
@@ -271,7 +300,8 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
       if (now.wall - target.record.last_seen < kRecentlyActive ||
           incidents_.IsFailing(round.target, Verdict::kTargetDown) ||
           incidents_.IsFailing(round.target, Verdict::kRouteAnomaly)) {
-        incidents_.Down(round.target, Names(opinion.failing), round.began, now);
+        incidents_.Down(round.target, Names(opinion.failing), EndsOf(round.target), round.began,
+                        now);
         if (before != opinion.verdict) {
           WantSweep({});
         }
@@ -286,16 +316,19 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
       if (opinion.unsure && target.unsure_looks < std::size(kUnsureLooks)) {
         const Duration gap = kUnsureLooks[target.unsure_looks++];
         // Perhaps the method is proven from there by then. Not for ever: a filter stays a filter.
-        Want(patient_, target, now.mono + gap, now.mono + gap, round.asked);
+        Want(patient_, target, now.mono + gap, now.mono + gap, round.asked, Width::kFew);
       }
       break;
     default:
       break;
   }
+  if (!target.Answers() && !target.half_open.empty()) {
+    ways_wanted_.emplace(target.record.address, now.mono);
+  }
   if (opinion.undecided) {
     std::vector<VantageId> must = opinion.failing;
     must.insert(must.end(), round.asked.begin(), round.asked.end());
-    Want(urgent_, target, now.mono, now.mono + kSecondLook, must);
+    Want(urgent_, target, now.mono, now.mono + kSecondLook, must, Width::kAll);
   }
 }
 

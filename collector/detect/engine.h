@@ -22,11 +22,16 @@
 
 #include "collector/detect/incident_book.h"
 #include "collector/detect/judge.h"
+#include "collector/detect/localise/localiser.h"
+#include "collector/detect/loss_look.h"
 #include "collector/detect/model.h"
+#include "collector/detect/path_book.h"
+#include "collector/detect/suspect.h"
 #include "collector/detect/vantage.h"
 #include "collector/schedule/round_book.h"
 #include "collector/schedule/target_table.h"
 #include "collector/store/ops.h"
+#include "common/flow_verdict.h"
 #include "common/records.h"
 #include "common/time.h"
 
@@ -35,7 +40,7 @@ namespace parallax::collector {
 struct EngineOptions {
   TargetOptions targets;
   IncidentOptions incidents;
-  Duration baseline_interval = std::chrono::minutes(3);
+  Duration baseline_interval = std::chrono::minutes(5);
   uint16_t probe_tcp_port = 443;
   double max_rounds_per_second = 20;
   size_t max_vantages_per_round = 8;
@@ -44,7 +49,7 @@ struct EngineOptions {
 
 struct SensorOrders {
   SensorName sensor;
-  std::vector<ProbeOrder> orders;
+  std::vector<Order> orders;
 };
 
 // What the world must do now.
@@ -77,13 +82,29 @@ class Engine {
  private:
   void Restore(const SavedState& saved, Moment now);
   void OnAttempt(VantageId sensor, const Attempt& attempt, Moment now);
+  static void NoteArrival(Target& target, VantageId sensor, MonoTime began);
   void OnServerReport(VantageId sensor, const ServerReport& report, Moment now);
+  // Floods, by the server that they are aimed at.
+  struct Flood {
+    Moment since;
+    MonoTime told{};
+    unsigned reports = 0;
+    std::set<SensorName> sensors;
+    ServerReport report;  // the last that said so
+  };
+  void NoteFlood(VantageId sensor, const ServerReport& report, Moment now);
+  void WatchFloods(const std::vector<IncidentView>& views, Moment now);
+  Condition ConditionOf(const IpAddress& server, const Flood& flood,
+                        const std::vector<IncidentView>& views) const;
   // Of servers that it tells of no more: they do not draw too many attempts any longer.
   void ForgetAggregates(VantageId sensor, Moment now);
   using Queue = std::deque<IpAddress>;
+  // How far round to ask: a few vantages tell whether there is anything to find, all of them how
+  // far it reaches.
+  enum class Width : uint8_t { kFew, kAll };
   // A comparison round, as seen necessary at `since`, not to start before `not_before`.
   void Want(Queue& queue, Target& target, MonoTime since, MonoTime not_before,
-            const std::vector<VantageId>& must);
+            const std::vector<VantageId>& must, Width width);
   // A connection of the target that began then completed there.
   void BelieveCompletion(Target& target, VantageId sensor, MonoTime began, Moment now);
   // No probe gets out of there: what it missed says nothing.
@@ -93,7 +114,7 @@ class Engine {
   void Trigger(Target& target, VantageId accuser, Moment now);
   void StartRounds(Moment now);
   void StartQueued(Queue& queue, Moment now);
-  void StartCompare(Target& target, const std::vector<VantageId>& must, Moment now);
+  void StartCompare(Target& target, const Target::Wanted& wanted, Moment now);
   void StartRechecks(Moment now);
   void StartTrickle(Moment now);
   void Start(RoundKind kind, const IpAddress& target, std::vector<VantageId> asked, size_t tries,
@@ -113,7 +134,9 @@ class Engine {
   void FinishHost(const Round& round, Moment now);
   // Healthy targets to prove a way out by: those that answer both methods first, then those heard
   // of last. `by`: reached from there before.
-  std::vector<Target*> Controls(std::optional<VantageId> by);
+  enum class Controlled : uint8_t { kHealthy, kReached };  // or, where much is lost, not down
+  std::vector<Target*> Controls(std::optional<VantageId> by, size_t most,
+                                Controlled which = Controlled::kHealthy);
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
   void Believe(Target& target, const std::vector<Ballot>& ballots, Moment now);
   void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
@@ -123,6 +146,99 @@ class Engine {
   // Soon: a look at everybody, to see how far a trouble reaches; `must` is heard on each.
   void WantSweep(const std::vector<VantageId>& must);
   void Sweep(Moment now);
+
+  // Which way packets take, and what that says about incidents.
+  void OnPath(VantageId sensor, const PathReport& report, Moment now);
+  void Investigate(Moment now);
+  // By which flow a way is traced: one whose silence means something.
+  ProbeTry TracedBy(VantageId sensor, const Target& target, MonoTime now) const;
+  bool Trace(VantageId sensor, const Target& target, Moment now, Duration not_within);
+  void TraceInPeace(const Target& target, VantageId sensor, Moment now);
+  void TraceSome(VantageId sensor, const std::vector<const Target*>& targets, size_t most,
+                 std::map<VantageId, size_t>& traced, Moment now);
+  void TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
+  void TraceDown(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
+  // Where failing ways to it were seen to end of late.
+  IncidentBook::WayEnds EndsOf(const IpAddress& target) const;
+  std::vector<ObservedPath> PathsOf(const IncidentView& view) const;
+  // Do hosts fail as a whole, by flow, or by packet?
+  struct FlowLook {
+    IpAddress target;
+    VantageId sensor = 0;
+    ProbeTry attempt;    // one and the same in all rounds, but for the flow
+    uint64_t round = 0;  // under way; 0: none
+    size_t done = 0;     // rounds
+    std::map<uint16_t, FlowTally> flows;
+  };
+  void CheckFlows(const std::vector<IncidentView>& views, Moment now);
+  void AskFlows(FlowLook& look, Moment now);
+  void FinishFlows(const Round& round);
+  void ExplainSplit(uint64_t serial, const std::vector<FlowLook>& looks);
+  void JudgeDirection(const std::vector<IncidentView>& views, Moment now);
+  void JudgeExtent(const std::vector<IncidentView>& views, Moment now);
+
+  // Hosts that answer nobody: the ways to them, from several sensors at once.
+  struct WayLook {
+    MonoTime began{};
+    std::set<VantageId> asked;
+    std::map<VantageId, PathHops> ways;
+    bool reached = false;  // it answers after all
+  };
+  bool LookAtWays(Target& target, const std::vector<VantageId>& must, Moment now);
+  void NoteWay(const SeenPath& path);
+  void ConcludeWays(Moment now);
+  std::optional<IpAddress> WhereMostEnd(const WayLook& look) const;
+  void JudgeWays(Target& target, const WayLook& look, Moment now);
+  void LookAgainAtWays(Moment now);
+  // Is it the campus's own?
+  bool IsInside(const IpAddress& address) const;
+
+  // Who offers itself as a gateway.
+  struct OfferKey {
+    AnnouncementKind kind = AnnouncementKind::kRip;
+    IpAddress speaker;
+    IpAddress gateway;
+    auto operator<=>(const OfferKey&) const = default;
+  };
+  struct Offer {
+    Announcement announcement;  // the latest
+    WallTime first_heard;
+    MonoTime heard{};
+    std::map<SensorName, std::string> by;  // sensors that hear it, with their groups
+  };
+  void OnAnnouncement(VantageId sensor, const Announcement& announcement, Moment now);
+  bool IsExpected(const Announcement& announcement) const;
+  void AddWitness(const IncidentView& view, Explanation& said, Moment now);
+
+  // Sensors that reach nothing while another one beside them does.
+  void WatchOutcasts(const std::vector<IncidentView>& views, Moment now);
+
+  // A vantage that loses more than is usual, and what is done about it.
+  struct LossTrouble {
+    Moment began;
+    MonoTime next{};          // look
+    std::set<uint64_t> open;  // rounds of the look under way
+    LossLook look;
+    std::pair<uint64_t, uint64_t> gateways;  // asked and answered, when the look began
+    unsigned looks = 0;
+    unsigned clean = 0;  // in a row
+    Verdict verdict = Verdict::kUnknown;
+    std::string about;
+    std::set<SensorName> losing;
+    bool over = false;
+  };
+  void WatchLoss(const std::vector<IncidentView>& views, Moment now);
+  void LookAtLoss(VantageId id, LossTrouble& trouble, Moment now);
+  void FinishLoss(const Round& round, Moment now);
+  void ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now);
+  std::pair<uint64_t, uint64_t> GatewayCounts(VantageId id) const;
+  bool LosesOnItsLink(VantageId id, const LossTrouble& trouble) const;
+  void TellLoss(VantageId id, LossTrouble& trouble, Moment now);
+  void DescribeLossyPath(const LossTrouble& trouble, Condition& condition) const;
+
+  void WatchPolicy(Moment now);
+  void NotePolicy(VantageId id, Family family, ProbeMethod method,
+                  std::map<std::string, Condition>& found, Moment now);
 
   void WatchSensors(Moment now);
   void SetSensorState(VantageId id, SensorState state, const std::string& problem, Moment now);
@@ -134,6 +250,7 @@ class Engine {
   void Isolate(VantageId id, const std::string& evidence, Moment now);
   void SaveSensor(VantageId id, Moment now);
   void SaveTarget(Target& target);
+  std::vector<Order>& OrdersTo(VantageId sensor);
   std::vector<SensorName> Names(const std::vector<VantageId>& ids) const;
   std::vector<VantageId> Ids(const std::vector<SensorName>& names) const;
 
@@ -142,6 +259,18 @@ class Engine {
   TargetTable targets_;
   RoundBook rounds_;
   IncidentBook incidents_;
+  PathBook paths_;
+  bool paths_changed_ = false;
+  std::map<IpAddress, Flood> floods_;
+  std::map<IpAddress, WayLook> way_looks_;
+  std::map<IpAddress, MonoTime> ways_wanted_;  // and not before when
+  std::map<OfferKey, Offer> offers_;
+  std::map<VantageId, LossTrouble> loss_troubles_;
+  std::set<std::string> policies_;  // that hold
+  MonoTime next_policy_watch_{};
+  double peace_traces_ = 0;  // that may be made now
+  std::optional<MonoTime> investigated_at_;
+  std::map<uint64_t, std::vector<FlowLook>> flow_looks_;  // by incident
 
   Queue urgent_;
   Queue patient_;

@@ -1,5 +1,4 @@
-// What attempts give rise to: targets, triggers, and evidence about a sensor's probes. And what
-// sensors say of servers that draw too many of them; so far that is noted, and decides nothing.
+// What attempts give rise to: targets, triggers, and evidence about a sensor's probes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,16 +18,7 @@ constexpr int kTriggersAreOdd = 4;  // gaps without a trigger after which it is 
 constexpr Duration kFreshAttempt = 10s;
 constexpr Duration kAround = 2min;
 constexpr Duration kSaveSeenEvery = 60s;
-// The same for a server report: behind a lost stream wait those of long ago.
-constexpr Duration kFreshReport = 30s;
-// A sensor tells of such a server every ten seconds.
-constexpr Duration kReportsMissed = 60s;
-constexpr size_t kMostAggregates = 256;  // per sensor; of more nothing is noted
-
-std::string Followed(uint32_t sampling) {
-  return sampling > 1 ? fmt::format("1 attempt in {} is followed", sampling)
-                      : std::string("every attempt is followed");
-}
+constexpr uint32_t kArrivalsRemembered = 64;
 
 }  // namespace
 
@@ -57,10 +47,13 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
         options_.baseline_interval / 64 * static_cast<int64_t>(target->trickles % 64);
     trickle_.emplace(*target->next_check, client);
     if (!troubled) {
-      Want(patient_, *target, now.mono, now.mono, {});
+      Want(patient_, *target, now.mono, now.mono, {}, Width::kFew);
     }
   }
   target->record.last_seen = now.wall;
+  if (attempt.outcome == AttemptOutcome::kPending) {
+    NoteArrival(*target, sensor, now.mono - attempt.age);
+  }
   if (now.wall - target->saved_seen > kSaveSeenEvery) {
     SaveTarget(*target);
   }
@@ -77,47 +70,22 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
     target->completed.erase(sensor);
   } else if (attempt.outcome == AttemptOutcome::kCompleted && attempt.sampling == 1 &&
              attempt.age < kFreshAttempt) {  // of many alike in a flood, it may be forged
+    target->arrivals[sensor].completed = true;
     BelieveCompletion(*target, sensor, now.mono - attempt.age, now);
   }
 }
 
-void Engine::OnServerReport(VantageId sensor, const ServerReport& report, Moment now) {
-  if (report.age > kFreshReport) {
-    return;
+void Engine::NoteArrival(Target& target, VantageId sensor, MonoTime began) {
+  Target::Arrivals& arrivals = target.arrivals[sensor];
+  if (arrivals.count == 0) {
+    arrivals.first = began;
   }
-  auto& aggregates = vantages_.At(sensor).aggregates;
-  const auto known = aggregates.find(report.server);
-  if (known != aggregates.end() && report.aggregate) {
-    known->second = now.mono;
-  } else if (known != aggregates.end()) {
-    aggregates.erase(known);
-    actions_.notes.push_back(fmt::format("sensor {}: server {} is down to {:.1f} SYN/s: {}",
-                                         vantages_.Name(sensor), report.server.ToString(),
-                                         report.syn_rate, Followed(report.sampling)));
-  } else if (report.aggregate && aggregates.size() < kMostAggregates) {
-    aggregates.emplace(report.server, now.mono);
-    actions_.notes.push_back(fmt::format(
-        "sensor {}: server {} draws {:.1f} SYN/s, usually {:.1f}: {}", vantages_.Name(sensor),
-        report.server.ToString(), report.syn_rate, report.usual_rate, Followed(report.sampling)));
+  arrivals.last = std::max(arrivals.last, began);
+  if (++arrivals.count >= kArrivalsRemembered) {
+    // Halved, the rate stays what it is.
+    arrivals.first += (began - arrivals.first) / 2;
+    arrivals.count /= 2;
   }
-}
-
-void Engine::ForgetAggregates(VantageId sensor, Moment now) {
-  Vantage& v = vantages_.At(sensor);
-  // While it was away it could not tell.
-  const MonoTime told_until = now.mono - kReportsMissed;
-  if (v.state_since > told_until) {
-    return;
-  }
-  std::erase_if(v.aggregates, [&](const auto& entry) {
-    const auto& [server, told] = entry;
-    if (told > told_until) {
-      return false;
-    }
-    actions_.notes.push_back(fmt::format("sensor {}: server {} is told of no more: {}",
-                                         v.record.name, server.ToString(), Followed(1)));
-    return true;
-  });
 }
 
 void Engine::BelieveCompletion(Target& target, VantageId sensor, MonoTime began, Moment now) {
@@ -181,7 +149,10 @@ void Engine::Trigger(Target& target, VantageId accuser, Moment now) {
   target.triggered_at = now.mono;
   const MonoTime due =
       target.compared_at ? std::max(now.mono, *target.compared_at + gap) : now.mono;
-  Want(urgent_, target, now.mono, due, {accuser});
+  if (!target.Answers() && target.compared_at) {
+    ways_wanted_.emplace(target.record.address, due);
+  }
+  Want(urgent_, target, now.mono, due, {accuser}, Width::kFew);
 }
 
 }  // namespace parallax::collector

@@ -14,6 +14,7 @@ constexpr size_t kMostWanted = 20'000;  // per queue
 constexpr size_t kCompareTries = 4;
 constexpr size_t kRecheckTries = 2;
 constexpr size_t kMostFailingAsked = 4;
+constexpr size_t kFew = 3;
 constexpr int kSilentPatience = 3;
 constexpr uint8_t kLessons = 2;
 constexpr uint64_t kJitterStep = 37;  // odd: visits all 64 steps
@@ -25,20 +26,21 @@ constexpr size_t kMostSwept = 512;
 }  // namespace
 
 void Engine::Want(Queue& queue, Target& target, MonoTime since, MonoTime not_before,
-                  const std::vector<VantageId>& must) {
+                  const std::vector<VantageId>& must, Width width) {
   Target::Wanted& wanted = &queue == &urgent_ ? target.urgent : target.patient;
   if (wanted.queued) {
     wanted.since = std::max(wanted.since, since);
     wanted.not_before = std::min(wanted.not_before, not_before);
     wanted.must.insert(wanted.must.begin(), must.begin(), must.end());
     wanted.must.resize(std::min(wanted.must.size(), 2 * options_.max_vantages_per_round));
+    wanted.wide |= width == Width::kAll;
     return;
   }
   if (queue.size() >= kMostWanted) {
     ++wants_dropped_;
     return;
   }
-  wanted = {true, since, not_before, must};
+  wanted = {true, since, not_before, must, width == Width::kAll};
   queue.push_back(target.record.address);
 }
 
@@ -67,11 +69,11 @@ void Engine::StartQueued(Queue& queue, Moment now) {
     if (target->compared_at && *target->compared_at > due.since) {
       continue;  // done meanwhile
     }
-    StartCompare(*target, due.must, now);
+    StartCompare(*target, due, now);
   }
 }
 
-void Engine::StartCompare(Target& target, const std::vector<VantageId>& must, Moment now) {
+void Engine::StartCompare(Target& target, const Target::Wanted& wanted, Moment now) {
   const IpAddress& address = target.record.address;
   // Who could not reach it must be heard, or the others would acquit in its absence.
   std::vector<VantageId> first;
@@ -82,9 +84,11 @@ void Engine::StartCompare(Target& target, const std::vector<VantageId>& must, Mo
   }
   std::sort(first.begin(), first.end());
   first.resize(std::min(first.size(), options_.max_vantages_per_round / 2));
-  first.insert(first.end(), must.begin(), must.end());
-  std::vector<VantageId> asked =
-      vantages_.Choose(address.family(), now.mono, options_.max_vantages_per_round, first, ++turn_);
+  const bool wide = wanted.wide || !first.empty();
+  first.insert(first.end(), wanted.must.begin(), wanted.must.end());
+  const size_t most =
+      wide ? options_.max_vantages_per_round : std::min(kFew, options_.max_vantages_per_round);
+  std::vector<VantageId> asked = vantages_.Choose(address.family(), now.mono, most, first, ++turn_);
   if (!asked.empty()) {  // else the trickle comes back to it
     target.compared_at = now.mono;
     Start(RoundKind::kCompare, address, std::move(asked), kCompareTries, now);
@@ -105,6 +109,10 @@ void Engine::StartRechecks(Moment now) {
       continue;
     }
     if (target->open_round != 0) {
+      continue;
+    }
+    if (!target->Answers()) {
+      ways_wanted_.emplace(recheck.target, now.mono);
       continue;
     }
     const Family family = recheck.target.family();
@@ -146,6 +154,7 @@ void Engine::StartTrickle(Moment now) {
     std::vector<VantageId> asked =
         vantages_.Choose(address.family(), now.mono, 1, {}, target->trickles);
     if (!asked.empty()) {
+      TraceInPeace(*target, asked.front(), now);
       Start(RoundKind::kTrickle, address, std::move(asked), willing ? 1 : 2, now);
     }
   }
@@ -170,11 +179,6 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
   }
   for (size_t i = 0; i < asked.size(); ++i) {
     const VantageId sensor = asked[i];
-    const SensorName& name = vantages_.Name(sensor);
-    const auto it = std::find_if(actions_.orders.begin(), actions_.orders.end(),
-                                 [&](const SensorOrders& o) { return o.sensor == name; });
-    SensorOrders& to = it != actions_.orders.end() ? *it : actions_.orders.emplace_back();
-    to.sensor = name;
     const bool learner = i % 2 == 1 && (lesson || first_lesson);
     const std::array<bool, 2> telling =
         learner ? std::array<bool, 2>{}
@@ -184,10 +188,21 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
     // stay proven from everywhere.
     const bool tcp_first =
         (learner && !target->Answers(ProbeMethod::kTcpSyn)) ||
-        (kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1);
+        (kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1) ||
+        (kind == RoundKind::kControl &&
+         vantages_.MethodFiltered(sensor, ProbeMethod::kTcpSyn, address.family()));
     order.tries = ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
-    to.orders.push_back(order);
+    OrdersTo(sensor).emplace_back(order);
   }
+}
+
+std::vector<Order>& Engine::OrdersTo(VantageId sensor) {
+  const SensorName& name = vantages_.Name(sensor);
+  const auto it = std::find_if(actions_.orders.begin(), actions_.orders.end(),
+                               [&](const SensorOrders& o) { return o.sensor == name; });
+  SensorOrders& to = it != actions_.orders.end() ? *it : actions_.orders.emplace_back();
+  to.sensor = name;
+  return to.orders;
 }
 
 std::array<bool, 2> Engine::WorthAsking(RoundKind kind, VantageId sensor, const Target& target,
@@ -241,7 +256,7 @@ void Engine::Sweep(Moment now) {
   const auto most = static_cast<std::ptrdiff_t>(std::min(worth.size(), kMostSwept));
   std::partial_sort(worth.begin(), worth.begin() + most, worth.end(), before);
   for (auto it = worth.begin(); it != worth.begin() + most; ++it) {
-    Want(patient_, *it->second, now.mono, now.mono, must);
+    Want(patient_, *it->second, now.mono, now.mono, must, Width::kAll);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "collector/detect/engine.h"
 
@@ -26,6 +27,11 @@ constexpr unsigned kMissesPerRound = 3;  // all accusers together
 constexpr size_t kHostAskers = 3;
 constexpr size_t kHostTries = 4;
 constexpr size_t kControls = 3;
+// A sensor that has had no answer from anywhere for so long, to so many targets, of which so many
+// are reached by another one of its group.
+constexpr Duration kOutcastFor = 6s;
+constexpr size_t kOutcastTargets = 5;
+constexpr double kOutcastShare = 0.9;
 
 }  // namespace
 
@@ -36,6 +42,7 @@ void Engine::OnConnected(const SensorName& name, const std::string& group,
   silent_.erase(id);
   incidents_.SetGroup(name, group);
   vantages_.At(id).record.problem.clear();
+  vantages_.At(id).outcast = false;
   vantages_.At(id).next_host_check = now.mono;
   vantages_.At(id).host_check_gap = {};
   actions_.notes.push_back(fmt::format("sensor {} ({}) connected from {}", name, group,
@@ -56,11 +63,11 @@ void Engine::OnHealth(const SensorName& name, const SensorHealth& health, Moment
     silent_.erase(*id);
     SetSensorState(*id, SensorState::kConnected, "", now);
   }
-  if (v.record.state == SensorState::kIsolated && !v.gateway_down_since) {
+  if (v.record.state == SensorState::kIsolated && !v.gateway_down_since && !v.outcast) {
     SetSensorState(*id, SensorState::kConnected, "", now);
   }
   if (v.record.state == SensorState::kConnected && !v.gateway_down_since) {
-    incidents_.SensorBack(name, now);
+    incidents_.Over(Verdict::kSensorIsolated, name);
   }
   ForgetAggregates(*id, now);
   if (now.mono - v.saved_at >= kSaveSensorEvery || v.record.problem != problem_before) {
@@ -150,10 +157,61 @@ void Engine::WatchGateway(VantageId id, Moment now) {
   }
 }
 
+// "More than half unreachable" says nothing about a sensor, since that is what a split looks like.
+// Reaching nothing at all does, if a sensor beside it, behind the same router, reaches what it does
+// not: then it is its own host that is cut off, or it lies.
+void Engine::WatchOutcasts(const std::vector<IncidentView>& views, Moment now) {
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    Vantage& v = vantages_.At(id);
+    if (!v.connected || !v.record.health.probing) {
+      continue;
+    }
+    if (v.outcast) {
+      if (v.record.state != SensorState::kIsolated) {
+        v.outcast = false;  // a control was answered
+      } else if (now.mono >= v.next_control && tokens_ >= 1) {
+        v.next_control = now.mono + kControlEvery;
+        AskControls(id, 1, now);
+      }
+      continue;
+    }
+    if (v.record.state != SensorState::kConnected ||
+        (v.answered_at && now.mono - *v.answered_at < kOutcastFor)) {
+      continue;
+    }
+    size_t failing = 0;
+    size_t beside = 0;  // of these, reached from the same group
+    std::set<SensorName> neighbours;
+    for (const IncidentView& view : views) {
+      for (const IncidentView::Member& member : view.members) {
+        if (!std::binary_search(member.failing.begin(), member.failing.end(), v.record.name)) {
+          continue;
+        }
+        ++failing;
+        bool reached = false;
+        for (const VantageId other : Ids(member.reaching)) {
+          if (vantages_.At(other).record.group == v.record.group) {
+            neighbours.insert(vantages_.Name(other));
+            reached = true;
+          }
+        }
+        beside += reached ? 1 : 0;
+      }
+    }
+    if (failing >= kOutcastTargets &&
+        static_cast<double>(beside) >= kOutcastShare * static_cast<double>(failing)) {
+      v.outcast = true;
+      incidents_.Discredit(v.record.name);
+      Isolate(
+          id,
+          fmt::format("it reaches nothing, while {} beside it does", fmt::join(neighbours, ", ")),
+          now);
+    }
+  }
+}
+
 void Engine::AskControls(VantageId id, size_t most, Moment now) {
-  std::vector<Target*> controls = Controls(id);
-  controls.resize(std::min(controls.size(), most));
-  for (const Target* target : controls) {
+  for (const Target* target : Controls(id, most)) {
     Start(RoundKind::kControl, target->record.address, {id}, kControlTries, now);
   }
 }
@@ -169,7 +227,7 @@ void Engine::FinishControl(const Round& round, Moment now) {
     Vantage& v = vantages_.At(id);
     if (v.record.state == SensorState::kIsolated && v.connected) {
       SetSensorState(id, SensorState::kConnected, "", now);
-      incidents_.SensorBack(v.record.name, now);
+      incidents_.Over(Verdict::kSensorIsolated, v.record.name);
     }
   }
 }
@@ -197,12 +255,12 @@ void Engine::CheckHost(VantageId id, Moment now) {
 // Who accuses a host must be able to reach something else: perhaps it is the accusers (and the
 // collector beside them) who are cut off.
 void Engine::WantControls(Moment now) {
-  for (Target* target : Controls(std::nullopt)) {
-    Want(urgent_, *target, now.mono, now.mono, {});
+  for (Target* target : Controls(std::nullopt, kControls)) {
+    Want(urgent_, *target, now.mono, now.mono, {}, Width::kAll);
   }
 }
 
-std::vector<Target*> Engine::Controls(std::optional<VantageId> by) {
+std::vector<Target*> Engine::Controls(std::optional<VantageId> by, size_t most, Controlled which) {
   std::vector<Target*> best;
   const auto willing = [](const Target* t) {
     return t->Answers(ProbeMethod::kIcmpEcho) && t->Answers(ProbeMethod::kTcpSyn);
@@ -216,10 +274,13 @@ std::vector<Target*> Engine::Controls(std::optional<VantageId> by) {
   };
   for (auto& [address, target] : targets_.all()) {
     const auto cell = by ? target.cells.find(*by) : target.cells.end();
-    if (target.record.verdict == Verdict::kHealthy &&
-        (!by || (cell != target.cells.end() && cell->second.reached()))) {
+    const bool reached = cell != target.cells.end() && cell->second.reached();
+    const bool fine = which == Controlled::kHealthy
+                          ? target.record.verdict == Verdict::kHealthy && (!by || reached)
+                          : target.Answers() && reached && !cell->second.down();
+    if (fine) {
       best.insert(std::upper_bound(best.begin(), best.end(), &target, before), &target);
-      best.resize(std::min(best.size(), kControls));
+      best.resize(std::min(best.size(), most));
     }
   }
   return best;
@@ -263,7 +324,7 @@ void Engine::FinishHost(const Round& round, Moment now) {
     silent->second.missed_rounds = 0;
     silent->second.ask_at = now.mono + kAskAgainEvery;
     if (host.record.state == SensorState::kIsolated) {
-      incidents_.SensorBack(host.record.name, now);
+      incidents_.Over(Verdict::kSensorIsolated, host.record.name);
     }
     SetSensorState(*round.about, SensorState::kLost, "unheard, but its host answers", now);
   } else if (misses >= kMissesPerRound &&
@@ -282,7 +343,12 @@ void Engine::Isolate(VantageId id, const std::string& evidence, Moment now) {
                            ? now.mono - v.last_heard
                            : now.mono - v.gateway_down_since.value_or(now.mono);
   SetSensorState(id, SensorState::kIsolated, evidence, now);
-  incidents_.Isolated(v.record.name, evidence, now + -ago, now);
+  incidents_.Holds({.verdict = Verdict::kSensorIsolated,
+                    .about = v.record.name,
+                    .since = now + -ago,
+                    .failing = {v.record.name},
+                    .evidence = {{kVantage, evidence}}},
+                   now);
 }
 
 void Engine::SetSensorState(VantageId id, SensorState state, const std::string& problem,

@@ -32,20 +32,115 @@ size_t StillFailing(const IncidentRecord& record) {
                                            [](const auto& t) { return t.failing; }));
 }
 
+const std::string* Evidence(const IncidentRecord& record, const std::string& key) {
+  const auto it = record.evidence.find(key);
+  return it == record.evidence.end() ? nullptr : &it->second;
+}
+
+bool IsOver(const IncidentRecord& record) {
+  return record.state == IncidentState::kMonitoring || record.state == IncidentState::kClosed;
+}
+
+// What to look at: one sentence, with a space before it; empty if nobody is suspected.
+std::string SuspectSentence(const IncidentRecord& record) {
+  if (!record.suspect) {
+    return {};
+  }
+  const Suspect& suspect = *record.suspect;
+  const std::string* instead = Evidence(record, kSuspectInsteadOf);
+  std::string text;
+  if (suspect.to == kIntoSilence) {
+    text = fmt::format(" Packets get as far as {} and no further", suspect.from);
+    text +=
+        instead == nullptr ? std::string() : fmt::format("; they used to go on to {}", *instead);
+  } else {
+    text = fmt::format(" {} sends them to {}", suspect.from, suspect.to);
+    text += instead == nullptr ? std::string() : fmt::format(" instead of {}", *instead);
+  }
+  const std::string* word = Evidence(record, kSuspectWordOf);
+  if (suspect.confidence == "confirmed") {
+    return text + ": look there first.";
+  }
+  return text + fmt::format(" ({}{}).", suspect.confidence,
+                            word == nullptr ? std::string() : ", on the word of " + *word);
+}
+
+std::string SplitSentence(const IncidentRecord& record) {
+  if (record.split == "per_flow") {
+    const std::string* share = Evidence(record, "bad_flows");
+    return fmt::format(
+        " To one and the same host some connections get through and others do not{}: "
+        "one of several parallel ways is broken.",
+        share == nullptr ? std::string() : fmt::format(" ({} fail)", *share));
+  }
+  if (record.split == "per_packet") {
+    return " Single packets are lost, whatever the connection: one of several parallel ways is "
+           "broken, or a link.";
+  }
+  return {};
+}
+
+std::string Hosts(size_t count) { return fmt::format("{} host{}", count, count == 1 ? "" : "s"); }
+
+std::string SummariseLoss(const IncidentRecord& record) {
+  const std::string* loss = Evidence(record, "loss");
+  const std::string share = loss == nullptr ? "many" : "about " + *loss;
+  std::string text = fmt::format("{} {} {} of {} packets", Names(record.failing_sensors),
+                                 IsOver(record)                       ? "lost"
+                                 : record.failing_sensors.size() == 1 ? "loses"
+                                                                      : "lose",
+                                 share, record.failing_sensors.size() == 1 ? "its" : "their");
+  text += record.reaching_sensors.empty()
+              ? std::string(".")
+              : fmt::format("; {} {} not.", Names(record.reaching_sensors),
+                            IsOver(record)                        ? "did"
+                            : record.reaching_sensors.size() == 1 ? "does"
+                                                                  : "do");
+  return text + SplitSentence(record) + SuspectSentence(record);
+}
+
+std::string SummariseFlood(const IncidentRecord& record) {
+  const std::string server =
+      record.targets.empty() ? "a server" : record.targets.front().address.ToString();
+  const std::string* rate = Evidence(record, "syn_rate");
+  std::string text = fmt::format(
+      "{} {} {}; nobody behind these attempts tries again or is known: a SYN flood, no routing "
+      "fault.",
+      server, IsOver(record) ? "drew" : "draws",
+      rate == nullptr ? "far more SYNs than it is used to" : *rate);
+  if (record.verdict == Verdict::kMixed) {
+    text +=
+        " At the same time routes fail for hosts that are real: see the other incident. Both "
+        "are true.";
+  }
+  return text;
+}
+
 std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, uint64_t repeated) {
   const size_t still = StillFailing(record);
   const bool over = still == 0;
-  std::string text = fmt::format(
-      "{} {} reach {} {} host{} that {} reach{}.", Names(record.failing_sensors),
-      over ? "could not" : "cannot", record.targets.size(), FamilyName(record.family),
-      record.targets.size() == 1 ? "" : "s", Names(record.reaching_sensors), over ? "ed" : "");
+  const std::string victims =
+      fmt::format("{} {} host{}", record.targets.size(), FamilyName(record.family),
+                  record.targets.size() == 1 ? "" : "s");
+  std::string text =
+      record.reaching_sensors.empty()
+          ? fmt::format("{} {} reach {}, some of them these and some of them those.",
+                        Names(record.failing_sensors), over ? "could not" : "cannot", victims)
+          : fmt::format("{} {} reach {} that {} reach{}.", Names(record.failing_sensors),
+                        over ? "could not" : "cannot", victims, Names(record.reaching_sensors),
+                        over ? "ed" : "");
   if (over) {
     text += " All of them are reachable again.";
   } else if (still < record.targets.size()) {
     text += fmt::format(" {} still fail{}.", still, still == 1 ? "s" : "");
   }
-  if (const auto it = record.evidence.find(kAwaiting); it != record.evidence.end()) {
-    text += fmt::format(" {} more await a second look.", it->second);
+  text += SuspectSentence(record);
+  text += SplitSentence(record);
+  if (const std::string* awaiting = Evidence(record, kAwaiting)) {
+    text += fmt::format(" {} more await a second look.", *awaiting);
+  }
+  if (const std::string* flaps = Evidence(record, kFlapping)) {
+    text += fmt::format(" It comes and goes: {}.", *flaps);
   }
   if (half_open > 0) {
     text += fmt::format(
@@ -68,18 +163,47 @@ std::string Summarise(const IncidentRecord& record, uint64_t half_open, uint64_t
     case Verdict::kRouteAnomaly:
       return SummariseAnomaly(record, half_open, repeated);
     case Verdict::kTargetDown:
-      return fmt::format("{} host{} went silent for every sensor: gone, not a route.{}",
-                         record.targets.size(), record.targets.size() == 1 ? "" : "s",
+      return fmt::format("{} went silent for every sensor: gone, not a route.{}",
+                         Hosts(record.targets.size()),
                          StillFailing(record) == 0                      ? " All are back."
                          : StillFailing(record) < record.targets.size() ? " Some are back."
                                                                         : "");
+    case Verdict::kBorderOutage: {
+      const std::string* extent = Evidence(record, "extent");
+      return fmt::format(
+          "{} went silent for every sensor at once: the way out of the campus is "
+          "broken, not {}.{}{}{}",
+          Hosts(record.targets.size()), record.targets.size() == 1 ? "the host" : "the hosts",
+          extent == nullptr ? std::string() : " " + *extent + ".", SuspectSentence(record),
+          StillFailing(record) == 0 ? " All are back." : "");
+    }
+    case Verdict::kLossyPath:
+      return record.evidence.contains(kAbout) ? SummariseLoss(record)
+                                              : SummariseAnomaly(record, half_open, repeated);
+    case Verdict::kPolicy: {
+      const std::string* method = Evidence(record, "filtered_method");
+      return fmt::format(
+          "{} probes from {} {} by a filter; other methods get through. No route is "
+          "to blame.",
+          method == nullptr ? "Some" : *method, Names(record.failing_sensors),
+          IsOver(record) ? "were stopped" : "are stopped");
+    }
+    case Verdict::kSynFlood:
+    case Verdict::kMixed:
+      return SummariseFlood(record);
+    case Verdict::kSensorDegraded: {
+      const std::string* why = Evidence(record, kVantage);
+      return fmt::format("{} {} degraded: {}. What it {} about others is set aside.",
+                         Names(record.failing_sensors), IsOver(record) ? "was" : "is",
+                         why == nullptr ? "it loses packets" : *why,
+                         IsOver(record) ? "said" : "says");
+    }
     case Verdict::kSensorIsolated: {
-      const auto it = record.evidence.find("vantage");
-      const bool over =
-          record.state == IncidentState::kMonitoring || record.state == IncidentState::kClosed;
+      const std::string* why = Evidence(record, kVantage);
+      const bool over = IsOver(record);
       return fmt::format("{} {} cut off: {}. What it {} reach says nothing about the network.",
                          Names(record.failing_sensors), over ? "was" : "is",
-                         it == record.evidence.end() ? "its own link failed" : it->second,
+                         why == nullptr ? "its own link failed" : *why,
                          over ? "could not" : "cannot");
     }
     default:

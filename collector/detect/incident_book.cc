@@ -38,18 +38,41 @@ uint64_t CountIn(const IncidentRecord& record, const char* key) {
   return it == record.evidence.end() ? 0 : std::strtoull(it->second.c_str(), nullptr, 10);
 }
 
+// What the members of an incident are evidence of, which is not always what it is called.
+Verdict BasisOf(const IncidentRecord& record) {
+  switch (record.verdict) {
+    case Verdict::kBorderOutage:
+      return Verdict::kTargetDown;
+    case Verdict::kLossyPath:
+      return record.evidence.contains(kAbout) ? Verdict::kLossyPath : Verdict::kRouteAnomaly;
+    case Verdict::kMixed:
+      return Verdict::kSynFlood;
+    default:
+      return record.verdict;
+  }
+}
+
+}  // namespace
+
 const char* SeverityOf(Verdict verdict) {
   switch (verdict) {
     case Verdict::kRouteAnomaly:
+    case Verdict::kBorderOutage:
+    case Verdict::kMixed:
       return "critical";
     case Verdict::kSensorIsolated:
+    case Verdict::kSensorDegraded:
+    case Verdict::kLossyPath:
+    case Verdict::kSynFlood:
       return "warning";
     default:
       return "info";
   }
 }
 
-}  // namespace
+bool IncidentBook::IsCondition(Verdict basis) {
+  return basis != Verdict::kRouteAnomaly && basis != Verdict::kTargetDown;
+}
 
 void IncidentBook::SetGroup(const SensorName& sensor, const std::string& group) {
   groups_[sensor] = group;
@@ -64,10 +87,20 @@ void IncidentBook::Restore(const IncidentRecord& record,
                            const std::map<IpAddress, std::vector<SensorName>>& failing,
                            Moment now) {
   Incident incident;
+  incident.serial = ++last_serial_;
   incident.record = record;
   incident.started = now.mono - (now.wall - record.started_at);
-  incident.isolated_now =
-      record.verdict == Verdict::kSensorIsolated && record.state == IncidentState::kOpen;
+  incident.basis = BasisOf(record);
+  incident.where = record.suspect;
+  incident.holds_now = IsCondition(incident.basis) && record.state == IncidentState::kOpen;
+  incident.held_at = now.mono;
+  if (IsCondition(incident.basis)) {
+    if (!record.failing_sensors.empty()) {  // as written by earlier versions
+      incident.record.evidence.emplace(kAbout, record.failing_sensors.front());
+    }
+    incidents_.push_back(std::move(incident));
+    return;
+  }
   incident.half_open = CountIn(record, kHalfOpen);
   incident.half_open_repeated = CountIn(record, kHalfOpenRepeated);
   const std::set<SensorName> accusers = ToSet(record.failing_sensors);
@@ -102,7 +135,7 @@ void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>&
   // Those whose accusers reach it again.
   for (Incident& incident : incidents_) {
     const auto it = incident.members.find(target);
-    if (incident.record.verdict == Verdict::kTargetDown && it != incident.members.end()) {
+    if (incident.basis == Verdict::kTargetDown && it != incident.members.end()) {
       Recover(incident, it->second, now.mono);
     } else if (it != incident.members.end() && Share(it->second.failing, reaching_set) &&
                !Share(it->second.failing, failing_set)) {
@@ -125,22 +158,35 @@ void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>&
 }
 
 void IncidentBook::Down(const IpAddress& target, const std::vector<SensorName>& failing,
-                        MonoTime began, Moment now) {
-  // What nobody reaches is no longer evidence for a split.
+                        const WayEnds& ends, MonoTime began, Moment now) {
+  const std::set<SensorName> failing_set = ToSet(failing);
   for (Incident& incident : incidents_) {
+    if (incident.basis != Verdict::kRouteAnomaly || !IsLive(incident)) {
+      continue;
+    }
     const auto it = incident.members.find(target);
-    if (incident.record.verdict == Verdict::kRouteAnomaly && it != incident.members.end()) {
-      Recover(incident, it->second, now.mono);
+    Member* member =
+        it == incident.members.end() || !it->second.failing_now ? nullptr : &it->second;
+    if (member != nullptr && !member->down_since) {
+      member->down_since = now.mono;
+    }
+    if (LeadsBy(incident, ends) || (member != nullptr && !IsTentative(incident) && ends.empty() &&
+                                    now.mono - *member->down_since < kUntraced)) {
+      AddRound(incident, target, failing_set, {}, began, now);
+      return;
+    }
+    if (member != nullptr) {  // what nobody reaches is no longer evidence for a split
+      Recover(incident, *member, now.mono);
     }
   }
   if (const auto i = FindOrCreate(Verdict::kTargetDown, {}, began, now)) {
-    AddRound(incidents_[*i], target, ToSet(failing), {}, began, now);
+    AddRound(incidents_[*i], target, failing_set, {}, began, now);
   }
 }
 
 void IncidentBook::Discredit(const SensorName& sensor) {
   for (Incident& incident : incidents_) {
-    if (incident.record.verdict != Verdict::kRouteAnomaly) {
+    if (incident.basis != Verdict::kRouteAnomaly) {
       continue;
     }
     for (auto& [address, member] : incident.members) {
@@ -155,7 +201,7 @@ void IncidentBook::Discredit(const SensorName& sensor) {
 
 void IncidentBook::Forget(const SensorName& sensor, Moment now) {
   for (Incident& incident : incidents_) {
-    if (incident.record.verdict != Verdict::kRouteAnomaly || !IsLive(incident)) {
+    if (incident.basis != Verdict::kRouteAnomaly || !IsLive(incident)) {
       continue;
     }
     for (auto& [address, member] : incident.members) {
@@ -177,46 +223,75 @@ void IncidentBook::Cleared(const IpAddress& target, Moment now) {
   }
 }
 
-void IncidentBook::Isolated(const SensorName& sensor, const std::string& evidence, Moment since,
-                            Moment now) {
+void IncidentBook::Holds(const Condition& condition, Moment now) {
   for (Incident& incident : incidents_) {
-    if (incident.record.verdict == Verdict::kSensorIsolated &&
-        incident.record.failing_sensors == std::vector{sensor}) {
-      if (incident.record.state == IncidentState::kClosed) {
-        if (now.mono - incident.closed > kReopenWithin) {
-          continue;
-        }
-        incident.record.state = IncidentState::kMonitoring;
-      }
-      if (!incident.isolated_now) {
-        incident.record.evidence["vantage"] = evidence;
-        incident.isolated_now = true;
-        incident.dirty = true;
-      }
-      return;
+    if (!IsAbout(incident, condition.verdict, condition.about)) {
+      continue;
     }
+    if (incident.record.state == IncidentState::kClosed) {
+      if (now.mono - incident.closed > kReopenWithin) {
+        continue;
+      }
+      incident.record.state = IncidentState::kMonitoring;
+    }
+    if (!incident.holds_now) {
+      incident.holds_now = true;
+      incident.dirty = true;
+    }
+    incident.held_at = now.mono;
+    Describe(incident, condition);
+    return;
   }
-  Incident& incident = Create(Verdict::kSensorIsolated, since.mono, now);
-  incident.record.started_at = since.wall;
-  incident.record.failing_sensors = {sensor};
-  incident.record.evidence["vantage"] = evidence;
-  incident.isolated_now = true;
+  if (incidents_.size() >= kMostIncidents) {
+    return;
+  }
+  Incident& incident = Create(condition.verdict, condition.since.mono, now);
+  incident.record.started_at = condition.since.wall;
+  incident.record.evidence[kAbout] = condition.about;
+  incident.holds_now = true;
+  incident.held_at = now.mono;
+  Describe(incident, condition);
 }
 
-void IncidentBook::SensorBack(const SensorName& sensor, Moment) {
+void IncidentBook::Describe(Incident& incident, const Condition& condition) {
+  IncidentRecord& record = incident.record;
+  const IncidentRecord before = record;
+  if (condition.called != Verdict::kUnknown) {
+    record.verdict = condition.called;
+    record.severity = SeverityOf(condition.called);
+  }
+  record.failing_sensors = condition.failing;
+  record.reaching_sensors = condition.reaching;
+  record.targets.clear();
+  for (const IpAddress& target : condition.targets) {
+    record.targets.push_back({target, true});
+  }
+  record.family = condition.family;
+  record.suspect = condition.suspect;
+  for (const auto& [key, value] : condition.evidence) {
+    record.evidence[key] = value;
+  }
+  incident.dirty |= record != before;
+}
+
+void IncidentBook::Over(Verdict verdict, const std::string& about) {
   for (Incident& incident : incidents_) {
-    if (incident.record.verdict == Verdict::kSensorIsolated && incident.isolated_now &&
-        incident.record.failing_sensors == std::vector{sensor}) {
-      incident.isolated_now = false;
+    if (incident.holds_now && IsAbout(incident, verdict, about)) {
+      incident.holds_now = false;
       incident.dirty = true;
     }
   }
 }
 
+bool IncidentBook::IsAbout(const Incident& incident, Verdict verdict, const std::string& about) {
+  const auto it = incident.record.evidence.find(kAbout);
+  return incident.basis == verdict && it != incident.record.evidence.end() && it->second == about;
+}
+
 void IncidentBook::HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated) {
   for (Incident& incident : incidents_) {
     const auto it = incident.members.find(client);
-    if (incident.record.verdict == Verdict::kRouteAnomaly && IsLive(incident) &&
+    if (incident.basis == Verdict::kRouteAnomaly && IsLive(incident) &&
         it != incident.members.end() && it->second.failing.contains(sensor)) {
       incident.dirty |= incident.half_open == 0;  // the first one gives the direction
       ++incident.half_open;
@@ -225,21 +300,21 @@ void IncidentBook::HalfOpen(const IpAddress& client, const SensorName& sensor, b
   }
 }
 
-bool IncidentBook::IsFailing(const IpAddress& target, Verdict verdict) const {
+bool IncidentBook::IsFailing(const IpAddress& target, Verdict basis) const {
   return std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
     const auto it = incident.members.find(target);
-    return incident.record.verdict == verdict && IsLive(incident) && it != incident.members.end() &&
+    return incident.basis == basis && IsLive(incident) && it != incident.members.end() &&
            it->second.failing_now;
   });
 }
 
-std::optional<size_t> IncidentBook::FindOrCreate(Verdict verdict, const std::string& group,
+std::optional<size_t> IncidentBook::FindOrCreate(Verdict basis, const std::string& group,
                                                  MonoTime began, Moment now) {
   std::optional<size_t> best;
   for (size_t i = 0; i < incidents_.size(); ++i) {
     const Incident& incident = incidents_[i];
-    if (incident.record.verdict == verdict &&
-        (verdict == Verdict::kTargetDown || incident.groups.contains(group)) &&
+    if (incident.basis == basis &&
+        (basis == Verdict::kTargetDown || incident.groups.contains(group)) &&
         (!best || (IsLive(incident) && !IsLive(incidents_[*best])))) {
       best = i;
     }
@@ -248,7 +323,7 @@ std::optional<size_t> IncidentBook::FindOrCreate(Verdict verdict, const std::str
     if (incidents_.size() >= kMostIncidents) {
       return std::nullopt;
     }
-    Create(verdict, began, now);
+    Create(basis, began, now);
     best = incidents_.size() - 1;
   }
   Incident& incident = incidents_[*best];
@@ -256,15 +331,23 @@ std::optional<size_t> IncidentBook::FindOrCreate(Verdict verdict, const std::str
   if (!IsLive(incident)) {
     incident.reopening = true;
     incident.started = began;
-    incident.members.clear();  // its old members are history
+    incident.members.clear();  // its old members are history, and so is what was said of them
+    incident.half_open = incident.half_open_repeated = 0;
+    incident.where.reset();
+    incident.record.suspect.reset();
+    incident.record.direction = incident.record.split = "unknown";
+    incident.record.verdict = basis;
+    incident.record.severity = SeverityOf(basis);
   }
   return best;
 }
 
-IncidentBook::Incident& IncidentBook::Create(Verdict verdict, MonoTime started, Moment now) {
+IncidentBook::Incident& IncidentBook::Create(Verdict basis, MonoTime started, Moment now) {
   Incident& incident = incidents_.emplace_back();
-  incident.record.verdict = verdict;
-  incident.record.severity = SeverityOf(verdict);
+  incident.serial = ++last_serial_;
+  incident.basis = basis;
+  incident.record.verdict = basis;
+  incident.record.severity = SeverityOf(basis);
   incident.record.direction = "unknown";
   incident.record.split = "unknown";
   incident.started = started;
@@ -297,6 +380,9 @@ void IncidentBook::AddRound(Incident& incident, const IpAddress& target,
   member.last_round = began;
   // A round may have asked only some of them: what the others said stands.
   const size_t before = member.failing.size() * kMostMembers + member.reaching.size();
+  if (!reaching.empty()) {
+    member.down_since.reset();
+  }
   for (const SensorName& name : reaching) {
     member.failing.erase(name);
     member.reaching.insert(name);

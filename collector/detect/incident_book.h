@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -44,6 +45,50 @@ struct Recheck {
   std::vector<SensorName> reaching;
 };
 
+// A live incident that calls for an explanation.
+struct IncidentView {
+  struct Member {
+    IpAddress target;
+    std::vector<SensorName> failing;   // sorted
+    std::vector<SensorName> reaching;  // likewise
+    MonoTime since{};                  // the first round that found it failing
+  };
+  uint64_t serial = 0;                // names it within this life of the collector
+  Verdict basis = Verdict::kUnknown;  // kRouteAnomaly or kTargetDown: what its members are
+  Verdict verdict = Verdict::kUnknown;
+  bool open = false;  // people have been told
+  MonoTime started{};
+  std::vector<Member> members;  // that fail now, by address; some of them, if there are many
+  size_t failing = 0;           // how many fail now
+  size_t confirmed = 0;         // of these, by a second round
+};
+
+// A state of affairs that is not the sum of what single targets say: a sensor cut off, a flood.
+// `verdict` and `about` name it.
+struct Condition {
+  Verdict verdict = Verdict::kUnknown;
+  Verdict called = Verdict::kUnknown;  // what people are told it is, if not that
+  std::string about;                   // a sensor, a server, a group
+  Moment since;
+  std::vector<SensorName> failing = {};   // sorted
+  std::vector<SensorName> reaching = {};  // likewise
+  std::vector<IpAddress> targets = {};    // likewise
+  std::string family = "both";
+  std::optional<Suspect> suspect = {};
+  std::map<std::string, std::string> evidence = {};
+};
+
+// What can be said about an incident beyond who cannot reach whom.
+struct Explanation {
+  Verdict verdict = Verdict::kUnknown;          // kUnknown: it stays as it is
+  std::optional<Suspect> suspect;               // absent: it stays as it is
+  std::string split;                            // empty: it stays as it is
+  std::string direction;                        // likewise
+  std::map<std::string, std::string> evidence;  // replaces; an empty text takes away
+};
+
+const char* SeverityOf(Verdict verdict);
+
 class IncidentBook {
  public:
   IncidentBook(IncidentOptions options, uint64_t last_number)
@@ -60,9 +105,12 @@ class IncidentBook {
   // A round that began at `began` found `target` failing from some sensors and answering others.
   void Split(const IpAddress& target, const std::vector<SensorName>& failing,
              const std::vector<SensorName>& reaching, MonoTime began, Moment now);
-  // A round found that nobody reaches `target`.
-  void Down(const IpAddress& target, const std::vector<SensorName>& failing, MonoTime began,
-            Moment now);
+  // A round found that nobody reaches `target`. `ends`: where ways to it were seen to end of late,
+  // the last place and the one before it. If that is where routes fail anyhow, it is one victim
+  // more; a victim about which no way tells anything yet stays one for kUntraced.
+  using WayEnds = std::vector<std::pair<std::string, std::string>>;
+  void Down(const IpAddress& target, const std::vector<SensorName>& failing, const WayEnds& ends,
+            MonoTime began, Moment now);
   // What `sensor` holds against others is about itself. What is confirmed and open stays: the
   // evidence was good when it was given.
   void Discredit(const SensorName& sensor);
@@ -70,21 +118,26 @@ class IncidentBook {
   void Forget(const SensorName& sensor, Moment now);
   // Everybody who was asked reaches it, or it is no longer a target.
   void Cleared(const IpAddress& target, Moment now);
-  // Evidence about the vantage itself.
-  void Isolated(const SensorName& sensor, const std::string& evidence, Moment since, Moment now);
-  void SensorBack(const SensorName& sensor, Moment now);
+  // A condition holds, as of now; and no longer. One that nobody speaks of for kConditionLife is
+  // over, too (kSensorIsolated is not: a sensor that is cut off may be so for long).
+  void Holds(const Condition& condition, Moment now);
+  void Over(Verdict verdict, const std::string& about);
   // An attempt of `client` at `sensor` stayed half-open: it reached us, our answer did not arrive.
   void HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated);
 
   void Tick(Moment now);
+
+  // Those of the network that are live, candidates included, oldest first.
+  std::vector<IncidentView> Views() const;
+  void Explain(uint64_t serial, const Explanation& explanation);
 
   // Members that are due for another look, `most` at the most; each is then not due for a while.
   std::vector<Recheck> TakeRechecks(MonoTime now, size_t most);
   // Changes since the last call, in order.
   std::vector<IncidentChange> Take();
 
-  // Is it a member, still failing, of a live incident with this verdict?
-  bool IsFailing(const IpAddress& target, Verdict verdict) const;
+  // Is it a member, still failing, of a live incident made of this verdict?
+  bool IsFailing(const IpAddress& target, Verdict basis) const;
 
  private:
   static constexpr Duration kReopenWithin = std::chrono::minutes(30);
@@ -93,7 +146,16 @@ class IncidentBook {
   // The last look before an incident opens may have begun this much before open_after has passed:
   // it takes that long to be answered.
   static constexpr Duration kLook = std::chrono::seconds(2);
+  static constexpr Duration kUntraced = std::chrono::minutes(1);
+  static constexpr Duration kConditionLife = std::chrono::minutes(5);
   static constexpr size_t kMostIncidents = 1'000;
+  // More flips than this in an hour are one state: flapping. It ends after so long without one.
+  static constexpr size_t kMostFlips = 3;
+  static constexpr Duration kFlapQuiet = std::chrono::minutes(10);
+  // So many brief outages of several hosts at once within kFlapQuiet open an incident.
+  static constexpr size_t kBriefToFlap = 3;
+  static constexpr size_t kBriefHosts = 2;
+  static constexpr size_t kMostBriefGroups = 1'000;
   // Counters live on in the evidence, so that a restart goes on counting.
   static constexpr const char* kHalfOpen = "half_open_attempts";
   static constexpr const char* kHalfOpenRepeated = "half_open_with_repeated_syn";
@@ -104,12 +166,17 @@ class IncidentBook {
     bool failing_now = true;
     bool confirmed = false;  // by a second, separate round
     MonoTime first_round{};
-    MonoTime last_round{};  // that found it failing
+    MonoTime last_round{};               // that found it failing
+    std::optional<MonoTime> down_since;  // since when nobody reaches it
     MonoTime next_recheck{};
     Duration gap{};
   };
   struct Incident {
+    uint64_t serial = 0;
+    // What it is made of: kRouteAnomaly and kTargetDown have members, all else is a condition.
+    Verdict basis = Verdict::kUnknown;
     IncidentRecord record;
+    std::optional<Suspect> where;  // the suspect, or for hosts that are down where ways to them end
     std::map<IpAddress, Member> members;
     std::set<std::string> groups;  // of the accusers
     MonoTime started{};
@@ -118,13 +185,19 @@ class IncidentBook {
     MonoTime closed{};
     MonoTime told{};
     bool dirty = false;
-    bool isolated_now = false;
+    bool holds_now = false;  // conditions only
+    MonoTime held_at{};      // likewise: when that was said last
+    bool failing_before = true;
+    std::deque<MonoTime> flips{};  // of the last hour: when it failed again
     uint64_t half_open = 0;
     uint64_t half_open_repeated = 0;
     uint64_t half_open_told = 0;
     uint64_t members_dropped = 0;
   };
 
+  static bool IsCondition(Verdict basis);
+  static bool IsAbout(const Incident& incident, Verdict verdict, const std::string& about);
+  static void Describe(Incident& incident, const Condition& condition);
   std::string GroupOf(const SensorName& sensor) const;
   bool IsTentative(const Incident& incident) const {
     return incident.record.state == IncidentState::kCandidate || incident.reopening;
@@ -133,9 +206,9 @@ class IncidentBook {
     return incident.record.state != IncidentState::kClosed || incident.reopening;
   }
   // The index of the incident that takes this in, made if need be; nullopt if the book is full.
-  std::optional<size_t> FindOrCreate(Verdict verdict, const std::string& group, MonoTime began,
+  std::optional<size_t> FindOrCreate(Verdict basis, const std::string& group, MonoTime began,
                                      Moment now);
-  Incident& Create(Verdict verdict, MonoTime started, Moment now);
+  Incident& Create(Verdict basis, MonoTime started, Moment now);
   void AddRound(Incident& incident, const IpAddress& target, const std::set<SensorName>& failing,
                 const std::set<SensorName>& reaching, MonoTime began, Moment now);
   void Recover(Incident& incident, Member& member, MonoTime now);
@@ -143,16 +216,27 @@ class IncidentBook {
   void DropStale(Moment now);
   void MergeSame(Moment now);
   static bool SameVictims(const Incident& a, const Incident& b);
+  static bool SamePlace(const Incident& a, const Incident& b);
+  static bool LeadsBy(const Incident& incident, const WayEnds& ends);
+  bool IsOneCause(const Incident& a, const Incident& b) const;
+  bool AwaitsSuspect(const Incident& incident, Moment now) const;
   void Absorb(Incident& into, Incident& from, Moment now);
   Duration FirstRecheck(const Incident& incident) const;
   void Advance(Incident& incident, Moment now);
+  bool WatchFlaps(Incident& incident, bool failing, Moment now);
+  // Outages too short to open an incident, again and again by the same group.
+  void NoteBrief(const Incident& incident, Moment now);
+  size_t BriefLately(const Incident& incident, Moment now) const;
+  bool ComesAndGoes(const Incident& incident, Moment now) const;
   void Refresh(Incident& incident);
   void Tell(Incident& incident, const char* change, Moment now);
 
   IncidentOptions options_;
   std::map<SensorName, std::string> groups_;
+  std::map<std::string, std::deque<MonoTime>> brief_;  // by group: when they were over
   MonoTime merged_at_{};
   uint64_t last_number_;
+  uint64_t last_serial_ = 0;
   std::vector<Incident> incidents_;  // live ones and the lately closed
   std::vector<IncidentChange> changes_;
 };

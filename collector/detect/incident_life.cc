@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 constexpr Duration kCandidateLife = 60s;
 constexpr Duration kSlowestRecheck = 60s;
 constexpr Duration kTellEvery = 1s;
+constexpr Duration kFlapMemory = 1h;
 constexpr Duration kTellCountsEvery = 15s;  // when nothing but a counter moved
 
 }  // namespace
@@ -27,9 +28,12 @@ void IncidentBook::Tick(Moment now) {
 
 void IncidentBook::DropStale(Moment now) {
   for (Incident& incident : incidents_) {
-    const bool failing = incident.isolated_now ||
+    const bool failing = incident.holds_now ||
                          std::any_of(incident.members.begin(), incident.members.end(),
                                      [](const auto& member) { return member.second.failing_now; });
+    if (!failing && IsTentative(incident)) {
+      NoteBrief(incident, now);
+    }
     const bool stale =
         !failing || now.mono - incident.started > kCandidateLife + options_.open_after;
     if (incident.reopening && stale) {
@@ -53,11 +57,47 @@ void IncidentBook::DropStale(Moment now) {
   }
 }
 
+void IncidentBook::NoteBrief(const Incident& incident, Moment now) {
+  if (incident.basis != Verdict::kRouteAnomaly || incident.members.size() < kBriefHosts) {
+    return;
+  }
+  for (const std::string& group : incident.groups) {
+    if (brief_.size() >= kMostBriefGroups && !brief_.contains(group)) {
+      continue;
+    }
+    auto& times = brief_[group];
+    times.push_back(now.mono);
+    while (now.mono - times.front() > kFlapQuiet) {
+      times.pop_front();
+    }
+  }
+}
+
+size_t IncidentBook::BriefLately(const Incident& incident, Moment now) const {
+  size_t most = 0;
+  for (const std::string& group : incident.groups) {
+    if (const auto it = brief_.find(group); it != brief_.end()) {
+      const auto lately = [&](MonoTime time) { return now.mono - time <= kFlapQuiet; };
+      most = std::max(
+          most, static_cast<size_t>(std::count_if(it->second.begin(), it->second.end(), lately)));
+    }
+  }
+  return most;
+}
+
+bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
+  return incident.basis == Verdict::kRouteAnomaly && incident.members.size() >= kBriefHosts &&
+         BriefLately(incident, now) >= kBriefToFlap;
+}
+
 bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
+  if (ComesAndGoes(incident, now)) {
+    return true;  // it does not hold, and will not
+  }
   if (now.mono - incident.started < options_.open_after) {
     return false;
   }
-  return incident.record.verdict == Verdict::kSensorIsolated ||
+  return IsCondition(incident.basis) ||
          std::any_of(incident.members.begin(), incident.members.end(), [&](const auto& entry) {
            const Member& member = entry.second;
            return member.failing_now && member.confirmed &&
@@ -66,6 +106,11 @@ bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
 }
 
 void IncidentBook::Advance(Incident& incident, Moment now) {
+  if (IsTentative(incident) && ComesAndGoes(incident, now)) {
+    for (auto& [address, member] : incident.members) {
+      member.confirmed |= member.failing_now;  // by the times before
+    }
+  }
   size_t confirmed = 0;
   size_t failing = 0;
   for (const auto& [address, member] : incident.members) {
@@ -74,9 +119,15 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
       failing += member.failing_now ? 1 : 0;
     }
   }
-  const bool isolation = incident.record.verdict == Verdict::kSensorIsolated;
-  const bool any_failing = isolation ? incident.isolated_now : failing > 0;
-  const bool mostly_failing = isolation ? incident.isolated_now : failing * 5 > confirmed;
+  const bool condition = IsCondition(incident.basis);
+  if (condition && incident.basis != Verdict::kSensorIsolated &&
+      now.mono - incident.held_at > kConditionLife) {
+    incident.dirty |= incident.holds_now;
+    incident.holds_now = false;
+  }
+  const bool any_failing = condition ? incident.holds_now : failing > 0;
+  const bool mostly_failing = condition ? incident.holds_now : failing * 5 > confirmed;
+  const bool flapping = WatchFlaps(incident, mostly_failing, now);
   if (any_failing) {
     incident.quiet_since.reset();
   } else if (!incident.quiet_since) {
@@ -84,7 +135,7 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
   }
   switch (incident.record.state) {
     case IncidentState::kCandidate:
-      if (any_failing && HoldsLongEnough(incident, now)) {
+      if (any_failing && HoldsLongEnough(incident, now) && !AwaitsSuspect(incident, now)) {
         incident.record.number = ++last_number_;
         incident.record.state = IncidentState::kOpen;
         incident.record.opened_at = now.wall;
@@ -92,7 +143,7 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
       }
       return;
     case IncidentState::kOpen:
-      if (!mostly_failing) {
+      if (!mostly_failing && !flapping) {
         incident.record.state = IncidentState::kMonitoring;
         Tell(incident, "monitoring", now);
       }
@@ -130,11 +181,33 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
   }
 }
 
+// Failing again and again is one state of the incident, which stays open all the while.
+bool IncidentBook::WatchFlaps(Incident& incident, bool failing, Moment now) {
+  while (!incident.flips.empty() && now.mono - incident.flips.front() > kFlapMemory) {
+    incident.flips.pop_front();
+  }
+  if (failing && !incident.failing_before && !IsTentative(incident)) {
+    incident.flips.push_back(now.mono);
+  } else if (IsTentative(incident)) {  // the short ones that went before count, too
+    incident.flips.assign(BriefLately(incident, now) + 1, now.mono);
+  }
+  incident.failing_before = failing;
+  const bool was = incident.record.evidence.contains(kFlapping);
+  const bool flapping = incident.flips.size() > kMostFlips &&
+                        (failing || now.mono - incident.flips.back() < kFlapQuiet);
+  if (flapping) {
+    incident.record.evidence[kFlapping] =
+        std::to_string(incident.flips.size()) + " times in the last hour";
+  } else if (was) {
+    incident.record.evidence.erase(kFlapping);
+  }
+  incident.dirty |= flapping != was;
+  return flapping;
+}
+
 void IncidentBook::Refresh(Incident& incident) {
   IncidentRecord& record = incident.record;
-  if (record.verdict == Verdict::kSensorIsolated) {
-    record.family = "both";
-  } else {
+  if (!IsCondition(incident.basis)) {
     std::set<SensorName> failing;
     std::set<SensorName> reaching;
     std::set<Family> families;
@@ -169,7 +242,7 @@ void IncidentBook::Refresh(Incident& incident) {
                                                          : "ipv6";
     }
   }
-  if (record.verdict == Verdict::kRouteAnomaly) {
+  if (incident.basis == Verdict::kRouteAnomaly) {
     record.direction = incident.half_open > 0 ? "outbound" : record.direction;
     record.evidence[kHalfOpen] = std::to_string(incident.half_open);
     record.evidence[kHalfOpenRepeated] = std::to_string(incident.half_open_repeated);

@@ -10,6 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kMergeEvery = 1s;
+constexpr Duration kLongestWait = 15s;
+constexpr Duration kLately = 60s;
 
 }  // namespace
 
@@ -19,7 +21,7 @@ void IncidentBook::MergeSame(Moment now) {
   const bool all = now.mono - merged_at_ >= kMergeEvery;
   merged_at_ = all ? now.mono : merged_at_;
   const auto takes_part = [&](const Incident& incident) {
-    return incident.record.verdict == Verdict::kRouteAnomaly && IsLive(incident) &&
+    return !IsCondition(incident.basis) && IsLive(incident) &&
            (!IsTentative(incident) || HoldsLongEnough(incident, now));
   };
   for (size_t i = 0; i < incidents_.size(); ++i) {
@@ -27,18 +29,52 @@ void IncidentBook::MergeSame(Moment now) {
       Incident& a = incidents_[i];
       Incident& b = incidents_[j];
       if (!takes_part(a) || !takes_part(b) || !(all || IsTentative(a) || IsTentative(b)) ||
-          !SameVictims(a, b)) {
+          !IsOneCause(a, b)) {
         ++j;
         continue;
       }
-      // The one that people know stays; of two such, the older one.
-      if (IsTentative(a) && !IsTentative(b)) {
+      // Routes before hosts; then the one that people know; of two such, the older one.
+      const bool b_has_routes =
+          a.basis != Verdict::kRouteAnomaly && b.basis == Verdict::kRouteAnomaly;
+      if (b_has_routes || (a.basis == b.basis && IsTentative(a) && !IsTentative(b))) {
         std::swap(a, b);
       }
       Absorb(a, b, now);
       incidents_.erase(incidents_.begin() + static_cast<std::ptrdiff_t>(j));
     }
   }
+}
+
+bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
+  const bool routes = a.basis == Verdict::kRouteAnomaly || b.basis == Verdict::kRouteAnomaly;
+  const bool both = a.basis == Verdict::kRouteAnomaly && b.basis == Verdict::kRouteAnomaly;
+  // What nobody reaches because all ways to it lead by the suspect is a victim, too.
+  return (both && SameVictims(a, b)) || (routes && SamePlace(a, b));
+}
+
+// Two edges that lead to the same place, or that fall silent behind the same router.
+bool IncidentBook::SamePlace(const Incident& a, const Incident& b) {
+  return a.where && b.where && a.where->to == b.where->to &&
+         (a.where->to != kIntoSilence || a.where->from == b.where->from);
+}
+
+bool IncidentBook::LeadsBy(const Incident& incident, const WayEnds& ends) {
+  return incident.where && std::any_of(ends.begin(), ends.end(), [&](const auto& end) {
+           const auto& [before, last] = end;
+           return incident.where->to == kIntoSilence
+                      ? last == incident.where->from
+                      : last == incident.where->to || before == incident.where->to;
+         });
+}
+
+// People have just been told of another fault: whether this is the same one is worth a moment.
+bool IncidentBook::AwaitsSuspect(const Incident& incident, Moment now) const {
+  return !IsCondition(incident.basis) && !incident.where &&
+         now.mono - incident.started < options_.open_after + kLongestWait &&
+         std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& other) {
+           return other.basis == Verdict::kRouteAnomaly && IsLive(other) && !IsTentative(other) &&
+                  now.wall - other.record.opened_at < kLately;
+         });
 }
 
 bool IncidentBook::SameVictims(const Incident& a, const Incident& b) {

@@ -35,11 +35,17 @@ constexpr Names<SensorState, 4> kSensorStates = {{{SensorState::kConnected, "con
                                                   {SensorState::kStopped, "stopped"},
                                                   {SensorState::kLost, "lost"},
                                                   {SensorState::kIsolated, "isolated"}}};
-constexpr Names<Verdict, 5> kVerdicts = {{{Verdict::kUnknown, "unknown"},
-                                          {Verdict::kHealthy, "healthy"},
-                                          {Verdict::kRouteAnomaly, "route_anomaly"},
-                                          {Verdict::kTargetDown, "target_down"},
-                                          {Verdict::kSensorIsolated, "sensor_isolated"}}};
+constexpr Names<Verdict, 11> kVerdicts = {{{Verdict::kUnknown, "unknown"},
+                                           {Verdict::kHealthy, "healthy"},
+                                           {Verdict::kRouteAnomaly, "route_anomaly"},
+                                           {Verdict::kTargetDown, "target_down"},
+                                           {Verdict::kSensorIsolated, "sensor_isolated"},
+                                           {Verdict::kSensorDegraded, "sensor_degraded"},
+                                           {Verdict::kBorderOutage, "border_outage"},
+                                           {Verdict::kLossyPath, "lossy_path"},
+                                           {Verdict::kPolicy, "policy"},
+                                           {Verdict::kSynFlood, "syn_flood"},
+                                           {Verdict::kMixed, "mixed"}}};
 constexpr Names<EarnedBy, 2> kEarnedBys = {
     {{EarnedBy::kCompleted, "completed"}, {EarnedBy::kRepeatedSyn, "repeated_syn"}}};
 constexpr Names<CellState, 5> kCellStates = {{{CellState::kUnknown, "unknown"},

@@ -48,7 +48,14 @@ enum class Verdict : uint8_t {
   kHealthy,
   kRouteAnomaly,
   kTargetDown,
-  kSensorIsolated,  // incidents only: the evidence is about the vantage itself
+  // Of incidents only:
+  kSensorIsolated,  // the evidence is about the vantage itself
+  kSensorDegraded,  // likewise: it loses packets on its own link
+  kBorderOutage,    // most targets, in many prefixes, from everywhere
+  kLossyPath,       // loss well above what is usual
+  kPolicy,          // one method is filtered, another one gets through
+  kSynFlood,
+  kMixed,  // a flood while routes fail, too
 };
 std::string_view ToString(Verdict verdict);
 std::optional<Verdict> ParseVerdict(std::string_view text);
@@ -86,11 +93,21 @@ struct CellRecord {
   bool operator==(const CellRecord&) const = default;
 };
 
+// The last way that led from a sensor to a target, as a trace showed it.
+struct PathRecord {
+  SensorName sensor;
+  IpAddress target;
+  WallTime seen_at;
+  PathHops hops;
+  bool operator==(const PathRecord&) const = default;
+};
+
 enum class IncidentState : uint8_t { kCandidate, kOpen, kMonitoring, kClosed };
 std::string_view ToString(IncidentState state);
 std::optional<IncidentState> ParseIncidentState(std::string_view text);
 
 // The edge that explains an incident best; empty until the localiser has something to say.
+inline constexpr const char* kIntoSilence = "silence";  // Suspect::to, if nobody answers there
 struct Suspect {
   std::string from;
   std::string to;
@@ -98,6 +115,13 @@ struct Suspect {
   std::vector<std::string> ambiguity;
   bool operator==(const Suspect&) const = default;
 };
+
+// Keys of IncidentRecord::evidence that more than one place knows.
+inline constexpr const char* kAbout = "about";  // what a condition is about: a sensor, a server
+inline constexpr const char* kFlapping = "flapping";
+inline constexpr const char* kSuspectWordOf = "suspect_word_of";
+inline constexpr const char* kSuspectInsteadOf = "suspect_instead_of";
+inline constexpr const char* kVantage = "vantage";  // why what a sensor says is set aside
 
 struct IncidentTarget {
   IpAddress address;

@@ -152,7 +152,7 @@ std::optional<VantageId> VantageBook::Find(const SensorName& name) const {
 bool VantageBook::Eligible(VantageId id, Family family, MonoTime now) const {
   const Vantage& v = vantages_[id];
   return v.connected && now - v.last_heard < kFresh && v.record.state == SensorState::kConnected &&
-         v.record.health.probing &&
+         v.record.health.probing && !v.degraded &&
          (v.GatewayReach(family) != Reach::kDown || v.GatewayContradicted(now)) &&
          now >= v.no_way_until[FamilyIndex(family)];
 }
@@ -187,6 +187,7 @@ void VantageBook::NoteAnswer(VantageId id, Family family, ProbeMethod method, un
   m.answered_at = now;
   m.contradicted = 0;
   v.unprobed[FamilyIndex(family)] = {};
+  v.loss_watch[FamilyIndex(family)].Note(lost, now);
   v.good_path_tries = v.good_path_tries * kLossDecay + lost + 1;
   v.good_path_misses = v.good_path_misses * kLossDecay + lost;
 }

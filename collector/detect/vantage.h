@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collector/detect/loss_watch.h"
 #include "collector/detect/model.h"
 #include "common/time.h"
 
@@ -46,6 +47,10 @@ struct Vantage {
     // round: the mark of a filter near the sensor. Any answer takes it back to zero.
     unsigned contradicted = 0;
     IpAddress contradicted_by;  // the last of them
+    // It used to bring answers, and is filtered now.
+    std::optional<Moment> filtered_since;
+    MonoTime next_try{};
+    unsigned tries = 0;  // since then
   };
   std::array<std::array<Method, 2>, 2> methods;  // by family (FamilyIndex) and ProbeMethod
   std::optional<MonoTime> answered_at;           // any target, by any method
@@ -67,6 +72,8 @@ struct Vantage {
   std::array<Unprobed, 2> unprobed;
   IpAddress no_way_to;  // the target that the last refusal of its kernel was about
 
+  size_t ways_known = 0;  // traced in peace, since the start
+
   // Servers there that draw too many attempts to follow each, and when it last said so.
   std::map<IpAddress, MonoTime> aggregates;
 
@@ -76,6 +83,13 @@ struct Vantage {
   double good_path_tries = 0;
   double good_path_misses = 0;
 
+  // Does it lose more than it used to, by family; see engine_loss.cc.
+  std::array<LossWatch, 2> loss_watch;
+  MonoTime next_loss_look{};
+  Duration loss_pause{};
+  bool degraded = false;  // on its own link: what it says is set aside
+
+  bool outcast = false;  // isolated for reaching nothing while others beside it do
   std::optional<MonoTime> gateway_down_since;
   MonoTime next_control{};
 

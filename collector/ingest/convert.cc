@@ -27,6 +27,11 @@ std::optional<IpAddress> Address(const std::string& bytes) {
   return IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
 }
 
+std::string Bytes(const IpAddress& address) {
+  const auto bytes = address.bytes();
+  return std::string(bytes.begin(), bytes.end());
+}
+
 // Text from a sensor ends up on operators' terminals: printable ASCII only, and not much of it.
 std::string Text(const std::string& text) {
   std::string out = text.substr(0, kLongestText);
@@ -108,6 +113,68 @@ std::optional<ProbeState> FromProto(v1::ProbeState state) {
   }
 }
 
+std::optional<ProbeTry> FromProto(const v1::ProbeTry& probe) {
+  const auto method = FromProto(probe.method());
+  if (!method || probe.port() > 65535 || probe.flow() > 65535) {
+    return std::nullopt;
+  }
+  return ProbeTry{*method, static_cast<uint16_t>(probe.port()),
+                  static_cast<uint16_t>(probe.flow())};
+}
+
+void Fill(const ProbeTry& attempt, v1::ProbeTry* out) {
+  out->set_method(ToProto(attempt.method));
+  out->set_port(attempt.port);
+  out->set_flow(attempt.flow);
+}
+
+std::optional<TraceEnd> FromProto(v1::TraceEnd end) {
+  switch (end) {
+    case v1::TRACE_END_REACHED:
+      return TraceEnd::kReached;
+    case v1::TRACE_END_UNREACHABLE:
+      return TraceEnd::kUnreachable;
+    case v1::TRACE_END_PROHIBITED:
+      return TraceEnd::kProhibited;
+    case v1::TRACE_END_LOOP:
+      return TraceEnd::kLoop;
+    case v1::TRACE_END_SILENT:
+      return TraceEnd::kSilent;
+    case v1::TRACE_END_MAX_TTL:
+      return TraceEnd::kMaxTtl;
+    case v1::TRACE_END_NOT_SENT:
+      return TraceEnd::kNotSent;
+    case v1::TRACE_END_REFUSED:
+      return TraceEnd::kRefused;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<AnnouncementKind> FromProto(v1::AnnouncementKind kind) {
+  switch (kind) {
+    case v1::ANNOUNCEMENT_KIND_RIP:
+      return AnnouncementKind::kRip;
+    case v1::ANNOUNCEMENT_KIND_OSPF:
+      return AnnouncementKind::kOspf;
+    case v1::ANNOUNCEMENT_KIND_ROUTER_ADVERTISEMENT:
+      return AnnouncementKind::kRouterAdvertisement;
+    case v1::ANNOUNCEMENT_KIND_REDIRECT:
+      return AnnouncementKind::kRedirect;
+    case v1::ANNOUNCEMENT_KIND_DHCP_OFFER:
+      return AnnouncementKind::kDhcpOffer;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Prefix> FromProto(const v1::Prefix& prefix) {
+  const auto address = Address(prefix.address());
+  return address && prefix.length() <= address->bits()
+             ? std::optional<Prefix>(Prefix(*address, prefix.length()))
+             : std::nullopt;
+}
+
 // A sensor from before there was sampling leaves it out: it follows every attempt.
 uint32_t Sampling(uint32_t sampling) { return sampling == 0 ? 1 : sampling; }
 
@@ -151,14 +218,13 @@ Result<Record> ReadReport(const v1::ProbeReport& in) {
   out.age = Duration(in.age_nanos());
   for (const v1::ProbeTryResult& from : in.tries()) {
     const auto state = FromProto(from.state());
-    const auto method = FromProto(from.attempt().method());
-    if (!state || !method || from.attempt().port() > 65535 || from.attempt().flow() > 65535 ||
-        from.rtt_nanos() > kLongestAge || from.icmp_type() > 255 || from.icmp_code() > 255) {
+    const auto attempt = FromProto(from.attempt());
+    if (!state || !attempt || from.rtt_nanos() > kLongestAge || from.icmp_type() > 255 ||
+        from.icmp_code() > 255) {
       return Fail(ErrorCode::kFailure, "probe try with a value out of range");
     }
     ProbeTryResult to;
-    to.attempt = {*method, static_cast<uint16_t>(from.attempt().port()),
-                  static_cast<uint16_t>(from.attempt().flow())};
+    to.attempt = *attempt;
     to.state = *state;
     to.rtt = Duration(from.rtt_nanos());
     if (!from.reporter().empty()) {
@@ -239,6 +305,72 @@ Result<Record> ReadServerReport(const v1::ServerReport& in) {
   return out;
 }
 
+Result<Record> ReadPath(const v1::PathReport& in) {
+  const auto target = Address(in.target());
+  const auto attempt = FromProto(in.attempt());
+  const auto end = FromProto(in.end());
+  if (!target || !attempt || !end || in.started_at() > kLatestTime ||
+      in.age_nanos() > kLongestAge || static_cast<size_t>(in.hops_size()) > kMaxHops) {
+    return Fail(ErrorCode::kFailure, "path report with a value out of range");
+  }
+  PathReport out;
+  out.order_id = in.order_id();
+  out.target = *target;
+  out.attempt = *attempt;
+  out.started_at = FromUnixNanos(static_cast<int64_t>(in.started_at()));
+  out.age = Duration(in.age_nanos());
+  out.end = *end;
+  if (!in.reporter().empty()) {
+    out.reporter = Address(in.reporter());
+    if (!out.reporter) {
+      return Fail(ErrorCode::kFailure, "path report with a bad reporter address");
+    }
+  }
+  out.changed = in.changed();
+  for (const v1::PathHop& hop : in.hops()) {
+    if (static_cast<size_t>(hop.routers_size()) > kMaxRoutersPerHop) {
+      return Fail(ErrorCode::kFailure, "path report with too many routers at one hop");
+    }
+    auto& routers = out.hops.emplace_back();
+    for (const std::string& bytes : hop.routers()) {
+      const auto router = Address(bytes);
+      if (!router || router->family() != target->family()) {
+        return Fail(ErrorCode::kFailure, "path report with a bad router address");
+      }
+      routers.push_back(*router);
+    }
+  }
+  return out;
+}
+
+Result<Record> ReadAnnouncement(const v1::Announcement& in) {
+  const auto kind = FromProto(in.kind());
+  const auto speaker = Address(in.speaker());
+  const auto gateway = Address(in.gateway());
+  if (!kind || !speaker || !gateway || in.first_heard() > kLatestTime ||
+      in.age_nanos() > kLongestAge || !IsCount(in.times())) {
+    return Fail(ErrorCode::kFailure, "announcement with a value out of range");
+  }
+  Announcement out;
+  out.kind = *kind;
+  out.speaker = *speaker;
+  out.speaker_link = Text(in.speaker_link());
+  out.gateway = *gateway;
+  if (in.has_prefix()) {
+    out.prefix = FromProto(in.prefix());
+    if (!out.prefix) {
+      return Fail(ErrorCode::kFailure, "announcement with a bad prefix");
+    }
+  }
+  out.withdrawn = in.withdrawn();
+  out.metric = in.metric();
+  out.interface = Text(in.interface());
+  out.first_heard = FromUnixNanos(static_cast<int64_t>(in.first_heard()));
+  out.age = Duration(in.age_nanos());
+  out.times = in.times();
+  return out;
+}
+
 Result<Record> ReadRecord(const v1::Record& record) {
   switch (record.kind_case()) {
     case v1::Record::kAttempt:
@@ -247,6 +379,10 @@ Result<Record> ReadRecord(const v1::Record& record) {
       return ReadReport(record.report());
     case v1::Record::kServer:
       return ReadServerReport(record.server());
+    case v1::Record::kPath:
+      return ReadPath(record.path());
+    case v1::Record::kAnnouncement:
+      return ReadAnnouncement(record.announcement());
     case v1::Record::KIND_NOT_SET:
       break;
   }
@@ -272,9 +408,8 @@ Result<SensorHello> FromProto(const v1::Hello& hello) {
     }
   }
   for (int i = 0; i < std::min(hello.local_networks_size(), kMostAddresses); ++i) {
-    const auto address = Address(hello.local_networks(i).address());
-    if (address && hello.local_networks(i).length() <= address->bits()) {
-      out.local_networks.emplace_back(*address, hello.local_networks(i).length());
+    if (const auto prefix = FromProto(hello.local_networks(i))) {
+      out.local_networks.push_back(*prefix);
     }
   }
   return out;
@@ -290,9 +425,10 @@ SensorHealth FromProto(const v1::Health& health) {
   for (int i = 0; i < std::min(health.gateways_size(), kMostGateways); ++i) {
     const v1::GatewayHealth& from = health.gateways(i);
     if (const auto address = Address(from.address())) {
-      out.gateways.push_back({*address, from.reach() == v1::REACH_UP     ? Reach::kUp
-                                        : from.reach() == v1::REACH_DOWN ? Reach::kDown
-                                                                         : Reach::kUnknown});
+      const Reach reach = from.reach() == v1::REACH_UP     ? Reach::kUp
+                          : from.reach() == v1::REACH_DOWN ? Reach::kDown
+                                                           : Reach::kUnknown;
+      out.gateways.push_back({*address, reach, from.asked(), from.answered()});
     }
   }
   out.syns_seen = health.syns_seen();
@@ -337,20 +473,25 @@ Result<ReadBatch> FromProto(const v1::Batch& batch) {
   return out;
 }
 
-v1::ProbeOrder ToProto(const ProbeOrder& order) {
-  v1::ProbeOrder out;
-  out.set_id(order.id);
-  const auto bytes = order.target.bytes();
-  out.set_target(std::string(bytes.begin(), bytes.end()));
-  for (const ProbeTry& probe : order.tries) {
-    v1::ProbeTry* to = out.add_tries();
-    to->set_method(ToProto(probe.method));
-    to->set_port(probe.port);
-    to->set_flow(probe.flow);
+v1::Order ToProto(const Order& order) {
+  v1::Order out;
+  if (const auto* path = std::get_if<PathOrder>(&order)) {
+    out.mutable_path()->set_id(path->id);
+    out.mutable_path()->set_target(Bytes(path->target));
+    Fill(path->attempt, out.mutable_path()->mutable_attempt());
+    return out;
   }
-  out.set_start_after_nanos(static_cast<uint64_t>(order.start_after.count()));
-  out.set_spacing_nanos(static_cast<uint64_t>(order.spacing.count()));
-  out.set_timeout_nanos(static_cast<uint64_t>(order.timeout.count()));
+  const auto& probe = std::get<ProbeOrder>(order);
+  v1::ProbeOrder* to = out.mutable_probe();
+  to->set_id(probe.id);
+  to->set_target(Bytes(probe.target));
+  for (const ProbeTry& attempt : probe.tries) {
+    Fill(attempt, to->add_tries());
+  }
+  to->set_start_after_nanos(static_cast<uint64_t>(probe.start_after.count()));
+  to->set_spacing_nanos(static_cast<uint64_t>(probe.spacing.count()));
+  to->set_timeout_nanos(static_cast<uint64_t>(probe.timeout.count()));
+  to->set_every(probe.every);
   return out;
 }
 

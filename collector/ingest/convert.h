@@ -31,6 +31,6 @@ struct ReadBatch {
 // Fails if the batch as a whole makes no sense: no records, too many, sequences that overflow.
 Result<ReadBatch> FromProto(const v1::Batch& batch);
 
-v1::ProbeOrder ToProto(const ProbeOrder& order);
+v1::Order ToProto(const Order& order);
 
 }  // namespace parallax::collector

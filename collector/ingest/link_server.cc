@@ -54,7 +54,7 @@ Result<std::unique_ptr<LinkServer>> LinkServer::Start(const HostPort& listen,
 
 uint16_t LinkServer::port() const { return impl_->port; }
 
-void LinkServer::SendOrders(const SensorName& sensor, const std::vector<ProbeOrder>& orders) {
+void LinkServer::SendOrders(const SensorName& sensor, const std::vector<Order>& orders) {
   impl_->service.SendOrders(sensor, orders);
 }
 

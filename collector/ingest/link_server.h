@@ -33,7 +33,7 @@ class LinkServer {
   uint16_t port() const;
 
   // See LinkService.
-  void SendOrders(const SensorName& sensor, const std::vector<ProbeOrder>& orders);
+  void SendOrders(const SensorName& sensor, const std::vector<Order>& orders);
   void Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence);
   void Resume();
   uint64_t orders_dropped() const;

@@ -59,7 +59,7 @@ grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
   return session;
 }
 
-void LinkService::SendOrders(const SensorName& sensor, const std::vector<ProbeOrder>& orders) {
+void LinkService::SendOrders(const SensorName& sensor, const std::vector<Order>& orders) {
   std::lock_guard lock(mutex_);
   const auto it = sessions_.find(sensor);
   if (it == sessions_.end()) {

@@ -38,7 +38,7 @@ class LinkService final : public v1::SensorLink::CallbackService {
       grpc::CallbackServerContext* context) override;
 
   // Hands orders to a sensor's stream; dropped, and counted, if it has none or is slow.
-  void SendOrders(const SensorName& sensor, const std::vector<ProbeOrder>& orders);
+  void SendOrders(const SensorName& sensor, const std::vector<Order>& orders);
   // Everything up to `sequence` is on disk: tells the sensor.
   void Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence);
   // The engine has made room in its queue: streams that were held up go on. Called at least a few

@@ -140,10 +140,9 @@ bool LinkSession::Deliver(bool again) {
 
 bool LinkSession::TryAgain() { return Deliver(true); }
 
-void LinkSession::QueueOrders(const std::vector<ProbeOrder>& orders,
-                              std::atomic<uint64_t>& dropped) {
+void LinkSession::QueueOrders(const std::vector<Order>& orders, std::atomic<uint64_t>& dropped) {
   std::lock_guard lock(write_mutex_);
-  for (const ProbeOrder& order : orders) {
+  for (const Order& order : orders) {
     if (orders_.size() >= kMostOrdersWaiting) {
       orders_.pop_front();  // the oldest is the least useful
       ++dropped;

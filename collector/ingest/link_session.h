@@ -27,7 +27,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
                             SensorName name, std::string group, std::optional<IpAddress> address);
 
   // From the service, with its mutex held; none of them calls back into the service.
-  void QueueOrders(const std::vector<ProbeOrder>& orders, std::atomic<uint64_t>& dropped);
+  void QueueOrders(const std::vector<Order>& orders, std::atomic<uint64_t>& dropped);
   void QueueAck(uint64_t sequence);
   void Cancel();
   const SensorName& name() const { return name_; }
@@ -80,7 +80,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   bool finished_ = false;  // Finish was called: nothing may be started any more
   std::optional<uint64_t> welcome_;
   std::optional<uint64_t> ack_;
-  std::deque<v1::ProbeOrder> orders_;
+  std::deque<v1::Order> orders_;
 };
 
 }  // namespace parallax::collector

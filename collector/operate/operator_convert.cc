@@ -197,4 +197,26 @@ void ToProto(const ServerReportView& view, v1::SynServer* out) {
   set(report.syn_cookies_sent, &v1::SynServer::set_syn_cookies_sent);
 }
 
+void ToProto(const PathView& view, v1::TracedPath* out) {
+  const PathReport& report = view.report;
+  out->set_sensor(view.sensor);
+  out->set_target(report.target.ToString());
+  out->set_traced_at(ToProto(view.at));
+  out->set_remembered(view.remembered);
+  if (!view.remembered) {
+    out->set_method(Text(ToString(report.attempt.method)));
+    out->set_port(report.attempt.port);
+    out->set_flow(report.attempt.flow);
+    out->set_end(Text(ToString(report.end)));
+    out->set_reporter(report.reporter ? report.reporter->ToString() : std::string());
+    out->set_changed(report.changed);
+  }
+  for (const auto& routers : report.hops) {
+    v1::Hop* hop = out->add_hops();
+    for (const IpAddress& router : routers) {
+      hop->add_routers(router.ToString());
+    }
+  }
+}
+
 }  // namespace parallax::collector

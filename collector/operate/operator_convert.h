@@ -13,6 +13,7 @@ void ToProto(const IncidentRecord& incident, v1::Incident* out);
 void ToProto(const IncidentEventView& event, v1::IncidentEvent* out);
 void ToProto(const SynTopRow& row, v1::SynTopRow* out);
 void ToProto(const ServerReportView& view, v1::SynServer* out);
+void ToProto(const PathView& view, v1::TracedPath* out);
 
 // 0 for times before the epoch: "never".
 uint64_t ToProto(WallTime time);

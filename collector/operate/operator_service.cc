@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kMostItems = 100'000;
 constexpr uint32_t kDefaultTop = 20;
+constexpr uint32_t kDefaultPaths = 500;
 constexpr uint64_t kEventsPerPoll = 100;
 constexpr size_t kIdleReaders = 4;
 constexpr Duration kDefaultWindow = std::chrono::minutes(5);
@@ -222,6 +223,34 @@ grpc::Status OperatorService::ListSynServers(grpc::ServerContext*,
   reply->set_total(page->total);
   reply->set_truncated(page->truncated);
   reply->set_answered_at(ToProto(now));
+  return grpc::Status::OK;
+}
+
+grpc::Status OperatorService::ListPaths(grpc::ServerContext*, const v1::ListPathsRequest* request,
+                                        v1::PathList* reply) {
+  const auto target = IpAddress::Parse(request->target());
+  if (!target) {
+    return Invalid(fmt::format("{}: not an IPv4 or IPv6 address", request->target()));
+  }
+  auto reader = readers_.Borrow();
+  if (!reader) {
+    return ToStatus(reader.error());
+  }
+  const bool one = !request->sensor().empty();
+  auto page = (*reader)->Paths(*target, one ? std::optional(request->sensor()) : std::nullopt,
+                               Limit(request->limit(), kDefaultPaths));
+  if (!page) {
+    return ToStatus(page.error());
+  }
+  if (page->items.empty()) {
+    return NotFound(fmt::format("no way to {}{} has been traced", target->ToString(),
+                                one ? " from " + request->sensor() : std::string()));
+  }
+  for (const auto& view : page->items) {
+    ToProto(view, reply->add_items());
+  }
+  reply->set_total(page->total);
+  reply->set_answered_at(ToProto(options_.clock()));
   return grpc::Status::OK;
 }
 

@@ -40,6 +40,7 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status TopSyns(grpc::ServerContext*, const v1::TopSynsRequest*, v1::SynTop*) override;
   grpc::Status ListSynServers(grpc::ServerContext*, const v1::ListSynServersRequest*,
                               v1::SynServerList*) override;
+  grpc::Status ListPaths(grpc::ServerContext*, const v1::ListPathsRequest*, v1::PathList*) override;
   grpc::Status WatchIncidents(grpc::ServerContext*, const v1::WatchIncidentsRequest*,
                               grpc::ServerWriter<v1::IncidentEvent>*) override;
 

@@ -21,6 +21,8 @@ enum class RoundKind : uint8_t {
   kRecheck,  // a member of an incident: those who failed, and one who did not
   kTrickle,  // peace: one vantage, one probe
   kHost,     // the host of a sensor that fell silent, asked by the others
+  kFlows,    // a member of an incident: several flows from one sensor
+  kLoss,     // a healthy target, again and again: how much is lost on the way
   kControl,  // a target that answered before, asked by a sensor whose gateway does not answer
 };
 

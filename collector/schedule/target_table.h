@@ -49,6 +49,7 @@ struct Target {
     MonoTime since{};
     MonoTime not_before{};
     std::vector<VantageId> must;
+    bool wide = false;  // from as many vantages as a round may have
   };
   Wanted urgent;
   Wanted patient;
@@ -63,6 +64,15 @@ struct Target {
 
   std::map<VantageId, MonoTime> completed;  // when the last connection began that completed there,
                                             // unless there was trouble since
+
+  // Connections that it began, by the sensor that saw them.
+  struct Arrivals {
+    MonoTime first{};
+    MonoTime last{};
+    uint32_t count = 0;      // from `first` to `last`
+    bool completed = false;  // one of them did: packets from there have reached it
+  };
+  std::map<VantageId, Arrivals> arrivals;
 
   bool Answers(ProbeMethod method) const {
     return (method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered) !=

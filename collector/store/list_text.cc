@@ -136,6 +136,33 @@ std::vector<Prefix> DecodePrefixes(std::string_view text) {
   return prefixes;
 }
 
+std::string EncodeHops(const PathHops& hops) {
+  std::string out;
+  for (const auto& routers : hops) {
+    for (size_t i = 0; i < routers.size(); ++i) {
+      out += i > 0 ? " " : "";
+      out += routers[i].ToString();
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+PathHops DecodeHops(std::string_view text) {
+  PathHops hops;
+  ForEachLine(text, [&](std::string_view line) {
+    auto& routers = hops.emplace_back();
+    while (!line.empty()) {
+      const size_t end = line.find(' ');
+      if (const auto router = IpAddress::Parse(line.substr(0, end))) {
+        routers.push_back(*router);
+      }
+      line.remove_prefix(end == std::string_view::npos ? line.size() : end + 1);
+    }
+  });
+  return hops;
+}
+
 std::string EncodeTargets(const std::vector<IncidentTarget>& targets) {
   std::string out;
   for (const auto& target : targets) {

@@ -24,6 +24,10 @@ std::vector<IpAddress> DecodeAddresses(std::string_view text);
 std::string EncodePrefixes(const std::vector<Prefix>& prefixes);
 std::vector<Prefix> DecodePrefixes(std::string_view text);
 
+// One hop per line, its routers with spaces between; an empty line: nobody answered.
+std::string EncodeHops(const PathHops& hops);
+PathHops DecodeHops(std::string_view text);
+
 // One address per line; "recovered<SPACE>" first if it no longer fails.
 std::string EncodeTargets(const std::vector<IncidentTarget>& targets);
 std::vector<IncidentTarget> DecodeTargets(std::string_view text);

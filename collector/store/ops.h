@@ -25,7 +25,7 @@ struct TargetForgotten {
 };
 
 using StoreOp = std::variant<IngestedBatch, SensorRecord, TargetRecord, TargetForgotten, CellRecord,
-                             IncidentChange>;
+                             PathRecord, IncidentChange>;
 
 // Everything of `sensor` and `epoch` up to and including `sequence` is stored.
 struct HighWaterMark {
@@ -40,6 +40,7 @@ struct SavedState {
   std::vector<SensorRecord> sensors;
   std::vector<TargetRecord> targets;
   std::vector<CellRecord> cells;
+  std::vector<PathRecord> paths;
   std::vector<IncidentRecord> live_incidents;  // all but closed
   uint64_t last_incident = 0;                  // highest number ever given
   std::vector<HighWaterMark> marks;            // where each sensor's records go on

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "collector/store/list_text.h"
 #include "collector/store/rows.h"
 #include "collector/store/schema.h"
 
@@ -306,6 +307,51 @@ Result<SynTopPage> Reader::TopSyns(SynKey key, WallTime since, uint64_t limit) {
       page.items.push_back(std::move(row));
     }
     if (auto done = rows->Done(); !done) {
+      return tl::make_unexpected(done.error());
+    }
+    return page;
+  });
+}
+
+Result<PathPage> Reader::Paths(const IpAddress& target, const std::optional<SensorName>& sensor,
+                               uint64_t limit) {
+  return InSnapshot([&]() -> Result<PathPage> {
+    PathPage page;
+    auto traces = db_->Query(
+        "SELECT n.name, p.received - p.age, p.method, p.port, p.flow, p.trace_end, p.reporter, "
+        "p.changed, p.hops, count(*) OVER () FROM paths p JOIN sensor_names n ON n.id = p.sensor "
+        "WHERE p.target = ?1 AND (?2 = 0 OR n.name = ?3) ORDER BY p.id DESC LIMIT ?4",
+        target, sensor.has_value(), sensor.value_or(SensorName()), limit);
+    if (!traces) {
+      return tl::make_unexpected(traces.error());
+    }
+    while (traces->Next()) {
+      PathView& view = page.items.emplace_back();
+      view.sensor = traces->Text(0);
+      view.at = traces->Time(1);
+      view.report = PathFrom(*traces, 2);
+      view.report.target = target;
+      page.total = traces->Unsigned(9);
+    }
+    if (auto done = traces->Done(); !done) {
+      return tl::make_unexpected(done.error());
+    }
+    auto known = db_->Query(
+        "SELECT n.name, a.seen_at, a.hops FROM atlas a JOIN sensor_names n ON n.id = a.sensor "
+        "WHERE a.target = ?1 AND (?2 = 0 OR n.name = ?3) ORDER BY n.name",
+        target, sensor.has_value(), sensor.value_or(SensorName()));
+    if (!known) {
+      return tl::make_unexpected(known.error());
+    }
+    while (known->Next()) {
+      PathView& view = page.items.emplace_back();
+      view.sensor = known->Text(0);
+      view.at = known->Time(1);
+      view.remembered = true;
+      view.report.target = target;
+      view.report.hops = DecodeHops(known->Text(2));
+    }
+    if (auto done = known->Done(); !done) {
       return tl::make_unexpected(done.error());
     }
     return page;

@@ -83,6 +83,17 @@ struct ServerReportPage {
   bool truncated = false;  // older reports of the window were left out
 };
 
+struct PathView {
+  SensorName sensor;
+  WallTime at;              // when it was traced, by the collector's clock
+  bool remembered = false;  // from the atlas: only the target and the hops say something
+  PathReport report;
+};
+struct PathPage {
+  std::vector<PathView> items;  // traces, newest first; then what is remembered, by sensor
+  uint64_t total = 0;
+};
+
 class Reader {
  public:
   static Result<std::unique_ptr<Reader>> Open(const std::string& path, Duration time_limit);
@@ -98,6 +109,9 @@ class Reader {
   // The latest report of each server and sensor whose window ended since `since`. Of the reports
   // received since then the newest million are looked at.
   Result<ServerReportPage> LatestServerReports(WallTime since, uint64_t limit);
+  // Ways to the target, from one sensor or from all.
+  Result<PathPage> Paths(const IpAddress& target, const std::optional<SensorName>& sensor,
+                         uint64_t limit);
   // The highest sequence stored for (sensor, epoch); 0 if none.
   Result<uint64_t> HighWater(const SensorName& sensor, uint64_t epoch);
 

@@ -19,6 +19,7 @@ Result<std::vector<SensorRecord>> ReadSensors(Database& db, const std::optional<
 Result<std::vector<TargetRecord>> ReadTargets(Database& db, const std::optional<IpAddress>& address,
                                               uint64_t limit);
 Result<std::vector<CellRecord>> ReadCells(Database& db, const std::optional<IpAddress>& target);
+Result<std::vector<PathRecord>> ReadAtlas(Database& db);
 Result<std::vector<HighWaterMark>> ReadMarks(Database& db);
 
 // The columns of an incident, in incidents and incident_events alike, and what they say, from
@@ -37,14 +38,21 @@ inline constexpr std::string_view kServerReportColumns =
     "listen_overflows, syn_cookies_sent";
 ServerReport ServerReportFrom(const Rows& rows, int first);
 
+// method, port, flow, trace_end, reporter, changed, hops: from column `first` on.
+PathReport PathFrom(const Rows& rows, int first);
+
 // Writing, inside the caller's transaction. `sensor` is the row in sensor_names.
 Result<void> WriteSensor(Database& db, int64_t sensor, const SensorRecord& record);
 Result<void> WriteTarget(Database& db, const TargetRecord& record);
 Result<void> WriteCell(Database& db, int64_t sensor, const CellRecord& record);
+Result<void> WriteAtlas(Database& db, int64_t sensor, const PathRecord& record);
 Result<void> WriteIncidentChange(Database& db, const IncidentChange& change);
 Result<void> WriteAttempt(Database& db, int64_t sensor, WallTime received, const Attempt& attempt);
 Result<void> WriteProbeTry(Database& db, int64_t sensor, WallTime received,
                            const ProbeReport& report, size_t position);
+Result<void> WritePath(Database& db, int64_t sensor, WallTime received, const PathReport& report);
+Result<void> WriteAnnouncement(Database& db, int64_t sensor, WallTime received,
+                               const Announcement& announcement);
 Result<void> WriteServerReport(Database& db, int64_t sensor, WallTime received,
                                const ServerReport& report);
 

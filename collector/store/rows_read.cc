@@ -162,6 +162,25 @@ Result<std::vector<CellRecord>> ReadCells(Database& db, const std::optional<IpAd
   return records;
 }
 
+Result<std::vector<PathRecord>> ReadAtlas(Database& db) {
+  auto rows = db.Query(
+      "SELECT n.name, a.target, a.seen_at, a.hops FROM atlas a "
+      "JOIN sensor_names n ON n.id = a.sensor ORDER BY a.target, n.name");
+  if (!rows) {
+    return tl::make_unexpected(rows.error());
+  }
+  std::vector<PathRecord> records;
+  while (rows->Next()) {
+    if (const auto target = rows->Address(1)) {
+      records.push_back({rows->Text(0), *target, rows->Time(2), DecodeHops(rows->Text(3))});
+    }
+  }
+  if (auto done = rows->Done(); !done) {
+    return tl::make_unexpected(done.error());
+  }
+  return records;
+}
+
 Result<std::vector<HighWaterMark>> ReadMarks(Database& db) {
   auto rows = db.Query(
       "SELECT n.name, m.epoch, m.sequence FROM ingest_marks m "
@@ -202,6 +221,22 @@ IncidentRecord IncidentFrom(const Rows& rows, int first) {
   record.evidence = DecodeMap(rows.Text(first + 18));
   record.summary = rows.Text(first + 19);
   return record;
+}
+
+PathReport PathFrom(const Rows& rows, int first) {
+  PathReport report;
+  const std::string method = rows.Text(first);
+  for (const ProbeMethod known :
+       {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn, ProbeMethod::kUdp}) {
+    report.attempt.method = ToString(known) == method ? known : report.attempt.method;
+  }
+  report.attempt.port = static_cast<uint16_t>(rows.Int(first + 1));
+  report.attempt.flow = static_cast<uint16_t>(rows.Int(first + 2));
+  report.end = ParseTraceEnd(rows.Text(first + 3)).value_or(TraceEnd::kUnfinished);
+  report.reporter = rows.Address(first + 4);
+  report.changed = rows.Bool(first + 5);
+  report.hops = DecodeHops(rows.Text(first + 6));
+  return report;
 }
 
 ServerReport ServerReportFrom(const Rows& rows, int first) {

@@ -139,11 +139,40 @@ Result<void> WriteProbeTry(Database& db, int64_t sensor, WallTime received,
   const ProbeTryResult& result = report.tries[position];
   return db.Run(
       "INSERT INTO probe_tries (sensor, received, order_id, target, started_at, position, method, "
-      "port, state, rtt, reporter, icmp_type, icmp_code, detail) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "port, state, rtt, reporter, icmp_type, icmp_code, detail, flow) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       sensor, received, report.order_id, report.target, report.started_at, position,
       ToString(result.attempt.method), result.attempt.port, ToString(result.state), result.rtt,
-      result.reporter, result.icmp_type, result.icmp_code, result.detail);
+      result.reporter, result.icmp_type, result.icmp_code, result.detail, result.attempt.flow);
+}
+
+Result<void> WritePath(Database& db, int64_t sensor, WallTime received, const PathReport& report) {
+  return db.Run(
+      "INSERT INTO paths (sensor, received, order_id, target, started_at, age, method, port, flow, "
+      "trace_end, reporter, changed, hops) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      sensor, received, report.order_id, report.target, report.started_at, report.age,
+      ToString(report.attempt.method), report.attempt.port, report.attempt.flow,
+      ToString(report.end), report.reporter, report.changed, EncodeHops(report.hops));
+}
+
+Result<void> WriteAtlas(Database& db, int64_t sensor, const PathRecord& record) {
+  return db.Run("INSERT OR REPLACE INTO atlas VALUES (?, ?, ?, ?)", record.target, sensor,
+                record.seen_at, EncodeHops(record.hops));
+}
+
+Result<void> WriteAnnouncement(Database& db, int64_t sensor, WallTime received,
+                               const Announcement& announcement) {
+  const auto prefix = announcement.prefix
+                          ? std::optional<std::string>(announcement.prefix->ToString())
+                          : std::nullopt;
+  return db.Run(
+      "INSERT INTO announcements (sensor, received, kind, speaker, speaker_link, gateway, prefix, "
+      "withdrawn, metric, interface, first_heard, age, times) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      sensor, received, ToString(announcement.kind), announcement.speaker,
+      announcement.speaker_link, announcement.gateway, prefix, announcement.withdrawn,
+      announcement.metric, announcement.interface, announcement.first_heard, announcement.age,
+      announcement.times);
 }
 
 Result<void> WriteServerReport(Database& db, int64_t sensor, WallTime received,

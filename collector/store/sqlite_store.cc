@@ -167,6 +167,12 @@ Result<void> SqliteStore::StoreRecord(int64_t sensor, WallTime received, const R
   if (const auto* server = std::get_if<ServerReport>(&record)) {
     return Forgive(WriteServerReport(*db_, sensor, received, *server));
   }
+  if (const auto* path = std::get_if<PathReport>(&record)) {
+    return Forgive(WritePath(*db_, sensor, received, *path));
+  }
+  if (const auto* announcement = std::get_if<Announcement>(&record)) {
+    return Forgive(WriteAnnouncement(*db_, sensor, received, *announcement));
+  }
   const auto& report = std::get<ProbeReport>(record);
   ++new_reports_;
   for (size_t i = 0; i < report.tries.size(); ++i) {
@@ -190,8 +196,11 @@ Result<void> SqliteStore::ApplyOne(const TargetRecord& record) {
 }
 
 Result<void> SqliteStore::ApplyOne(const TargetForgotten& forgotten) {
-  if (auto done = db_->Run("DELETE FROM cells WHERE target = ?", forgotten.address); !done) {
-    return done;
+  for (const std::string_view sql :
+       {"DELETE FROM cells WHERE target = ?", "DELETE FROM atlas WHERE target = ?"}) {
+    if (auto done = db_->Run(sql, forgotten.address); !done) {
+      return done;
+    }
   }
   return db_->Run("DELETE FROM targets WHERE address = ?", forgotten.address);
 }
@@ -202,6 +211,14 @@ Result<void> SqliteStore::ApplyOne(const CellRecord& record) {
     return tl::make_unexpected(sensor.error());
   }
   return Forgive(WriteCell(*db_, *sensor, record));
+}
+
+Result<void> SqliteStore::ApplyOne(const PathRecord& record) {
+  auto sensor = SensorRow(record.sensor);
+  if (!sensor) {
+    return tl::make_unexpected(sensor.error());
+  }
+  return Forgive(WriteAtlas(*db_, *sensor, record));
 }
 
 Result<void> SqliteStore::ApplyOne(const IncidentChange& change) {
@@ -224,24 +241,28 @@ Result<SavedState> SqliteStore::Load() {
   if (!transaction) {
     return tl::make_unexpected(transaction.error());
   }
-  // Cells that were written after their target was forgotten belong to nothing.
-  if (auto done = db_->Run("DELETE FROM cells WHERE target NOT IN (SELECT address FROM targets)");
-      !done) {
-    return tl::make_unexpected(done.error());
+  // Cells and ways that were written after their target was forgotten belong to nothing.
+  for (const std::string_view sql :
+       {"DELETE FROM cells WHERE target NOT IN (SELECT address FROM targets)",
+        "DELETE FROM atlas WHERE target NOT IN (SELECT address FROM targets)"}) {
+    if (auto done = db_->Run(sql); !done) {
+      return tl::make_unexpected(done.error());
+    }
   }
   SavedState state;
   auto sensors = ReadSensors(*db_, std::nullopt);
   auto targets = ReadTargets(*db_, std::nullopt, std::numeric_limits<int64_t>::max());
   auto cells = ReadCells(*db_, std::nullopt);
+  auto paths = ReadAtlas(*db_);
   auto marks = ReadMarks(*db_);
   auto last = db_->QueryInt("SELECT value FROM totals WHERE name = 'last_incident'");
   static const std::string kLive = fmt::format(
       "SELECT {} FROM incidents WHERE state <> 'closed' ORDER BY number", kIncidentColumns);
   auto rows = db_->Query(kLive);
-  for (const Error* error :
-       {sensors ? nullptr : &sensors.error(), targets ? nullptr : &targets.error(),
-        cells ? nullptr : &cells.error(), marks ? nullptr : &marks.error(),
-        last ? nullptr : &last.error(), rows ? nullptr : &rows.error()}) {
+  for (const Error* error : {sensors ? nullptr : &sensors.error(),
+                             targets ? nullptr : &targets.error(), cells ? nullptr : &cells.error(),
+                             paths ? nullptr : &paths.error(), marks ? nullptr : &marks.error(),
+                             last ? nullptr : &last.error(), rows ? nullptr : &rows.error()}) {
     if (error != nullptr) {
       return tl::make_unexpected(*error);
     }
@@ -255,6 +276,7 @@ Result<SavedState> SqliteStore::Load() {
   state.sensors = std::move(*sensors);
   state.targets = std::move(*targets);
   state.cells = std::move(*cells);
+  state.paths = std::move(*paths);
   state.marks = std::move(*marks);
   state.last_incident = static_cast<uint64_t>(*last);
   if (auto done = transaction->Commit(); !done) {
@@ -277,6 +299,10 @@ Result<uint64_t> SqliteStore::Prune(WallTime before, uint64_t max_rows) {
         "probe_tries ORDER BY id LIMIT ?2) WHERE received < ?1)",
         "DELETE FROM server_reports WHERE id IN (SELECT id FROM (SELECT id, received FROM "
         "server_reports ORDER BY id LIMIT ?2) WHERE received < ?1)",
+        "DELETE FROM paths WHERE id IN (SELECT id FROM (SELECT id, received FROM "
+        "paths ORDER BY id LIMIT ?2) WHERE received < ?1)",
+        "DELETE FROM announcements WHERE id IN (SELECT id FROM (SELECT id, received FROM "
+        "announcements ORDER BY id LIMIT ?2) WHERE received < ?1)",
         "DELETE FROM incident_events WHERE event IN (SELECT e.event FROM incident_events e "
         "JOIN incidents i ON i.number = e.number WHERE i.state = 'closed' AND e.at < ?1 "
         "ORDER BY e.event LIMIT ?2)",

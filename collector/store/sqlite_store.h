@@ -40,6 +40,7 @@ class SqliteStore final : public Store {
   Result<void> ApplyOne(const TargetRecord& record);
   Result<void> ApplyOne(const TargetForgotten& forgotten);
   Result<void> ApplyOne(const CellRecord& record);
+  Result<void> ApplyOne(const PathRecord& record);
   Result<void> ApplyOne(const IncidentChange& change);
   Result<void> StoreRecord(int64_t sensor, WallTime received, const Record& record);
 

@@ -146,6 +146,12 @@ void Fill(const ServerReport& report, v1::ServerReport* out) {
   set(report.syn_cookies_sent, &v1::ServerReport::set_syn_cookies_sent);
 }
 
+void Fill(const ProbeTry& attempt, v1::ProbeTry* out) {
+  out->set_method(ToProto(attempt.method));
+  out->set_port(attempt.port);
+  out->set_flow(attempt.flow);
+}
+
 void Fill(const ProbeReport& report, v1::ProbeReport* out) {
   out->set_order_id(report.order_id);
   out->set_target(Bytes(report.target));
@@ -153,9 +159,7 @@ void Fill(const ProbeReport& report, v1::ProbeReport* out) {
   out->set_age_nanos(Nanos(report.age));
   for (const ProbeTryResult& result : report.tries) {
     v1::ProbeTryResult* to = out->add_tries();
-    to->mutable_attempt()->set_method(ToProto(result.attempt.method));
-    to->mutable_attempt()->set_port(result.attempt.port);
-    to->mutable_attempt()->set_flow(result.attempt.flow);
+    Fill(result.attempt, to->mutable_attempt());
     to->set_state(ToProto(result.state));
     to->set_rtt_nanos(Nanos(result.rtt));
     if (result.reporter) {
@@ -171,6 +175,146 @@ void Fill(const ProbeReport& report, v1::ProbeReport* out) {
   }
 }
 
+v1::TraceEnd ToProto(TraceEnd end) {
+  switch (end) {
+    case TraceEnd::kUnfinished:
+      break;
+    case TraceEnd::kReached:
+      return v1::TRACE_END_REACHED;
+    case TraceEnd::kUnreachable:
+      return v1::TRACE_END_UNREACHABLE;
+    case TraceEnd::kProhibited:
+      return v1::TRACE_END_PROHIBITED;
+    case TraceEnd::kLoop:
+      return v1::TRACE_END_LOOP;
+    case TraceEnd::kSilent:
+      return v1::TRACE_END_SILENT;
+    case TraceEnd::kMaxTtl:
+      return v1::TRACE_END_MAX_TTL;
+    case TraceEnd::kNotSent:
+      return v1::TRACE_END_NOT_SENT;
+    case TraceEnd::kRefused:
+      return v1::TRACE_END_REFUSED;
+  }
+  return v1::TRACE_END_UNSPECIFIED;
+}
+
+void Fill(const PathReport& report, v1::PathReport* out) {
+  out->set_order_id(report.order_id);
+  out->set_target(Bytes(report.target));
+  Fill(report.attempt, out->mutable_attempt());
+  out->set_started_at(static_cast<uint64_t>(ToUnixNanos(report.started_at)));
+  out->set_age_nanos(Nanos(report.age));
+  out->set_end(ToProto(report.end));
+  if (report.reporter) {
+    out->set_reporter(Bytes(*report.reporter));
+  }
+  out->set_changed(report.changed);
+  for (const auto& routers : report.hops) {
+    v1::PathHop* to = out->add_hops();
+    for (const IpAddress& router : routers) {
+      to->add_routers(Bytes(router));
+    }
+  }
+}
+
+v1::AnnouncementKind ToProto(AnnouncementKind kind) {
+  switch (kind) {
+    case AnnouncementKind::kRip:
+      return v1::ANNOUNCEMENT_KIND_RIP;
+    case AnnouncementKind::kOspf:
+      return v1::ANNOUNCEMENT_KIND_OSPF;
+    case AnnouncementKind::kRouterAdvertisement:
+      return v1::ANNOUNCEMENT_KIND_ROUTER_ADVERTISEMENT;
+    case AnnouncementKind::kRedirect:
+      return v1::ANNOUNCEMENT_KIND_REDIRECT;
+    case AnnouncementKind::kDhcpOffer:
+      return v1::ANNOUNCEMENT_KIND_DHCP_OFFER;
+  }
+  return v1::ANNOUNCEMENT_KIND_UNSPECIFIED;
+}
+
+void Fill(const Prefix& prefix, v1::Prefix* out) {
+  out->set_address(Bytes(prefix.address()));
+  out->set_length(prefix.length());
+}
+
+void Fill(const Announcement& announcement, v1::Announcement* out) {
+  out->set_kind(ToProto(announcement.kind));
+  out->set_speaker(Bytes(announcement.speaker));
+  out->set_speaker_link(Text(announcement.speaker_link));
+  out->set_gateway(Bytes(announcement.gateway));
+  if (announcement.prefix) {
+    Fill(*announcement.prefix, out->mutable_prefix());
+  }
+  out->set_withdrawn(announcement.withdrawn);
+  out->set_metric(announcement.metric);
+  out->set_interface(Text(announcement.interface));
+  out->set_first_heard(static_cast<uint64_t>(ToUnixNanos(announcement.first_heard)));
+  out->set_age_nanos(Nanos(announcement.age));
+  out->set_times(announcement.times);
+}
+
+std::optional<IpAddress> Address(const std::string& bytes) {
+  return IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+}
+
+// What a try of an order asks for, or why it cannot be done.
+Result<ProbeTry> FromProto(const v1::ProbeTry& probe) {
+  const auto method = FromProto(probe.method());
+  const bool ports = method != ProbeMethod::kIcmpEcho;
+  if (!method || (ports && (probe.port() == 0 || probe.port() > 65535))) {
+    return Fail(ErrorCode::kFailure, "a try has an unknown method or no port");
+  }
+  if (probe.flow() > 65535) {
+    return Fail(ErrorCode::kFailure, "a try names a flow beyond 65535");
+  }
+  return ProbeTry{*method, static_cast<uint16_t>(ports ? probe.port() : 0),
+                  static_cast<uint16_t>(probe.flow())};
+}
+
+Result<Order> ReadProbeOrder(const v1::ProbeOrder& order) {
+  const auto target = Address(order.target());
+  if (!target) {
+    return Fail(ErrorCode::kFailure, "target is not 4 or 16 bytes");
+  }
+  if (order.tries().empty() || static_cast<size_t>(order.tries_size()) > kMaxTries) {
+    return Fail(ErrorCode::kFailure, fmt::format("needs 1 to {} tries", kMaxTries));
+  }
+  const auto longest = static_cast<uint64_t>(kLongestWait.count());
+  if (order.start_after_nanos() > longest || order.spacing_nanos() > longest ||
+      order.timeout_nanos() > longest || order.timeout_nanos() == 0) {
+    return Fail(ErrorCode::kFailure, "waits must be at most 60 s, the time-out more than 0");
+  }
+  ProbeOrder out;
+  out.id = order.id();
+  out.target = *target;
+  out.start_after = Duration(order.start_after_nanos());
+  out.spacing = Duration(order.spacing_nanos());
+  out.timeout = Duration(order.timeout_nanos());
+  out.every = order.every();
+  for (const v1::ProbeTry& probe : order.tries()) {
+    const auto attempt = FromProto(probe);
+    if (!attempt) {
+      return tl::make_unexpected(attempt.error());
+    }
+    out.tries.push_back(*attempt);
+  }
+  return out;
+}
+
+Result<Order> ReadPathOrder(const v1::PathOrder& order) {
+  const auto target = Address(order.target());
+  if (!target) {
+    return Fail(ErrorCode::kFailure, "target is not 4 or 16 bytes");
+  }
+  const auto attempt = FromProto(order.attempt());
+  if (!attempt) {
+    return tl::make_unexpected(attempt.error());
+  }
+  return PathOrder{order.id(), *target, *attempt};
+}
+
 }  // namespace
 
 v1::Hello ToProto(const SensorHello& hello) {
@@ -182,9 +326,7 @@ v1::Hello ToProto(const SensorHello& hello) {
     out.add_addresses(Bytes(address));
   }
   for (const Prefix& prefix : hello.local_networks) {
-    v1::Prefix* to = out.add_local_networks();
-    to->set_address(Bytes(prefix.address()));
-    to->set_length(prefix.length());
+    Fill(prefix, out.add_local_networks());
   }
   return out;
 }
@@ -204,6 +346,8 @@ v1::Health ToProto(const SensorHealth& health) {
     to->set_reach(gateway.reach == Reach::kUp     ? v1::REACH_UP
                   : gateway.reach == Reach::kDown ? v1::REACH_DOWN
                                                   : v1::REACH_UNKNOWN);
+    to->set_asked(gateway.asked);
+    to->set_answered(gateway.answered);
   }
   out.set_syns_seen(health.syns_seen);
   out.set_packets_dropped(health.packets_dropped);
@@ -232,49 +376,28 @@ v1::Batch ToProto(uint64_t first_sequence, const std::vector<Record>& records) {
       Fill(*attempt, out->mutable_attempt());
     } else if (const auto* report = std::get_if<ProbeReport>(&record)) {
       Fill(*report, out->mutable_report());
+    } else if (const auto* server = std::get_if<ServerReport>(&record)) {
+      Fill(*server, out->mutable_server());
+    } else if (const auto* path = std::get_if<PathReport>(&record)) {
+      Fill(*path, out->mutable_path());
     } else {
-      Fill(std::get<ServerReport>(record), out->mutable_server());
+      Fill(std::get<Announcement>(record), out->mutable_announcement());
     }
     bytes += out->ByteSizeLong();
   }
   return batch;
 }
 
-Result<ProbeOrder> FromProto(const v1::ProbeOrder& order) {
-  const auto refuse = [&](std::string_view why) {
-    return Fail(ErrorCode::kFailure, fmt::format("order {}: {}", order.id(), why));
-  };
-  const auto& bytes = order.target();
-  const auto target =
-      IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
-  if (!target) {
-    return refuse("target is not 4 or 16 bytes");
+Result<Order> FromProto(const v1::Order& order) {
+  const bool probe = order.has_probe();
+  if (!probe && !order.has_path()) {
+    return Fail(ErrorCode::kFailure, "an order of an unknown kind");
   }
-  if (order.tries().empty() || static_cast<size_t>(order.tries_size()) > kMaxTries) {
-    return refuse("needs 1 to 8 tries");
-  }
-  const auto longest = static_cast<uint64_t>(kLongestWait.count());
-  if (order.start_after_nanos() > longest || order.spacing_nanos() > longest ||
-      order.timeout_nanos() > longest || order.timeout_nanos() == 0) {
-    return refuse("waits must be at most 60 s, the time-out more than 0");
-  }
-  ProbeOrder out;
-  out.id = order.id();
-  out.target = *target;
-  out.start_after = Duration(order.start_after_nanos());
-  out.spacing = Duration(order.spacing_nanos());
-  out.timeout = Duration(order.timeout_nanos());
-  for (const v1::ProbeTry& probe : order.tries()) {
-    const auto method = FromProto(probe.method());
-    const bool ports = method != ProbeMethod::kIcmpEcho;
-    if (!method || (ports && (probe.port() == 0 || probe.port() > 65535))) {
-      return refuse("a try has an unknown method or no port");
-    }
-    if (probe.flow() > 65535) {
-      return refuse("a try names a flow beyond 65535");
-    }
-    out.tries.push_back({*method, static_cast<uint16_t>(ports ? probe.port() : 0),
-                         static_cast<uint16_t>(probe.flow())});
+  Result<Order> out = probe ? ReadProbeOrder(order.probe()) : ReadPathOrder(order.path());
+  if (!out) {
+    return Fail(ErrorCode::kFailure,
+                fmt::format("order {}: {}", probe ? order.probe().id() : order.path().id(),
+                            out.error().message));
   }
   return out;
 }

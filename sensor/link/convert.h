@@ -15,6 +15,6 @@ v1::Health ToProto(const SensorHealth& health);
 v1::Batch ToProto(uint64_t first_sequence, const std::vector<Record>& records);
 
 // Orders come from another machine: what is malformed is refused with the reason.
-Result<ProbeOrder> FromProto(const v1::ProbeOrder& order);
+Result<Order> FromProto(const v1::Order& order);
 
 }  // namespace parallax::sensor

@@ -24,7 +24,7 @@ constexpr Duration kSteady = 10s;
 }  // namespace
 
 LinkClient::LinkClient(LinkOptions options, Spool& spool, std::function<SensorHealth()> health,
-                       std::function<void(ProbeOrder)> on_order)
+                       std::function<void(Order)> on_order)
     : options_(std::move(options)),
       spool_(spool),
       health_(std::move(health)),

@@ -25,7 +25,7 @@ class LinkClient {
  public:
   // `health` is called on Run's thread, `on_order` on a thread of the stream; neither may block.
   LinkClient(LinkOptions options, Spool& spool, std::function<SensorHealth()> health,
-             std::function<void(ProbeOrder)> on_order);
+             std::function<void(Order)> on_order);
 
   // Connects, and again, until Stop is called; then sends what is left, says goodbye, and returns
   // within about 2 s even if the collector is stuck.
@@ -40,7 +40,7 @@ class LinkClient {
   LinkOptions options_;
   Spool& spool_;
   std::function<SensorHealth()> health_;
-  std::function<void(ProbeOrder)> on_order_;
+  std::function<void(Order)> on_order_;
   std::stop_source stop_;
   std::vector<std::string> last_failures_;  // per address: logged once, not at every attempt
 };

@@ -56,7 +56,7 @@ std::string Explain(const std::string& error) {
 
 LinkStream::LinkStream(const HostPort& address, const LinkOptions& options, Spool& spool,
                        const std::function<SensorHealth()>& health,
-                       const std::function<void(ProbeOrder)>& on_order, std::stop_token stop)
+                       const std::function<void(Order)>& on_order, std::stop_token stop)
     : address_(address),
       options_(options),
       spool_(spool),
@@ -139,7 +139,7 @@ void LinkStream::ReadAll() {
       spool_.Acknowledge(in.ack().committed_sequence());
       spool_.Wake();
     } else if (in.has_orders()) {
-      for (const v1::ProbeOrder& raw : in.orders().orders()) {
+      for (const v1::Order& raw : in.orders().orders()) {
         if (auto order = FromProto(raw)) {
           on_order_(std::move(*order));
         } else {

@@ -31,7 +31,7 @@ class LinkStream {
   // woken once.
   LinkStream(const HostPort& address, const LinkOptions& options, Spool& spool,
              const std::function<SensorHealth()>& health,
-             const std::function<void(ProbeOrder)>& on_order, std::stop_token stop);
+             const std::function<void(Order)>& on_order, std::stop_token stop);
 
   // Once per object.
   Ending Run();
@@ -54,7 +54,7 @@ class LinkStream {
   const LinkOptions& options_;
   Spool& spool_;
   const std::function<SensorHealth()>& health_;
-  const std::function<void(ProbeOrder)>& on_order_;
+  const std::function<void(Order)>& on_order_;
   const std::stop_token stop_;
 
   std::shared_ptr<grpc::Channel> channel_;

@@ -10,6 +10,8 @@ size_t BytesOf(const Record& record) {
   size_t bytes = sizeof(Record);
   if (const auto* report = std::get_if<ProbeReport>(&record)) {
     bytes += report->tries.capacity() * sizeof(ProbeTryResult);
+  } else if (const auto* path = std::get_if<PathReport>(&record)) {
+    bytes += path->hops.capacity() * (sizeof(path->hops[0]) + sizeof(IpAddress));
   }
   return bytes;
 }

@@ -74,6 +74,7 @@ void GatewayWatch::OnAnswer(const ProbeMatch& match, const Answer& answer, const
     return;  // an error from elsewhere says nothing that silence does not
   }
   watched->last_answer = now.mono;
+  ++watched->answered;
   watched->unanswered = 0;
   watched->send_failed = false;
 }
@@ -82,6 +83,7 @@ void GatewayWatch::OnSendError(const ProbeOwner& owner, int error, const Moment&
   if (Watched* watched = Find(owner.serial); watched != nullptr) {
     watched->send_failed = SaysUnreachable(error);
     watched->unanswered -= watched->unanswered > 0 ? 1 : 0;  // it was never asked
+    --watched->sent;
   }
 }
 
@@ -117,6 +119,7 @@ void GatewayWatch::Advance(const Moment& now, size_t most, std::vector<ProbeSend
       watched.asked.pop_front();
     }
     ++watched.unanswered;
+    ++watched.sent;
     watched.send_failed = false;
   }
 }
@@ -149,7 +152,11 @@ Reach GatewayWatch::ReachOf(const Watched& watched, MonoTime now) {
 std::vector<GatewayHealth> GatewayWatch::Health(MonoTime now) const {
   std::vector<GatewayHealth> health;
   for (const Watched& watched : watched_) {
-    health.push_back({watched.gateway.address, ReachOf(watched, now)});
+    // The last one may still be under way.
+    const uint64_t asked =
+        watched.sent - std::min<uint64_t>(watched.unanswered > 0 ? 1 : 0, watched.sent);
+    health.push_back({watched.gateway.address, ReachOf(watched, now),
+                      std::max(asked, watched.answered), watched.answered});
   }
   return health;
 }

@@ -58,7 +58,9 @@ class GatewayWatch : public ProbeClient {
     MonoTime next_ping;
     std::deque<uint64_t> asked;  // probe ids still open, oldest first
     std::optional<MonoTime> last_answer;
-    uint32_t unanswered = 0;    // asked since the last answer
+    uint32_t unanswered = 0;  // asked since the last answer
+    uint64_t sent = 0;
+    uint64_t answered = 0;
     uint32_t failed_looks = 0;  // neighbour-table readings in a row that said failed
     bool send_failed = false;
   };

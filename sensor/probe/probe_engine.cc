@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "sensor/probe/trace/path_report.h"
 
 namespace parallax::sensor {
 namespace {
@@ -21,6 +22,9 @@ constexpr Duration kGatewayReadEvery = std::chrono::seconds(2);
 // A host with a full routing table must not spend its time on reading it.
 constexpr int kGatewayReadShare = 20;
 constexpr int kPollWithoutSockets = 1000;  // ms
+constexpr size_t kMostTraces = 32;         // at once
+constexpr size_t kMostTracesWaiting = 512;
+constexpr size_t kTraceProbes = kMostTraces * 64;
 
 // Linux' default, should the kernel not tell.
 constexpr PortRange kUsualEphemeral{32768, 60999};
@@ -68,6 +72,7 @@ Result<std::unique_ptr<ProbeEngine>> ProbeEngine::Open(ProbeEngineOptions option
     // Gateways first: without their word no vote counts.
     engine->loop_->Add(ProbeOwner::Kind::kGateway, engine->watch_);
     engine->loop_->Add(ProbeOwner::Kind::kOrder, engine->prober_);
+    engine->loop_->Add(ProbeOwner::Kind::kTrace, engine->tracer_);
     std::string problem = options.policy ? std::string() : std::move(options.policy_problem);
     engine->Apply({std::move(options.policy), std::move(problem)});
   } else {
@@ -80,16 +85,17 @@ Result<std::unique_ptr<ProbeEngine>> ProbeEngine::Open(ProbeEngineOptions option
 ProbeEngine::ProbeEngine(const ProbeEngineOptions& options, PortRange ports, UniqueFd wake_fd,
                          GatewayTable table)
     : tagger_(options.flow_key, RandomHashKey(), ports),
-      ledger_(tagger_, options.max_orders * kMaxTries + 1024),
+      ledger_(tagger_, options.max_orders * kMaxTries + kTraceProbes + 1024),
       gate_(ledger_, std::nullopt),
       watch_(gate_),
       prober_(gate_, options.max_orders),
+      tracer_(gate_, kMostTraces),
       gateway_table_(std::move(table)),
       wake_fd_(std::move(wake_fd)) {}
 
 ProbeEngine::~ProbeEngine() = default;
 
-bool ProbeEngine::Submit(ProbeOrder order) {
+bool ProbeEngine::Submit(Order order) {
   {
     std::lock_guard lock(mutex_);
     if (submitted_.size() >= kMaxSubmitted) {
@@ -120,16 +126,14 @@ ProbeHealth ProbeEngine::Health() const {
   return health_;
 }
 
-void ProbeEngine::Run(const std::function<void(ProbeReport)>& report, std::stop_token stop) {
+void ProbeEngine::Run(const std::function<void(Record)>& report, std::stop_token stop) {
   const std::stop_callback wake_at_stop(stop, [this] { Wake(); });
   while (!stop.stop_requested()) {
     ReadGateways();
     TakeMail(report);
     const bool more = loop_ && loop_->Turn();
     PublishHealth();
-    for (ProbeReport& done : prober_.TakeReports()) {
-      report(std::move(done));
-    }
+    TakeReports(report);
     if (more) {
       continue;
     }
@@ -158,8 +162,38 @@ void ProbeEngine::Apply(NewPolicy fresh) {
   gate_.SetPolicy(fresh.policy);
 }
 
-void ProbeEngine::TakeMail(const std::function<void(ProbeReport)>& report) {
-  std::vector<ProbeOrder> orders;
+void ProbeEngine::TakeReports(const std::function<void(Record)>& report) {
+  for (ProbeReport& done : prober_.TakeReports()) {
+    report(std::move(done));
+  }
+  std::vector<TraceResult> traces;
+  tracer_.TakeResults(traces);
+  for (const TraceResult& done : traces) {
+    report(ReportOf(done));
+  }
+}
+
+void ProbeEngine::Take(Order order, const Moment& now, const std::function<void(Record)>& report) {
+  if (auto* path = std::get_if<PathOrder>(&order)) {
+    if (probing() && tracer_.waiting() < kMostTracesWaiting) {
+      tracer_.Add(TraceOf(*path));
+    } else {
+      ++refused_orders_;
+      report(RefusedReport(*path, now));
+    }
+    return;
+  }
+  auto& probe = std::get<ProbeOrder>(order);
+  if (probing()) {
+    prober_.Accept(std::move(probe), now);
+  } else {
+    ++refused_orders_;
+    report(RefusedReport(probe, problem_, now));
+  }
+}
+
+void ProbeEngine::TakeMail(const std::function<void(Record)>& report) {
+  std::vector<Order> orders;
   std::optional<NewPolicy> policy;
   {
     std::lock_guard lock(mutex_);
@@ -170,13 +204,8 @@ void ProbeEngine::TakeMail(const std::function<void(ProbeReport)>& report) {
     Apply(std::move(*policy));
   }
   const Moment now = Now();
-  for (ProbeOrder& order : orders) {
-    if (probing()) {
-      prober_.Accept(std::move(order), now);
-    } else {
-      ++refused_orders_;
-      report(RefusedReport(order, problem_, now));
-    }
+  for (Order& order : orders) {
+    Take(std::move(order), now, report);
   }
 }
 

@@ -27,6 +27,7 @@
 #include "sensor/probe/ports/raw_port.h"
 #include "sensor/probe/probe_loop.h"
 #include "sensor/probe/prober.h"
+#include "sensor/probe/trace/trace_client.h"
 #include "sensor/probe/wire/ledger.h"
 #include "sensor/probe/wire/tagger.h"
 
@@ -68,7 +69,7 @@ class ProbeEngine {
   ~ProbeEngine();
 
   // False: the mailbox is full, and the order is dropped. Every other order gets one report.
-  bool Submit(ProbeOrder order);
+  bool Submit(Order order);
 
   // Applies from the next probe on. `problem`: why there is none; or, though there is one, what is
   // wrong with a newer one; else empty.
@@ -76,7 +77,7 @@ class ProbeEngine {
 
   // Works until `stop`; calls `report` from this thread. Orders in flight at the stop get no
   // report.
-  void Run(const std::function<void(ProbeReport)>& report, std::stop_token stop);
+  void Run(const std::function<void(Record)>& report, std::stop_token stop);
 
   ProbeHealth Health() const;
 
@@ -93,7 +94,9 @@ class ProbeEngine {
               GatewayTable table);
   void Wake();
   void Apply(NewPolicy fresh);
-  void TakeMail(const std::function<void(ProbeReport)>& report);
+  void TakeMail(const std::function<void(Record)>& report);
+  void Take(Order order, const Moment& now, const std::function<void(Record)>& report);
+  void TakeReports(const std::function<void(Record)>& report);
   void ReadGateways();
   void PublishHealth();
   bool probing() const { return port_ != nullptr && gate_.policy().has_value(); }
@@ -103,6 +106,7 @@ class ProbeEngine {
   ProbeGate gate_;
   GatewayWatch watch_;
   Prober prober_;
+  TraceClient tracer_;
   GatewayTable gateway_table_;
   MonoTime next_gateway_read_ = MonoTime::min();
   std::unique_ptr<RawPort> port_;  // null: no right to probe
@@ -112,7 +116,7 @@ class ProbeEngine {
   UniqueFd wake_fd_;
 
   mutable std::mutex mutex_;  // guards what follows
-  std::vector<ProbeOrder> submitted_;
+  std::vector<Order> submitted_;
   std::optional<NewPolicy> new_policy_;
   ProbeHealth health_;
 };

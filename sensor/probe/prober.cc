@@ -196,7 +196,11 @@ void Prober::OnAnswer(const ProbeMatch& match, const Answer& answer, const Momen
   if (answer.kind != AnswerKind::kError || answer.source == answer.target) {
     made.result.state = ProbeState::kAnswered;
     made.result.rtt = match.rtt;
-    Finish(it->first, order, match.owner.index, now);
+    if (order.order.every) {
+      Continue(it->first, order, now);
+    } else {
+      Finish(it->first, order, match.owner.index, now);
+    }
     return;
   }
   if (answer.from_this_host()) {

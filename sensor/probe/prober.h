@@ -7,7 +7,8 @@
 //                            \-> refused
 //   A router's "time exceeded" is a loop; a redirect is noted and ends nothing.
 //
-// An order is reported at the first answer from its target, else when its last try has ended. A try
+// An order is reported at the first answer from its target (unless it wants every try to be made),
+// else when its last try has ended. A try
 // that has timed out still takes an answer until then. In the report tries stand in the order in
 // which they were made, except that an answered one comes last: the last one decided. Tries that
 // were still waiting when another was answered are left out: nothing is known of them.

@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/flow_verdict.h"
 #include "sensor/probe/flows/flow_check.h"
-#include "sensor/probe/flows/flow_verdict.h"
 #include "sensor/probe/probe_client.h"
 #include "sensor/probe/target_list.h"
 

@@ -243,7 +243,11 @@ void Campus::Obey(Actions actions) {
     store_.Apply(op);
   }
   for (const SensorOrders& to : actions.orders) {
-    for (const ProbeOrder& order : to.orders) {
+    for (const Order& any : to.orders) {
+      if (!std::holds_alternative<ProbeOrder>(any)) {
+        continue;  // there are no routers here whose way could be traced
+      }
+      const auto& order = std::get<ProbeOrder>(any);
       auto& second = rounds_[now_.mono.time_since_epoch() / 1s];
       if (std::find(second.begin(), second.end(), order.id) == second.end()) {
         second.push_back(order.id);
@@ -286,7 +290,10 @@ void Campus::Try(const std::shared_ptr<Asking>& asking, size_t index) {
       if (!asking->reported) {
         asking->results[index].second.state = ProbeState::kAnswered;
         asking->results[index].second.rtt = rtt;
-        Report(asking);
+        asking->results[index].first = true;
+        if (!asking->order.every) {
+          Report(asking);
+        }
       }
     });
   } else if (result.state != ProbeState::kSilent) {

@@ -17,8 +17,11 @@ void MemoryStore::Apply(const StoreOp& op) {
           targets_[value.address] = value;
         } else if constexpr (std::is_same_v<T, CellRecord>) {
           cells_[{value.sensor, value.target}] = value;
+        } else if constexpr (std::is_same_v<T, PathRecord>) {
+          atlas_[{value.sensor, value.target}] = value;
         } else if constexpr (std::is_same_v<T, TargetForgotten>) {
           targets_.erase(value.address);
+          std::erase_if(atlas_, [&](const auto& p) { return p.first.second == value.address; });
           std::erase_if(cells_, [&](const auto& c) { return c.first.second == value.address; });
         } else if constexpr (std::is_same_v<T, IncidentChange>) {
           incidents_[value.incident.number] = value.incident;
@@ -38,6 +41,9 @@ SavedState MemoryStore::Load() const {
   }
   for (const auto& [key, record] : cells_) {
     saved.cells.push_back(record);
+  }
+  for (const auto& [key, record] : atlas_) {
+    saved.paths.push_back(record);
   }
   for (const auto& [number, record] : incidents_) {
     saved.last_incident = std::max(saved.last_incident, number);

@@ -33,6 +33,7 @@ class MemoryStore {
   std::map<collector::SensorName, collector::SensorRecord> sensors_;
   std::map<IpAddress, collector::TargetRecord> targets_;
   std::map<std::pair<collector::SensorName, IpAddress>, collector::CellRecord> cells_;
+  std::map<std::pair<collector::SensorName, IpAddress>, collector::PathRecord> atlas_;
   std::map<uint64_t, collector::IncidentRecord> incidents_;
   std::vector<collector::IncidentChange> changes_;
 };

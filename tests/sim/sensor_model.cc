@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sensor/probe/trace/path_report.h"
+
 namespace parallax::sim {
 namespace {
 
@@ -11,6 +13,7 @@ using namespace std::chrono_literals;
 constexpr size_t kSpool = 20'000;  // records
 constexpr size_t kAttempts = 4096;
 constexpr size_t kOrders = 1024;
+constexpr size_t kTraceProbes = 4096;
 constexpr Duration kObserveEvery = 100ms;
 constexpr sensor::PortRange kPorts{61440, 65535};
 
@@ -41,9 +44,10 @@ sensor::Policy WholeWorld() {
 SensorModel::Life::Life(const SensorModelOptions& options, std::mt19937_64& random)
     : observer(Observing(options, random)),
       tagger({1, 2}, {random(), random()}, kPorts),
-      ledger(tagger, kOrders * kMaxTries),
+      ledger(tagger, kOrders * kMaxTries + kTraceProbes),
       gate(ledger, WholeWorld()),
       prober(gate, kOrders),
+      tracer(gate),
       watch(gate) {}
 
 SensorModel::SensorModel(const SensorModelOptions& options, uint64_t seed)
@@ -72,11 +76,16 @@ void SensorModel::See(std::span<const sensor::SynSegment> segments, Moment now) 
   Keep(records);
 }
 
-void SensorModel::Accept(const ProbeOrder& order, Moment now) {
-  if (life_) {
-    life_->prober.Accept(order, Local(now));
-    KeepReports();
+void SensorModel::Accept(const Order& order, Moment now) {
+  if (!life_) {
+    return;
   }
+  if (const auto* path = std::get_if<PathOrder>(&order)) {
+    life_->tracer.Add(sensor::TraceOf(*path));
+  } else {
+    life_->prober.Accept(std::get<ProbeOrder>(order), Local(now));
+  }
+  KeepReports();
 }
 
 void SensorModel::SetGateways(const std::vector<sensor::Gateway>& gateways, Moment now) {
@@ -86,9 +95,14 @@ void SensorModel::SetGateways(const std::vector<sensor::Gateway>& gateways, Mome
 }
 
 sensor::ProbeClient* SensorModel::ClientOf(const sensor::ProbeOwner& owner) {
-  return owner.kind == sensor::ProbeOwner::Kind::kGateway
-             ? static_cast<sensor::ProbeClient*>(&life_->watch)
-             : &life_->prober;
+  switch (owner.kind) {
+    case sensor::ProbeOwner::Kind::kGateway:
+      return &life_->watch;
+    case sensor::ProbeOwner::Kind::kTrace:
+      return &life_->tracer;
+    default:
+      return &life_->prober;
+  }
 }
 
 void SensorModel::OnAnswer(const sensor::Answer& answer, Moment received) {
@@ -113,6 +127,7 @@ std::span<const sensor::ProbeSend> SensorModel::Turn(Moment now) {
     Keep(records);
   }
   life_->prober.Advance(Local(now), SIZE_MAX, sends_);
+  life_->tracer.Advance(Local(now), SIZE_MAX, sends_);
   life_->watch.Advance(Local(now), SIZE_MAX, sends_);
   for (const sensor::ProbeSend& send : sends_) {
     life_->ledger.SetSent(send.probe.id, now.mono);
@@ -125,6 +140,7 @@ MonoTime SensorModel::NextTurn(MonoTime now) const {
   MonoTime next = life_ ? life_->observed + kObserveEvery : now + 1s;
   if (life_) {
     next = std::min(next, life_->prober.NextDeadline().value_or(next));
+    next = std::min(next, life_->tracer.NextDeadline().value_or(next));
     next = std::min(next, life_->watch.NextDeadline().value_or(next));
   }
   return std::max(next, now + 100us);
@@ -164,11 +180,16 @@ void SensorModel::Keep(std::vector<Record>& records) {
 }
 
 void SensorModel::KeepReports() {
+  std::vector<Record> records;
   for (ProbeReport& report : life_->prober.TakeReports()) {
-    if (life_->spool.size() < kSpool) {
-      life_->spool.emplace_back(std::move(report));
-    }
+    records.emplace_back(std::move(report));
   }
+  std::vector<sensor::TraceResult> traces;
+  life_->tracer.TakeResults(traces);
+  for (const sensor::TraceResult& trace : traces) {
+    records.emplace_back(sensor::ReportOf(trace));
+  }
+  Keep(records);
 }
 
 }  // namespace parallax::sim

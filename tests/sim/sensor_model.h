@@ -17,6 +17,7 @@
 #include "sensor/probe/gateway_watch.h"
 #include "sensor/probe/policy/probe_gate.h"
 #include "sensor/probe/prober.h"
+#include "sensor/probe/trace/trace_client.h"
 #include "sensor/probe/wire/ledger.h"
 
 namespace parallax::sim {
@@ -41,7 +42,7 @@ class SensorModel {
   void See(std::span<const sensor::SynSegment> segments, Moment now);
   // What the kernel of its host counts from here on.
   void SetHostCounters(const sensor::TcpExtCounters& counters) { counters_ = counters; }
-  void Accept(const ProbeOrder& order, Moment now);
+  void Accept(const Order& order, Moment now);
   void SetGateways(const std::vector<sensor::Gateway>& gateways, Moment now);
   void OnAnswer(const sensor::Answer& answer, Moment received);
 
@@ -68,6 +69,7 @@ class SensorModel {
     sensor::ProbeLedger ledger;
     sensor::ProbeGate gate;
     sensor::Prober prober;
+    sensor::TraceClient tracer;
     sensor::GatewayWatch watch;
     std::deque<Record> spool;
     uint64_t sequence = 0;

@@ -266,7 +266,7 @@ void World::Obey() {
       continue;
     }
     events_.After(*delay, [this, i, orders = to.orders] {
-      for (const ProbeOrder& order : orders) {
+      for (const Order& order : orders) {
         sensors_[i].model->Accept(order, now());
       }
       Turn(i);

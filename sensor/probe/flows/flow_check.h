@@ -22,8 +22,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/flow_verdict.h"
 #include "common/time.h"
-#include "sensor/probe/flows/flow_verdict.h"
 
 namespace parallax::sensor {
 

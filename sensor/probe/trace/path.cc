@@ -55,30 +55,6 @@ std::optional<IpAddress> FirstShared(const std::vector<PathHop>& first,
 
 }  // namespace
 
-std::string_view ToString(TraceEnd end) {
-  switch (end) {
-    case TraceEnd::kUnfinished:
-      return "unfinished";
-    case TraceEnd::kReached:
-      return "reached";
-    case TraceEnd::kUnreachable:
-      return "unreachable";
-    case TraceEnd::kProhibited:
-      return "prohibited";
-    case TraceEnd::kLoop:
-      return "loop";
-    case TraceEnd::kSilent:
-      return "silent";
-    case TraceEnd::kMaxTtl:
-      return "max_ttl";
-    case TraceEnd::kNotSent:
-      return "not_sent";
-    case TraceEnd::kRefused:
-      return "refused";
-  }
-  return "unknown";
-}
-
 std::string_view ToString(HopState state) {
   switch (state) {
     case HopState::kUnknown:

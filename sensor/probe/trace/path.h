@@ -18,19 +18,6 @@
 
 namespace parallax::sensor {
 
-enum class TraceEnd : uint8_t {
-  kUnfinished,   // still being traced
-  kReached,      // the target itself answered
-  kUnreachable,  // a router said net, host or route unreachable
-  kProhibited,   // a router said that a filter forbids it
-  kLoop,         // packets go round
-  kSilent,       // as many hops in a row as the gap limit say nothing, nor does the target
-  kMaxTtl,       // it goes on beyond the highest TTL that was asked
-  kNotSent,      // this host's own kernel has no way there
-  kRefused,      // by this sensor's policy
-};
-std::string_view ToString(TraceEnd end);  // "reached", "max_ttl"
-
 enum class HopState : uint8_t {
   kUnknown,      // not asked, or not yet answered
   kAnswering,    // answers, as far as it can be told

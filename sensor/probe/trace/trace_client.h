@@ -67,6 +67,7 @@ class TraceClient : public ProbeClient {
   // What has been finished since the last call, in the order of finishing.
   void TakeResults(std::vector<TraceResult>& results);
   bool done() const { return queued_.empty() && running_.empty(); }
+  size_t waiting() const { return queued_.size(); }
   // The running traces as far as they are, in the order in which they were begun.
   std::vector<TraceSnapshot> Unfinished() const;
 

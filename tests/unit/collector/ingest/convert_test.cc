@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "sensor/link/convert.h"
 
 namespace parallax::collector {
@@ -193,6 +195,7 @@ TEST(IngestConvert, HealthComesThrough) {
   health.attempts_evicted = 8;
   health.segments_unsampled = UINT64_MAX;
   health.probing = true;
+  health.gateways.push_back({Ip("192.0.2.254"), Reach::kUp, 40, 39});
   EXPECT_EQ(FromProto(sensor::ToProto(health)), health);
   health.probing = false;
   health.probing_problem = "policy.toml: cannot be read";
@@ -207,9 +210,97 @@ TEST(IngestConvert, OrdersComeThroughToTheSensor) {
     while (order.tries.size() < kMaxTries) {
       order.tries.push_back({ProbeMethod::kTcpSyn, 1});
     }
-    const auto read = sensor::FromProto(ToProto(order));
+    for (const bool every : {false, true}) {
+      order.every = every;
+      const auto read = sensor::FromProto(ToProto(order));
+      ASSERT_TRUE(read) << read.error().message;
+      EXPECT_EQ(*read, Order(order));
+    }
+    const PathOrder path{43, Ip(target), {ProbeMethod::kTcpSyn, 443, 7}};
+    const auto read = sensor::FromProto(ToProto(path));
     ASSERT_TRUE(read) << read.error().message;
-    EXPECT_EQ(*read, order);
+    EXPECT_EQ(*read, Order(path));
+  }
+}
+
+TEST(IngestConvert, PathsAndAnnouncementsComeThrough) {
+  PathReport path;
+  path.order_id = 5;
+  path.target = Ip("192.0.2.1");
+  path.attempt = {ProbeMethod::kTcpSyn, 443, 2};
+  path.started_at = FromUnixNanos(1'700'000'000'000'000'000);
+  path.age = 3s;
+  path.end = TraceEnd::kUnreachable;
+  path.reporter = Ip("10.0.0.1");
+  path.changed = true;
+  path.hops = {{Ip("10.0.0.1")}, {}, {Ip("10.0.1.1"), Ip("10.0.1.2")}};
+  Announcement announcement;
+  announcement.kind = AnnouncementKind::kRouterAdvertisement;
+  announcement.speaker = Ip("fe80::1");
+  announcement.speaker_link = "02:00:00:00:00:01";
+  announcement.gateway = Ip("fe80::2");
+  announcement.prefix = *Prefix::Parse("::/0");
+  announcement.withdrawn = true;
+  announcement.metric = 1800;
+  announcement.interface = "eth0";
+  announcement.first_heard = path.started_at;
+  announcement.age = 1s;
+  announcement.times = 4;
+  Announcement hello = announcement;
+  hello.kind = AnnouncementKind::kOspf;
+  hello.prefix.reset();
+  const std::vector<Record> records = {path, announcement, hello};
+  const auto read = FromProto(sensor::ToProto(1, records));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->refused, 0u) << read->complaint;
+  ASSERT_EQ(read->runs.size(), 1u);
+  EXPECT_EQ(read->runs[0].records, records);
+}
+
+TEST(IngestConvert, MalformedPathsAndAnnouncementsAreRefused) {
+  PathReport path;
+  path.target = Ip("192.0.2.1");
+  path.end = TraceEnd::kSilent;
+  path.hops = {{Ip("10.0.0.1")}};
+  Announcement announcement;
+  announcement.speaker = Ip("10.0.0.66");
+  announcement.gateway = Ip("10.0.0.66");
+  announcement.prefix = *Prefix::Parse("0.0.0.0/0");
+  const auto refused = [&](const std::function<void(v1::Record&, v1::Record&)>& spoil) {
+    v1::Batch batch = sensor::ToProto(1, {path, announcement});
+    spoil(*batch.mutable_records(0), *batch.mutable_records(1));
+    return FromProto(batch)->refused;
+  };
+  EXPECT_EQ(refused([](v1::Record&, v1::Record&) {}), 0u);
+  const std::vector<std::function<void(v1::Record&, v1::Record&)>> spoils = {
+      [](v1::Record& p, v1::Record&) { p.mutable_path()->set_target("123"); },
+      [](v1::Record& p, v1::Record&) { p.mutable_path()->clear_end(); },
+      [](v1::Record& p, v1::Record&) { p.mutable_path()->set_reporter("1"); },
+      [](v1::Record& p, v1::Record&) { p.mutable_path()->mutable_hops(0)->add_routers("1"); },
+      [](v1::Record& p, v1::Record&) {
+        p.mutable_path()->mutable_hops(0)->add_routers(std::string(16, 'x'));
+      },
+      [](v1::Record& p, v1::Record&) {
+        for (size_t i = 0; i <= kMaxRoutersPerHop; ++i) {
+          p.mutable_path()->mutable_hops(0)->add_routers(std::string(4, 'x'));
+        }
+      },
+      [](v1::Record& p, v1::Record&) {
+        for (size_t i = 0; i <= kMaxHops; ++i) {
+          p.mutable_path()->add_hops();
+        }
+      },
+      [](v1::Record& p, v1::Record&) { p.mutable_path()->mutable_attempt()->set_flow(65536); },
+      [](v1::Record&, v1::Record& a) { a.mutable_announcement()->clear_kind(); },
+      [](v1::Record&, v1::Record& a) { a.mutable_announcement()->clear_speaker(); },
+      [](v1::Record&, v1::Record& a) { a.mutable_announcement()->clear_gateway(); },
+      [](v1::Record&, v1::Record& a) {
+        a.mutable_announcement()->mutable_prefix()->set_length(33);
+      },
+      [](v1::Record&, v1::Record& a) { a.mutable_announcement()->set_times(UINT64_MAX); },
+  };
+  for (size_t i = 0; i < spoils.size(); ++i) {
+    EXPECT_EQ(refused(spoils[i]), 1u) << i;
   }
 }
 

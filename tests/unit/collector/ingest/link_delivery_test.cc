@@ -218,12 +218,16 @@ TEST(LinkDelivery, OrdersReachTheirSensorAndNobodyElse) {
   TestSensor a("a", {collector.address()});
   TestSensor b("b", {collector.address()});
   ASSERT_TRUE(collector.TakeUntilConnected(2));
-  std::vector<ProbeOrder> orders;
+  std::vector<Order> orders;
   for (uint64_t id = 1; id <= 500; ++id) {
-    orders.push_back(
-        {id, *IpAddress::Parse("192.0.2.9"), {{ProbeMethod::kIcmpEcho, 0}}, 0s, 1s, 1s});
+    const IpAddress target = *IpAddress::Parse("192.0.2.9");
+    if (id % 3 == 0) {
+      orders.emplace_back(PathOrder{id, target, {ProbeMethod::kIcmpEcho, 0}});
+    } else {
+      orders.emplace_back(ProbeOrder{id, target, {{ProbeMethod::kIcmpEcho, 0}}, 0s, 1s, 1s});
+    }
   }
-  orders[1].timeout = 0s;  // the sensor refuses this one
+  std::get<ProbeOrder>(orders[1]).timeout = 0s;  // the sensor refuses this one
   collector.link->SendOrders("a", orders);
   ASSERT_TRUE(Eventually([&] { return a.orders().size() == 499; }));
   orders.erase(orders.begin() + 1);

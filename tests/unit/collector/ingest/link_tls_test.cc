@@ -82,7 +82,7 @@ TEST(LinkTlsWords, ASensorSaysWhyThereIsNoConnection) {
   const auto why = [&](const HostPort& address, const TlsIdentity& identity) {
     const sensor::LinkOptions options{{address}, identity, {}};
     const std::function<SensorHealth()> health = [] { return SensorHealth{}; };
-    const std::function<void(ProbeOrder)> on_order = [](const ProbeOrder&) {};
+    const std::function<void(Order)> on_order = [](const Order&) {};
     sensor::LinkStream stream(address, options, spool, health, on_order, {});
     const auto ending = stream.Run();
     EXPECT_FALSE(ending.welcomed);

@@ -193,7 +193,7 @@ class TestSensor {
           ++healths;
           return SensorHealth{};
         },
-        [this](ProbeOrder order) {
+        [this](Order order) {
           std::lock_guard lock(mutex_);
           orders_.push_back(std::move(order));
         });
@@ -216,7 +216,7 @@ class TestSensor {
       spool.Append(Numbered(first), Now().mono);
     }
   }
-  std::vector<ProbeOrder> orders() const {
+  std::vector<Order> orders() const {
     std::lock_guard lock(mutex_);
     return orders_;
   }
@@ -226,7 +226,7 @@ class TestSensor {
 
  private:
   mutable std::mutex mutex_;
-  std::vector<ProbeOrder> orders_;
+  std::vector<Order> orders_;
   std::unique_ptr<sensor::LinkClient> link_;
   std::thread thread_;
 };

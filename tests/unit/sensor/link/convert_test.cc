@@ -9,8 +9,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-v1::ProbeOrder GoodOrder() {
-  v1::ProbeOrder order;
+v1::Order GoodOrder() {
+  v1::Order any;
+  v1::ProbeOrder& order = *any.mutable_probe();
   order.set_id(7);
   order.set_target(std::string("\xc0\x00\x02\x01", 4));
   order.add_tries()->set_method(v1::PROBE_METHOD_ICMP_ECHO);
@@ -24,7 +25,8 @@ v1::ProbeOrder GoodOrder() {
   order.set_start_after_nanos(200'000'000);
   order.set_spacing_nanos(1'000'000'000);
   order.set_timeout_nanos(2'000'000'000);
-  return order;
+  order.set_every(true);
+  return any;
 }
 
 TEST(SensorConvert, ReadsAnOrder) {
@@ -36,19 +38,21 @@ TEST(SensorConvert, ReadsAnOrder) {
       {{ProbeMethod::kIcmpEcho, 0}, {ProbeMethod::kTcpSyn, 443}, {ProbeMethod::kUdp, 53, 65'535}},
       200ms,
       1s,
-      2s};
-  EXPECT_EQ(*order, expected);
+      2s,
+      true};
+  EXPECT_EQ(*order, Order(expected));
 }
 
 TEST(SensorConvert, TheLongestWaitsAreStillAccepted) {
-  v1::ProbeOrder order = GoodOrder();
+  v1::Order any = GoodOrder();
+  v1::ProbeOrder& order = *any.mutable_probe();
   order.set_start_after_nanos(60'000'000'000);
   order.set_spacing_nanos(60'000'000'000);
   order.set_timeout_nanos(60'000'000'000);
   while (order.tries_size() < 8) {
     *order.add_tries() = order.tries(0);
   }
-  EXPECT_TRUE(FromProto(order));
+  EXPECT_TRUE(FromProto(any));
 }
 
 TEST(SensorConvert, RefusesEveryFieldOutOfRange) {
@@ -77,12 +81,32 @@ TEST(SensorConvert, RefusesEveryFieldOutOfRange) {
       {"port", [](v1::ProbeOrder& o) { o.mutable_tries(1)->set_port(65'536); }},
   };
   for (const auto& [name, spoil] : spoils) {
-    v1::ProbeOrder order = GoodOrder();
-    spoil(order);
+    v1::Order order = GoodOrder();
+    spoil(*order.mutable_probe());
     const auto read = FromProto(order);
     ASSERT_FALSE(read) << name;
     EXPECT_EQ(read.error().message.rfind("order 7: ", 0), 0u) << read.error().message;
   }
+}
+
+TEST(SensorConvert, RefusesBadOrdersForAPath) {
+  v1::Order order;
+  EXPECT_FALSE(FromProto(order)) << "of no kind";
+  v1::PathOrder& path = *order.mutable_path();
+  path.set_id(9);
+  path.set_target(std::string("\xc0\x00\x02\x01", 4));
+  path.mutable_attempt()->set_method(v1::PROBE_METHOD_UDP);
+  const auto no_port = FromProto(order);
+  ASSERT_FALSE(no_port);
+  EXPECT_EQ(no_port.error().message, "order 9: a try has an unknown method or no port");
+  path.mutable_attempt()->set_port(53);
+  path.mutable_attempt()->set_flow(3);
+  const auto good = FromProto(order);
+  ASSERT_TRUE(good);
+  const PathOrder expected{9, *IpAddress::Parse("192.0.2.1"), {ProbeMethod::kUdp, 53, 3}};
+  EXPECT_EQ(*good, Order(expected));
+  path.set_target("12345");
+  EXPECT_FALSE(FromProto(order));
 }
 
 TEST(SensorConvert, NegativeDurationsBecomeZero) {

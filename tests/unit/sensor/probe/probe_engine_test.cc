@@ -35,9 +35,9 @@ TEST(ProbeEngine, WithoutAPolicyOrdersAreRefusedWithTheReason) {
   {
     std::jthread thread([&](std::stop_token stop) {
       (*engine)->Run(
-          [&](ProbeReport report) {
+          [&](Record record) {
             std::lock_guard lock(mutex);
-            reports.push_back(std::move(report));
+            reports.push_back(std::get<ProbeReport>(std::move(record)));
             changed.notify_all();
           },
           stop);

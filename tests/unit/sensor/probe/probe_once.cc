@@ -143,9 +143,9 @@ int main(int argc, char** argv) {
   std::string line;
   std::jthread thread([&](std::stop_token stop) {
     (*engine)->Run(
-        [&](ProbeReport report) {
+        [&](const Record& record) {
           std::lock_guard lock(mutex);
-          line = ToJson(report);
+          line = ToJson(std::get<ProbeReport>(record));
           reported = true;
           done.notify_all();
         },

@@ -1,4 +1,4 @@
-#include "sensor/probe/flows/flow_verdict.h"
+#include "common/flow_verdict.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <limits>
 #include <numbers>
 
-namespace parallax::sensor {
+namespace parallax {
 namespace {
 
 constexpr double kImpossible = -std::numeric_limits<double>::infinity();
@@ -393,4 +393,4 @@ FlowVerdict JudgeFlows(std::span<const FlowTally> flows, std::span<const Stretch
   return verdict;
 }
 
-}  // namespace parallax::sensor
+}  // namespace parallax

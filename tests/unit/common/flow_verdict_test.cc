@@ -1,4 +1,4 @@
-#include "sensor/probe/flows/flow_verdict.h"
+#include "common/flow_verdict.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 
 #include "tests/unit/sensor/probe/flows/flow_world.h"
 
-namespace parallax::sensor {
+namespace parallax {
 namespace {
 
 using test::Chance;
@@ -285,4 +285,4 @@ TEST(FlowVerdict, IntervalsHoldTheTruthAsOftenAsTheySay) {
 }
 
 }  // namespace
-}  // namespace parallax::sensor
+}  // namespace parallax

@@ -4,7 +4,7 @@
 #include <functional>
 #include <span>
 
-namespace parallax::sensor {
+namespace parallax {
 
 struct Estimate {
   double value = 0;
@@ -24,4 +24,4 @@ Estimate SummariseCells(std::span<const double> weights, const std::function<dou
 // Logarithm of the beta function. REQUIRES: a > 0, b > 0.
 double LogBeta(double a, double b);
 
-}  // namespace parallax::sensor
+}  // namespace parallax

@@ -29,9 +29,9 @@
 #include <string_view>
 #include <vector>
 
-#include "sensor/probe/flows/estimate.h"
+#include "common/estimate.h"
 
-namespace parallax::sensor {
+namespace parallax {
 
 struct FlowTally {
   uint16_t flow = 0;
@@ -82,4 +82,4 @@ struct FlowVerdict {
 FlowVerdict JudgeFlows(std::span<const FlowTally> flows,
                        std::span<const StretchTally> stretches = {}, bool changed_before = false);
 
-}  // namespace parallax::sensor
+}  // namespace parallax

@@ -1,4 +1,4 @@
-#include "sensor/probe/flows/estimate.h"
+#include "common/estimate.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <numbers>
 #include <numeric>
 
-namespace parallax::sensor {
+namespace parallax {
 namespace {
 
 // Stirling's series after a shift; std::lgamma writes a global. REQUIRES: x > 0.
@@ -81,4 +81,4 @@ Estimate RateOf(double events, double others) {
   return out;
 }
 
-}  // namespace parallax::sensor
+}  // namespace parallax

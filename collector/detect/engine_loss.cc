@@ -1,0 +1,265 @@
+// Loss well above what is usual. A vantage's alarm (loss_watch.h) leads to a look from there; if it
+// loses indeed, to a second one from others as well, which tells whether it is the sensor's own
+// link (sensor_degraded) or a path that others share (lossy_path). While it lasts it is looked at
+// again.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "collector/detect/engine.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr size_t kTargets = 10;
+constexpr size_t kTargetsAgain = 5;
+constexpr size_t kTries = 8;
+constexpr size_t kVantages = 5;
+constexpr Duration kSpacing = 1s;
+constexpr Duration kLookAgain = 2min;   // while it lasts
+constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
+constexpr Duration kLongestPause = 2h;
+constexpr unsigned kCleanLooks = 2;   // after which it is over
+constexpr size_t kMostTroubles = 32;  // vantages at a time
+
+}  // namespace
+
+void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
+  // Where routes fail, some of what goes round them is lost, too.
+  std::set<SensorName> accusers;
+  for (const IncidentView& view : views) {
+    for (const IncidentView::Member& member : view.members) {
+      accusers.insert(member.failing.begin(), member.failing.end());
+    }
+  }
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    Vantage& v = vantages_.At(id);
+    const bool alarm = v.loss_watch[0].alarm() || v.loss_watch[1].alarm();
+    if (accusers.contains(v.record.name)) {
+      v.loss_watch[0].Reset();
+      v.loss_watch[1].Reset();
+      const auto trouble = loss_troubles_.find(id);
+      if (trouble != loss_troubles_.end() && trouble->second.verdict == Verdict::kUnknown) {
+        loss_troubles_.erase(trouble);
+      }
+      continue;
+    }
+    if (!alarm || loss_troubles_.contains(id) || now.mono < v.next_loss_look ||
+        loss_troubles_.size() >= kMostTroubles || !vantages_.Eligible(id, Family::kV4, now.mono)) {
+      continue;
+    }
+    const bool covered = std::any_of(loss_troubles_.begin(), loss_troubles_.end(), [&](auto& t) {
+      return t.second.losing.contains(v.record.name);  // another one's trouble, too
+    });
+    if (!covered) {
+      LossTrouble trouble;
+      trouble.began = now;
+      loss_troubles_.emplace(id, std::move(trouble));
+    }
+    v.loss_watch[0].Reset();
+    v.loss_watch[1].Reset();
+  }
+  for (auto& [id, trouble] : loss_troubles_) {
+    if (trouble.open.empty() && now.mono >= trouble.next && !trouble.over) {
+      LookAtLoss(id, trouble, now);
+    }
+  }
+  std::erase_if(loss_troubles_, [](const auto& entry) { return entry.second.over; });
+}
+
+void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
+  const bool again = trouble.verdict != Verdict::kUnknown;
+  std::vector<Target*> targets = Controls(id, 2 * kTargets, Controlled::kReached);
+  const auto tells = [&](VantageId sensor, const Target* target) {
+    const auto telling = Telling(sensor, *target, now.mono);
+    return telling[0] || telling[1];
+  };
+  std::erase_if(targets, [&](const Target* target) { return !tells(id, target); });
+  targets.resize(std::min(targets.size(), again ? kTargetsAgain : kTargets));
+  if (targets.size() < 2 || tokens_ < static_cast<double>(targets.size())) {
+    trouble.over = targets.size() < 2;
+    return;
+  }
+  std::vector<VantageId> asked = {id};
+  if (trouble.looks > 0) {
+    // One of its own group first: it tells the link from the sensor.
+    const std::string& group = vantages_.At(id).record.group;
+    for (VantageId other = 0; other < vantages_.size(); ++other) {
+      if (other != id && vantages_.At(other).record.group == group &&
+          vantages_.Eligible(other, Family::kV4, now.mono)) {
+        asked.push_back(other);
+        break;
+      }
+    }
+    asked = vantages_.Choose(targets.front()->record.address.family(), now.mono, kVantages, asked,
+                             ++turn_);
+    if (std::find(asked.begin(), asked.end(), id) == asked.end()) {
+      asked.push_back(id);  // it has no vote, and is asked all the same
+    }
+  }
+  trouble.look = LossLook();
+  trouble.gateways = GatewayCounts(id);
+  for (const Target* target : targets) {
+    std::vector<VantageId> able = asked;
+    std::erase_if(able, [&](VantageId sensor) { return !tells(sensor, target); });
+    ProbeOrder order =
+        rounds_.Open(RoundKind::kLoss, target->record.address, able, kTries, now.mono);
+    tokens_ -= 1;
+    order.every = true;
+    order.spacing = kSpacing;
+    trouble.open.insert(order.id);
+    for (const VantageId sensor : able) {
+      order.tries.assign(kTries, TracedBy(sensor, *target, now.mono));
+      OrdersTo(sensor).emplace_back(order);
+    }
+    if (trouble.looks > 0) {
+      Trace(id, *target, now, 1h);
+    }
+  }
+}
+
+void Engine::FinishLoss(const Round& round, Moment now) {
+  for (auto& [id, trouble] : loss_troubles_) {
+    if (trouble.open.erase(round.id) == 0) {
+      continue;
+    }
+    for (const auto& [sensor, report] : round.reports) {
+      trouble.look.Add(sensor, report);
+    }
+    if (trouble.open.empty()) {
+      ConcludeLoss(id, trouble, now);
+    }
+    return;
+  }
+}
+
+void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
+  Vantage& v = vantages_.At(id);
+  const bool loses = trouble.look.Loses(id);
+  if (trouble.looks == 0 && !loses) {  // a burst, and it is over
+    v.loss_pause = std::clamp<Duration>(2 * v.loss_pause, kLeastPause, kLongestPause);
+    v.next_loss_look = now.mono + v.loss_pause;
+    trouble.over = true;
+    return;
+  }
+  if (++trouble.looks == 1) {
+    trouble.next = now.mono;
+    return;
+  }
+  trouble.next = now.mono + kLookAgain;
+  trouble.clean = loses ? 0 : trouble.clean + 1;
+  if (trouble.clean >= kCleanLooks || (trouble.clean > 0 && trouble.verdict == Verdict::kUnknown)) {
+    if (trouble.verdict != Verdict::kUnknown) {
+      incidents_.Over(trouble.verdict, trouble.about);
+    }
+    v.degraded = false;
+    v.loss_pause = {};
+    v.next_loss_look = now.mono + kLeastPause;
+    trouble.over = true;
+  } else if (loses) {
+    TellLoss(id, trouble, now);
+  }
+}
+
+std::pair<uint64_t, uint64_t> Engine::GatewayCounts(VantageId id) const {
+  std::pair<uint64_t, uint64_t> counts;
+  for (const GatewayHealth& gateway : vantages_.At(id).record.health.gateways) {
+    counts.first += gateway.asked;
+    counts.second += gateway.answered;
+  }
+  return counts;
+}
+
+bool Engine::LosesOnItsLink(VantageId id, const LossTrouble& trouble) const {
+  const std::string& group = vantages_.At(id).record.group;
+  for (const VantageId other : trouble.look.sensors()) {
+    if (other != id && vantages_.At(other).record.group == group) {
+      return !trouble.look.Loses(other);
+    }
+  }
+  // Alone in its place: does it lose what its own gateway should answer?
+  const auto [asked, answered] = GatewayCounts(id);
+  const uint64_t asked_since = asked - std::min(asked, trouble.gateways.first);
+  const uint64_t answered_since = answered - std::min(answered, trouble.gateways.second);
+  return asked_since >= answered_since + 2;
+}
+
+void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
+  Vantage& v = vantages_.At(id);
+  const LossTally own = trouble.look.Of(id);
+  std::vector<SensorName> losing;
+  std::vector<SensorName> clean;
+  for (const VantageId sensor : trouble.look.sensors()) {
+    (trouble.look.Loses(sensor) ? losing : clean).push_back(vantages_.Name(sensor));
+  }
+  std::sort(losing.begin(), losing.end());
+  std::sort(clean.begin(), clean.end());
+  if (trouble.verdict == Verdict::kUnknown) {
+    for (const auto& [other, known] : loss_troubles_) {
+      if (other != id && known.verdict == Verdict::kLossyPath &&
+          known.losing.contains(v.record.name)) {
+        trouble.over = true;  // it has been told
+        return;
+      }
+    }
+    const bool degraded = LosesOnItsLink(id, trouble);
+    trouble.verdict = degraded ? Verdict::kSensorDegraded : Verdict::kLossyPath;
+    trouble.about = v.record.name;
+    v.degraded = degraded;
+  }
+  trouble.losing = {losing.begin(), losing.end()};
+  Condition condition;
+  condition.verdict = trouble.verdict;
+  condition.about = trouble.about;
+  condition.since = trouble.began;
+  condition.evidence = {{"loss", fmt::format("{:.0f} %", 100 * own.share())},
+                        {"loss_usual", fmt::format("{:.1f} %", 100 * v.loss_watch[0].usual())}};
+  if (trouble.verdict == Verdict::kSensorDegraded) {
+    condition.failing = {v.record.name};
+    condition.evidence[kVantage] =
+        fmt::format("it loses {:.0f} % of its packets on its own link", 100 * own.share());
+  } else {
+    condition.failing = losing;
+    condition.reaching = clean;
+    DescribeLossyPath(trouble, condition);
+  }
+  incidents_.Holds(condition, now);
+}
+
+void Engine::DescribeLossyPath(const LossTrouble& trouble, Condition& condition) const {
+  LossTally affected;
+  std::vector<ObservedPath> paths;
+  std::set<IpAddress> targets;
+  for (const auto& [pair, tally] : trouble.look.pairs()) {
+    const auto& [sensor, target] = pair;
+    const bool loses = tally.lost > 1 || (tally.lost == 1 && tally.sent < kTries);
+    if (loses) {
+      affected.sent += tally.sent;
+      affected.lost += tally.lost;
+      targets.insert(target);
+    }
+    const PathHops* way = paths_.Before(sensor, target);
+    if (way == nullptr || (!loses && tally.lost > 0)) {
+      continue;
+    }
+    ObservedPath path;
+    path.sensor = vantages_.Name(sensor);
+    path.group = vantages_.At(sensor).record.group;
+    path.target = target;
+    path.failing = loses;
+    path.reached = true;
+    path.hops = Hops(*way);
+    paths.push_back(std::move(path));
+  }
+  condition.targets = {targets.begin(), targets.end()};
+  condition.evidence["loss_where_any"] = fmt::format("{:.0f} %", 100 * affected.share());
+  const auto edges = Localise(paths, {}, 1);
+  if (!edges.empty()) {
+    condition.suspect = SuspectOf(edges.front(), "likely");
+  }
+}
+
+}  // namespace parallax::collector

@@ -1,0 +1,241 @@
+// Which ways are traced, and what they say about incidents. In peace a trickle of traces keeps the
+// atlas; when hosts fail from some sensors and not from others, ways that fail and ways that work
+// are traced at once, while the fault is there to be seen.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "collector/detect/engine.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kInvestigateEvery = 500ms;
+constexpr size_t kAccusersTraced = 4;   // sensors of an incident that trace
+constexpr size_t kFailingTraced = 8;    // by each of them: hosts that fail from there
+constexpr size_t kPassingTraced = 4;    // and hosts that do not
+constexpr size_t kWitnessesTraced = 4;  // others that trace what fails from there
+constexpr size_t kDownTraced = 6;       // hosts that nobody reaches
+constexpr size_t kTracesPerTurn = 2;    // of one sensor, every kInvestigateEvery
+constexpr Duration kTraceAgain = 5min;
+constexpr Duration kEarlier = 2min;
+// What a trace costs, and how many probes of that kind a target may see in an hour of peace.
+constexpr double kProbesPerTrace = 12;
+constexpr double kPeaceProbesPerTargetHour = 2;
+constexpr double kMostPeaceTraces = 4;
+// So many ways from each sensor are wanted soon.
+constexpr size_t kFirstWays = 3;
+
+}  // namespace
+
+ProbeTry Engine::TracedBy(VantageId sensor, const Target& target, MonoTime now) const {
+  const std::array<bool, 2> telling = Telling(sensor, target, now);
+  const bool icmp = telling[0] || (!telling[1] && target.Answers(ProbeMethod::kIcmpEcho));
+  return icmp ? ProbeTry{ProbeMethod::kIcmpEcho, 0, 0}
+              : ProbeTry{ProbeMethod::kTcpSyn, options_.probe_tcp_port, 0};
+}
+
+bool Engine::Trace(VantageId sensor, const Target& target, Moment now, Duration not_within) {
+  const IpAddress& address = target.record.address;
+  if (!target.Answers() || !vantages_.Eligible(sensor, address.family(), now.mono)) {
+    return false;
+  }
+  const auto order =
+      paths_.Ask(sensor, address, TracedBy(sensor, target, now.mono), now.mono, not_within);
+  if (order) {
+    OrdersTo(sensor).emplace_back(*order);
+  }
+  return order.has_value();
+}
+
+void Engine::TraceInPeace(const Target& target, VantageId sensor, Moment now) {
+  if (target.record.verdict != Verdict::kHealthy) {
+    return;
+  }
+  Vantage& v = vantages_.At(sensor);
+  if (v.ways_known < kFirstWays) {
+    v.ways_known += Trace(sensor, target, now, kTraceAgain) ? 1 : 0;
+  } else if (peace_traces_ >= 1 && Trace(sensor, target, now, 1h)) {
+    peace_traces_ -= 1;
+  }
+}
+
+void Engine::OnPath(VantageId sensor, const PathReport& report, Moment now) {
+  const Target* target = targets_.Find(report.target);
+  if (target == nullptr) {
+    return;
+  }
+  const auto cell = target->cells.find(sensor);
+  const bool down = cell != target->cells.end() && cell->second.down();
+  const SeenPath* path = paths_.Accept(sensor, report, down, now.mono);
+  if (path == nullptr) {
+    return;
+  }
+  NoteWay(*path);
+  if (auto record = paths_.Remember(*path, vantages_.Name(sensor), now)) {
+    actions_.store.emplace_back(std::move(*record));
+  }
+  paths_changed_ = true;
+}
+
+void Engine::Investigate(Moment now) {
+  if (investigated_at_ && now.mono - *investigated_at_ < kInvestigateEvery) {
+    return;
+  }
+  const double seconds = investigated_at_ ? ToSeconds(now.mono - *investigated_at_) : 0;
+  investigated_at_ = now.mono;
+  peace_traces_ = std::min(kMostPeaceTraces,
+                           peace_traces_ + seconds * static_cast<double>(targets_.all().size()) *
+                                               kPeaceProbesPerTargetHour / kProbesPerTrace / 3600);
+  paths_.Tick(now.mono);
+  const std::vector<IncidentView> views = incidents_.Views();
+  std::map<VantageId, size_t> traced;  // in this turn
+  for (const IncidentView& view : views) {
+    if (view.basis == Verdict::kRouteAnomaly) {
+      TraceSplit(view, traced, now);
+    } else {
+      TraceDown(view, traced, now);
+    }
+  }
+  if (std::exchange(paths_changed_, false)) {
+    for (const IncidentView& view : views) {
+      if (view.basis == Verdict::kRouteAnomaly) {
+        Explanation said = ExplainPaths(view, PathsOf(view)).value_or(Explanation());
+        AddWitness(view, said, now);
+        incidents_.Explain(view.serial, said);
+      } else if (const auto said = ExplainPaths(view, PathsOf(view))) {
+        incidents_.Explain(view.serial, *said);
+      }
+    }
+  }
+  CheckFlows(views, now);
+  WatchFloods(views, now);
+  ConcludeWays(now);
+  LookAgainAtWays(now);
+  WatchOutcasts(views, now);
+  WatchLoss(views, now);
+  WatchPolicy(now);
+  JudgeDirection(views, now);
+  JudgeExtent(views, now);
+}
+
+void Engine::TraceSome(VantageId sensor, const std::vector<const Target*>& targets, size_t most,
+                       std::map<VantageId, size_t>& traced, Moment now) {
+  size_t known = 0;
+  for (const Target* target : targets) {
+    if (known >= most) {
+      break;
+    }
+    if (paths_.IsKnown(sensor, target->record.address, now.mono, kTraceAgain)) {
+      ++known;
+    } else if (traced[sensor] < kTracesPerTurn && Trace(sensor, *target, now, kTraceAgain)) {
+      ++traced[sensor];
+      ++known;
+    }
+  }
+}
+
+void Engine::TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now) {
+  std::map<VantageId, std::vector<const Target*>> failing;
+  std::map<VantageId, std::vector<const Target*>> reaching;
+  for (const IncidentView::Member& member : view.members) {
+    const Target* target = targets_.Find(member.target);
+    if (target == nullptr) {
+      continue;
+    }
+    for (const VantageId id : Ids(member.failing)) {
+      // Whether what nobody reaches is gone, or a victim, only its ways tell.
+      auto& targets = failing[id];
+      targets.insert(member.reaching.empty() ? targets.begin() : targets.end(), target);
+    }
+    for (const VantageId id : Ids(member.reaching)) {
+      reaching[id].push_back(target);
+    }
+  }
+  size_t accusers = 0;
+  for (const auto& [sensor, targets] : failing) {
+    if (accusers++ >= kAccusersTraced) {
+      break;
+    }
+    TraceSome(sensor, targets, kFailingTraced, traced, now);
+    const auto controls = Controls(sensor, kPassingTraced);
+    TraceSome(sensor, {controls.begin(), controls.end()}, kPassingTraced, traced, now);
+  }
+  size_t witnesses = 0;
+  for (const auto& [sensor, targets] : reaching) {
+    if (witnesses++ >= kWitnessesTraced) {
+      break;
+    }
+    TraceSome(sensor, targets, kPassingTraced, traced, now);
+  }
+}
+
+void Engine::TraceDown(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now) {
+  std::map<VantageId, std::vector<const Target*>> failing;
+  for (const IncidentView::Member& member : view.members) {
+    if (const Target* target = targets_.Find(member.target)) {
+      for (const VantageId id : Ids(member.failing)) {
+        failing[id].push_back(target);
+      }
+    }
+  }
+  for (const auto& [sensor, targets] : failing) {
+    TraceSome(sensor, targets, kDownTraced, traced, now);
+  }
+}
+
+IncidentBook::WayEnds Engine::EndsOf(const IpAddress& target) const {
+  IncidentBook::WayEnds ends;
+  for (const SeenPath& seen : paths_.recent()) {
+    if (seen.target != target || !seen.failing || seen.hops.empty() || !last_tick_ ||
+        *last_tick_ - seen.seen > kTraceAgain) {
+      continue;
+    }
+    std::pair<std::string, std::string> end;
+    for (const auto& routers : seen.hops) {
+      if (!routers.empty()) {
+        end = {end.second, routers.front().ToString()};
+      }
+    }
+    ends.push_back(std::move(end));
+  }
+  return ends;
+}
+
+std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
+  std::map<IpAddress, std::set<SensorName>> failing;
+  for (const IncidentView::Member& member : view.members) {
+    failing[member.target].insert(member.failing.begin(), member.failing.end());
+  }
+  std::vector<ObservedPath> paths;
+  for (const SeenPath& seen : paths_.recent()) {
+    // What failed a little earlier, under another name, fails for the same reason.
+    if (seen.seen < view.started - (seen.reached ? 0s : kEarlier)) {
+      continue;
+    }
+    const SensorName& name = vantages_.Name(seen.sensor);
+    const auto member = failing.find(seen.target);
+    const bool ours = member != failing.end() && member->second.contains(name);
+    if (!seen.reached && !(ours && seen.failing)) {
+      continue;  // it fails for another reason, or nobody knows
+    }
+    ObservedPath path;
+    path.sensor = name;
+    path.group = vantages_.At(seen.sensor).record.group;
+    path.target = seen.target;
+    path.failing = !seen.reached;
+    path.reached = seen.reached;
+    path.hops = Hops(seen.hops);
+    if (const PathHops* before = path.failing ? paths_.Before(seen.sensor, seen.target) : nullptr) {
+      path.before = Hops(*before);
+    }
+    paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+}  // namespace parallax::collector

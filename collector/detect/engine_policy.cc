@@ -1,0 +1,97 @@
+// Filters that came up: a method that used to bring answers from a vantage brings none, while
+// another one gets through. One condition for each group of sensors; from time to time the method
+// is tried again, to see whether it is over.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "collector/detect/engine.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kWatchEvery = 5s;
+// Tried again soon at first: an outage of a second or two looks like a filter to those who asked by
+// one method in it and by the other after it.
+constexpr Duration kTrySoon = 5s;
+constexpr unsigned kTriesToBelieve = 3;
+constexpr Duration kTryAgain = 60s;
+constexpr size_t kTries = 2;
+constexpr size_t kControlsAsked = 8;
+
+}  // namespace
+
+void Engine::WatchPolicy(Moment now) {
+  if (now.mono < next_policy_watch_) {
+    return;
+  }
+  next_policy_watch_ = now.mono + kWatchEvery;
+  std::map<std::string, Condition> found;
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    for (const Family family : {Family::kV4, Family::kV6}) {
+      for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
+        NotePolicy(id, family, method, found, now);
+      }
+    }
+  }
+  for (const std::string& about : policies_) {
+    if (!found.contains(about)) {
+      incidents_.Over(Verdict::kPolicy, about);
+    }
+  }
+  policies_.clear();
+  for (auto& [about, condition] : found) {
+    policies_.insert(about);
+    incidents_.Holds(condition, now);
+  }
+}
+
+void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
+                        std::map<std::string, Condition>& found, Moment now) {
+  Vantage& v = vantages_.At(id);
+  Vantage::Method& m = v.methods[FamilyIndex(family)][method == ProbeMethod::kIcmpEcho ? 0 : 1];
+  const ProbeMethod other =
+      method == ProbeMethod::kIcmpEcho ? ProbeMethod::kTcpSyn : ProbeMethod::kIcmpEcho;
+  // Filtered ever since it connected is nothing new; and if no probe gets out, that is for others
+  // to judge.
+  if (!v.connected || !vantages_.MethodFiltered(id, method, family) || !m.answered_at ||
+      !vantages_.MethodWorks(id, other, family, now.mono)) {
+    m.filtered_since.reset();
+    m.tries = 0;
+    return;
+  }
+  if (!m.filtered_since) {
+    m.filtered_since = now;
+    m.next_try = now.mono + kTrySoon;
+  } else if (now.mono >= m.next_try && tokens_ >= 1) {
+    m.next_try = now.mono + (m.tries < kTriesToBelieve ? kTrySoon : kTryAgain);
+    for (const Target* target : Controls(id, kControlsAsked)) {
+      if (target->record.address.family() == family && target->Answers(method)) {
+        ++m.tries;
+        Start(RoundKind::kControl, target->record.address, {id}, kTries, now);
+        break;
+      }
+    }
+  }
+  if (m.tries * MissWeight(v.Loss()) < DownThreshold()) {
+    return;  // they may have been lost
+  }
+  const std::string about =
+      fmt::format("{} {} {}", v.record.group.empty() ? v.record.name : v.record.group,
+                  ToString(method), family == Family::kV4 ? "ipv4" : "ipv6");
+  const auto [it, is_new] = found.try_emplace(about);
+  Condition& condition = it->second;
+  if (is_new) {
+    condition.verdict = Verdict::kPolicy;
+    condition.about = about;
+    condition.since = *m.filtered_since;
+    condition.family = family == Family::kV4 ? "ipv4" : "ipv6";
+    condition.evidence = {{"filtered_method", std::string(ToString(method))}};
+  }
+  condition.failing.push_back(v.record.name);
+  std::sort(condition.failing.begin(), condition.failing.end());
+}
+
+}  // namespace parallax::collector

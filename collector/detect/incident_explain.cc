@@ -1,0 +1,78 @@
+// What is wanted to explain an incident, and what an explanation changes.
+#include <algorithm>
+
+#include "collector/detect/incident_book.h"
+
+namespace parallax::collector {
+namespace {
+
+// So many say what all would.
+constexpr size_t kMostShown = 256;
+
+}  // namespace
+
+std::vector<IncidentView> IncidentBook::Views() const {
+  std::vector<IncidentView> views;
+  for (const Incident& incident : incidents_) {
+    if (!IsLive(incident) || IsCondition(incident.basis)) {
+      continue;
+    }
+    IncidentView& view = views.emplace_back();
+    view.serial = incident.serial;
+    view.verdict = incident.record.verdict;
+    view.basis = incident.basis;
+    view.open = !IsTentative(incident);
+    view.started = incident.started;
+    for (const auto& [address, member] : incident.members) {
+      if (!member.failing_now) {
+        continue;
+      }
+      ++view.failing;
+      view.confirmed += member.confirmed ? 1 : 0;
+      if (view.members.size() < kMostShown) {
+        view.members.push_back({address,
+                                {member.failing.begin(), member.failing.end()},
+                                {member.reaching.begin(), member.reaching.end()},
+                                member.first_round});
+      }
+    }
+  }
+  return views;
+}
+
+void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
+  const auto it = std::find_if(incidents_.begin(), incidents_.end(),
+                               [&](const Incident& i) { return i.serial == serial; });
+  if (it == incidents_.end()) {
+    return;
+  }
+  IncidentRecord& record = it->record;
+  const IncidentRecord before = record;
+  if (explanation.verdict != Verdict::kUnknown) {
+    record.verdict = explanation.verdict;
+    record.severity = SeverityOf(explanation.verdict);
+  }
+  if (explanation.suspect) {
+    it->where = explanation.suspect;
+  }
+  // Where the ways to hosts that are gone end is where they were, and nobody's fault.
+  if (it->where && record.verdict != Verdict::kTargetDown) {
+    record.suspect = it->where;
+  }
+  if (!explanation.split.empty()) {
+    record.split = explanation.split;
+  }
+  if (!explanation.direction.empty()) {
+    record.direction = explanation.direction;
+  }
+  for (const auto& [key, value] : explanation.evidence) {
+    if (value.empty() || (record.verdict == Verdict::kTargetDown && key.starts_with("suspect"))) {
+      record.evidence.erase(key);
+    } else {
+      record.evidence[key] = value;
+    }
+  }
+  it->dirty |= record != before;
+}
+
+}  // namespace parallax::collector

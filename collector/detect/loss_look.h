@@ -1,0 +1,44 @@
+// One look at how much is lost: the same healthy targets asked once a second from several vantages,
+// whatever is answered. Says who loses, how much, and over which targets. Pure: numbers in, numbers
+// out.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "collector/detect/vantage.h"
+#include "common/records.h"
+
+namespace parallax::collector {
+
+struct LossTally {
+  unsigned sent = 0;
+  unsigned lost = 0;
+  double share() const { return sent == 0 ? 0 : static_cast<double>(lost) / sent; }
+};
+
+class LossLook {
+ public:
+  // Tries of a report stand in the order in which they were made, one a second.
+  void Add(VantageId sensor, const ProbeReport& report);
+
+  // Loss in so many different seconds that it was no burst.
+  bool Loses(VantageId sensor) const;
+  LossTally Of(VantageId sensor) const;
+  // Of the sensor and target alone.
+  const std::map<std::pair<VantageId, IpAddress>, LossTally>& pairs() const { return pairs_; }
+  std::vector<VantageId> sensors() const;
+
+ private:
+  static constexpr size_t kFewestSeconds = 3;
+  static constexpr unsigned kFewestLost = 4;
+  static constexpr double kLeastShare = 0.02;
+
+  std::map<VantageId, std::set<size_t>> lossy_seconds_;
+  std::map<VantageId, LossTally> sensors_;
+  std::map<std::pair<VantageId, IpAddress>, LossTally> pairs_;
+};
+
+}  // namespace parallax::collector

@@ -1,0 +1,127 @@
+#include "collector/detect/suspect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace parallax::collector {
+namespace {
+
+// A router is only accused for certain if no single sensor, and no single group, could have made it
+// up: as many sensors have looked, and those who accuse are of as many groups.
+constexpr size_t kQuorumSensors = 3;
+constexpr size_t kQuorumGroups = 2;
+constexpr size_t kMostSuspects = 3;
+
+std::string Join(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string Describe(const SuspectEdge& edge) {
+  std::string text =
+      fmt::format("{} -> {}: {} of {} ways over it fail (gain {:.1f})", edge.from.ToString(),
+                  edge.to.ToString(), edge.failing, edge.failing + edge.passing, edge.gain);
+  if (edge.partial) {
+    text += "; routers around it are silent";
+  }
+  return text;
+}
+
+bool IsConfirmed(const IncidentView& view, const SuspectEdge& edge) {
+  std::set<SensorName> looked(edge.accusers.begin(), edge.accusers.end());
+  for (const IncidentView::Member& member : view.members) {
+    looked.insert(member.reaching.begin(), member.reaching.end());
+  }
+  return looked.size() >= kQuorumSensors && edge.groups.size() >= kQuorumGroups;
+}
+
+// A department's router may answer each of its sensors from another address: the one that faces it.
+// First hops of one group that lead on to the same place are one router; all of them get the lowest
+// of its addresses.
+std::vector<ObservedPath> OneRouterPerGroup(std::vector<ObservedPath> paths) {
+  // By group and next place: the first hops that lead there.
+  std::map<std::pair<std::string, IpAddress>, std::set<IpAddress>> leading;
+  const auto note = [&](const std::string& group, const auto& hops) {
+    if (hops.size() > 1 && hops[0] && hops[1]) {
+      leading[{group, *hops[1]}].insert(*hops[0]);
+    }
+  };
+  for (const ObservedPath& path : paths) {
+    note(path.group, path.hops);
+    note(path.group, path.before);
+  }
+  std::map<IpAddress, IpAddress> known_as;
+  for (const auto& [place, firsts] : leading) {
+    IpAddress lowest = *firsts.begin();
+    for (const IpAddress& first : firsts) {
+      const auto it = known_as.find(first);
+      lowest = it == known_as.end() ? lowest : std::min(lowest, it->second);
+    }
+    for (const IpAddress& first : firsts) {
+      known_as[first] = lowest;
+    }
+  }
+  for (ObservedPath& path : paths) {
+    for (auto* hops : {&path.hops, &path.before}) {
+      if (!hops->empty() && hops->front() && known_as.contains(*hops->front())) {
+        hops->front() = known_as.at(*hops->front());
+      }
+    }
+  }
+  return paths;
+}
+
+}  // namespace
+
+std::vector<std::optional<IpAddress>> Hops(const PathHops& hops) {
+  std::vector<std::optional<IpAddress>> out;
+  out.reserve(hops.size());
+  for (const auto& routers : hops) {
+    out.push_back(routers.empty() ? std::nullopt : std::optional(routers.front()));
+  }
+  return out;
+}
+
+Suspect SuspectOf(const SuspectEdge& edge, const std::string& confidence) {
+  Suspect suspect;
+  // Whoever sends packets to a box that passes nothing on is to be mended, not that box.
+  const bool led = !edge.led_by.empty();
+  suspect.from = (led ? edge.led_by.front() : edge.from).ToString();
+  suspect.to = (led ? edge.from : edge.to).ToString();
+  suspect.confidence = confidence;
+  for (size_t i = 1; i < edge.led_by.size(); ++i) {
+    suspect.ambiguity.push_back(edge.led_by[i].ToString() + " -> " + suspect.to);
+  }
+  for (const auto& [from, to] : edge.ambiguity) {
+    suspect.ambiguity.push_back(from.ToString() + " -> " + to.ToString());
+  }
+  return suspect;
+}
+
+std::optional<Explanation> ExplainPaths(const IncidentView& view,
+                                        const std::vector<ObservedPath>& paths) {
+  const auto failing = static_cast<size_t>(
+      std::count_if(paths.begin(), paths.end(), [](const auto& path) { return path.failing; }));
+  const std::vector<SuspectEdge> edges = Localise(OneRouterPerGroup(paths), {}, kMostSuspects);
+  if (edges.empty()) {
+    return std::nullopt;
+  }
+  const SuspectEdge& first = edges.front();
+  Explanation said;
+  said.suspect = SuspectOf(first, IsConfirmed(view, first) ? "confirmed" : "likely");
+  said.evidence["traced_ways"] =
+      fmt::format("{} that fail, {} that work", failing, paths.size() - failing);
+  said.evidence["suspect_1"] = Describe(first);
+  said.evidence[kSuspectWordOf] = Join(first.accusers);
+  said.evidence[kSuspectInsteadOf] =
+      first.instead_of ? first.instead_of->ToString() : std::string();
+  for (size_t i = 1; i < kMostSuspects; ++i) {
+    said.evidence[fmt::format("suspect_{}", i + 1)] =
+        i < edges.size() ? Describe(edges[i]) : std::string();
+  }
+  return said;
+}
+
+}  // namespace parallax::collector

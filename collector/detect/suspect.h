@@ -1,0 +1,25 @@
+// From traced ways to what an incident says about its place: the suspect edge, how sure it is and
+// on whose word it rests, and where the ways part. Pure functions over values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/detect/incident_book.h"
+#include "collector/detect/localise/localiser.h"
+#include "common/records.h"
+
+namespace parallax::collector {
+
+// One router per hop, as the localiser wants it: of several the first; nobody where nobody
+// answered.
+std::vector<std::optional<IpAddress>> Hops(const PathHops& hops);
+
+Suspect SuspectOf(const SuspectEdge& edge, const std::string& confidence);
+
+// nullopt: the ways do not tell.
+std::optional<Explanation> ExplainPaths(const IncidentView& view,
+                                        const std::vector<ObservedPath>& paths);
+
+}  // namespace parallax::collector

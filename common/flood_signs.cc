@@ -1,0 +1,26 @@
+#include "common/flood_signs.h"
+
+namespace parallax {
+namespace {
+
+constexpr double kFaultRepeated = 0.5;
+constexpr double kFloodRepeated = 0.05;
+constexpr double kFaultAllOrNothing = 0.8;
+constexpr double kFloodExcess = 10;
+constexpr uint64_t kForgedHalfOpen = 20;
+
+}  // namespace
+
+ServerTrouble ReadTrouble(const ServerReport& r) {
+  const bool repeated = r.half_open_repeated && *r.half_open_repeated > kFaultRepeated;
+  const bool not_repeated = r.half_open_repeated && *r.half_open_repeated < kFloodRepeated;
+  const bool always = !r.all_or_nothing || *r.all_or_nothing >= kFaultAllOrNothing;
+  if (repeated && always) {
+    return r.excess >= kFloodExcess ? ServerTrouble::kBoth : ServerTrouble::kFault;
+  }
+  const bool forged = r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2;
+  return not_repeated && (r.excess >= kFloodExcess || forged) ? ServerTrouble::kFlood
+                                                              : ServerTrouble::kNone;
+}
+
+}  // namespace parallax

@@ -1,0 +1,169 @@
+// Conditions, flapping, and what one fault's victims do to other incidents.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/collector/detect/incident_world.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+using IncidentConditions = IncidentWorld;
+
+Explanation SuspectIs(const std::string& from, const std::string& to) {
+  Explanation said;
+  said.suspect = Suspect{from, to, "likely", {}};
+  return said;
+}
+
+TEST_F(IncidentConditions, AConditionNobodySpeaksOfIsOver) {
+  const Condition flood{.verdict = Verdict::kSynFlood,
+                        .about = "192.0.2.25",
+                        .since = now_,
+                        .targets = {kOne},
+                        .evidence = {{"syn_rate", "5000"}}};
+  for (int i = 0; i < 20; ++i) {
+    book_.Holds(flood, now_);
+    Pass(1s);
+  }
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_EQ(latest_[1].verdict, Verdict::kSynFlood);
+  EXPECT_EQ(latest_[1].evidence["about"], "192.0.2.25");
+  Pass(5min + 2s);
+  EXPECT_EQ(latest_[1].state, IncidentState::kMonitoring);
+  Pass(61s);
+  EXPECT_EQ(latest_[1].state, IncidentState::kClosed);
+}
+
+TEST_F(IncidentConditions, AConditionMayChangeItsName) {
+  Condition flood{.verdict = Verdict::kSynFlood, .about = "192.0.2.25", .since = now_ + -11s};
+  book_.Holds(flood, now_);
+  Pass(1s);
+  EXPECT_EQ(latest_[1].severity, "warning");
+  flood.called = Verdict::kMixed;
+  book_.Holds(flood, now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].verdict, Verdict::kMixed);
+  EXPECT_EQ(latest_[1].severity, "critical");
+  // After a restart it is the same condition still.
+  IncidentBook next({}, 1);
+  next.Restore(latest_[1], {}, now_);
+  book_ = std::move(next);
+  flood.called = Verdict::kSynFlood;
+  book_.Holds(flood, now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].verdict, Verdict::kSynFlood);
+  EXPECT_EQ(latest_.size(), 1u);
+}
+
+TEST_F(IncidentConditions, FlappingIsOneStateAndNoStreamOfNews) {
+  OpenSplit(kOne, {"a"}, {"b"});
+  for (int i = 0; i < 10; ++i) {
+    Split(kOne, {}, {"a", "b"});
+    book_.Cleared(kOne, now_);
+    Pass(10s);
+    Split(kOne, {"a"}, {"b"});
+    Pass(5s);
+    Split(kOne, {"a"}, {"b"});
+    Pass(5s);
+  }
+  EXPECT_LE(told_.size(), 9u) << "opened, and four times better and worse again";
+  EXPECT_EQ(latest_[1].state, IncidentState::kOpen);
+  EXPECT_TRUE(latest_[1].evidence.contains(kFlapping));
+  book_.Cleared(kOne, now_);
+  Pass(12min);
+  EXPECT_EQ(latest_[1].state, IncidentState::kClosed);
+}
+
+TEST_F(IncidentConditions, OutagesTooShortToOpenOpenOneIncidentTogether) {
+  for (int i = 0; i < 5; ++i) {
+    for (const IpAddress& target : {kOne, kTwo}) {
+      Split(target, {"a"}, {"b"});
+    }
+    Pass(6s);
+    for (const IpAddress& target : {kOne, kTwo}) {
+      Split(target, {}, {"a", "b"});
+      book_.Cleared(target, now_);
+    }
+    Pass(14s);
+    EXPECT_EQ(told_.empty(), i < 3) << i;
+  }
+  ASSERT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_TRUE(latest_[1].evidence.contains(kFlapping));
+}
+
+TEST_F(IncidentConditions, OneSuspectIsOneIncident) {
+  book_.SetGroup("a", "physics");
+  book_.SetGroup("c", "library");
+  Split(kOne, {"a"}, {"b"});
+  Split(kTwo, {"c"}, {"b"});
+  for (const IncidentView& view : book_.Views()) {
+    book_.Explain(view.serial, SuspectIs("10.0.0.1", kIntoSilence));
+  }
+  Pass(8s);
+  Split(kOne, {"a"}, {"b"});
+  Split(kTwo, {"c"}, {"b"});
+  Pass(5s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_EQ(latest_[1].targets.size(), 2u);
+  ASSERT_TRUE(latest_[1].suspect);
+  EXPECT_EQ(latest_[1].suspect->from, "10.0.0.1");
+}
+
+TEST_F(IncidentConditions, TwoSuspectsAreTwoIncidents) {
+  book_.SetGroup("a", "physics");
+  book_.SetGroup("c", "library");
+  Split(kOne, {"a"}, {"b"});
+  Split(kTwo, {"c"}, {"b"});
+  const auto views = book_.Views();
+  ASSERT_EQ(views.size(), 2u);
+  book_.Explain(views[0].serial, SuspectIs("10.0.0.1", kIntoSilence));
+  book_.Explain(views[1].serial, SuspectIs("10.0.0.2", kIntoSilence));
+  Pass(8s);
+  Split(kOne, {"a"}, {"b"});
+  Split(kTwo, {"c"}, {"b"});
+  Pass(5s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened", "INC-2 opened"));
+}
+
+// All ways to a host may lead by the suspect, and then nobody reaches it.
+TEST_F(IncidentConditions, WhatNobodyReachesMayBeAVictimToo) {
+  OpenSplit(kOne, {"a"}, {"b"});
+  book_.Explain(book_.Views().at(0).serial, SuspectIs("10.0.0.1", kIntoSilence));
+  book_.Down(kTwo, {"a", "b"}, {{"10.0.0.9", "10.0.0.1"}}, now_.mono, now_);
+  Pass(8s);
+  book_.Down(kTwo, {"a", "b"}, {{"10.0.0.9", "10.0.0.1"}}, now_.mono, now_);
+  Pass(8s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_EQ(latest_[1].targets.size(), 2u);
+  // One whose ways end elsewhere has just left.
+  book_.Down(kSix, {"a", "b"}, {{"2001:db8::1", "2001:db8::2"}}, now_.mono, now_);
+  Pass(8s);
+  book_.Down(kSix, {"a", "b"}, {{"2001:db8::1", "2001:db8::2"}}, now_.mono, now_);
+  Pass(20s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened", "INC-2 opened"));
+  EXPECT_EQ(latest_[2].verdict, Verdict::kTargetDown);
+}
+
+TEST_F(IncidentConditions, WaysToAHostThatIsGoneAccuseNobody) {
+  book_.Down(kOne, {"a", "b"}, {}, now_.mono, now_);
+  book_.Explain(book_.Views().at(0).serial, SuspectIs("10.0.0.1", kIntoSilence));
+  Pass(8s);
+  book_.Down(kOne, {"a", "b"}, {}, now_.mono, now_);
+  Pass(5s);
+  ASSERT_EQ(latest_[1].verdict, Verdict::kTargetDown);
+  EXPECT_FALSE(latest_[1].suspect);
+  Explanation border;
+  border.verdict = Verdict::kBorderOutage;
+  book_.Explain(book_.Views().at(0).serial, border);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].verdict, Verdict::kBorderOutage);
+  EXPECT_EQ(latest_[1].severity, "critical");
+  ASSERT_TRUE(latest_[1].suspect) << "now it is news";
+}
+
+}  // namespace
+}  // namespace parallax::collector

@@ -1,0 +1,96 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "collector/detect/loss_look.h"
+#include "collector/detect/loss_watch.h"
+
+namespace parallax::collector {
+namespace {
+
+using namespace std::chrono_literals;
+
+ProbeReport Report(std::string_view target, std::string_view tries) {
+  ProbeReport report;
+  report.target = *IpAddress::Parse(target);
+  for (const char c : tries) {
+    ProbeTryResult result;
+    result.state = c == '.'   ? ProbeState::kAnswered
+                   : c == '-' ? ProbeState::kNotSent
+                              : ProbeState::kSilent;
+    report.tries.push_back(result);
+  }
+  return report;
+}
+
+// Seconds until the alarm, at one probe every five seconds.
+std::optional<int> SecondsToAlarm(double loss, unsigned seed, int most) {
+  std::mt19937 random(seed);
+  std::bernoulli_distribution lost(loss);
+  LossWatch watch;
+  MonoTime now(1h);
+  for (int second = 0; second < most; second += 5) {
+    watch.Note(lost(random) ? 1 : 0, now += 5s);
+    if (watch.alarm()) {
+      return second;
+    }
+  }
+  return std::nullopt;
+}
+
+TEST(LossWatch, TwentyPercentAreSeenInTwoMinutesAndFiveInTwenty) {
+  int twenty = 0;
+  int five = 0;
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    twenty += SecondsToAlarm(0.2, seed, 120) ? 1 : 0;
+    five += SecondsToAlarm(0.05, seed, 1200) ? 1 : 0;
+  }
+  EXPECT_GE(twenty, 85);
+  EXPECT_GE(five, 85);
+}
+
+TEST(LossWatch, AFewLostProbesRaiseNoAlarm) {
+  int alarms = 0;
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    alarms += SecondsToAlarm(0.002, seed, 3600) ? 1 : 0;
+  }
+  EXPECT_LE(alarms, 25);
+}
+
+TEST(LossWatch, WhatIsLostWithinOneSecondCountsOnce) {
+  LossWatch watch;
+  for (int i = 0; i < 50; ++i) {
+    watch.Note(1, MonoTime(1h) + i * 10ms);
+  }
+  watch.Note(0, MonoTime(1h) + 2s);
+  EXPECT_FALSE(watch.alarm());
+}
+
+TEST(LossLook, LossInThreeDifferentSecondsIsNoBurst) {
+  LossLook burst;
+  for (const char* target : {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"}) {
+    burst.Add(1, Report(target, "..xx...."));
+  }
+  EXPECT_FALSE(burst.Loses(1));
+  EXPECT_EQ(burst.Of(1).lost, 8u);
+  LossLook spread;
+  spread.Add(1, Report("192.0.2.1", "x......."));
+  spread.Add(1, Report("192.0.2.2", "..x.x..."));
+  spread.Add(1, Report("192.0.2.3", "x......."));
+  spread.Add(2, Report("192.0.2.3", "........"));
+  EXPECT_TRUE(spread.Loses(1));
+  EXPECT_FALSE(spread.Loses(2));
+  EXPECT_FALSE(spread.Loses(3)) << "nobody asked it";
+  EXPECT_DOUBLE_EQ(spread.Of(1).share(), 4.0 / 24);
+  EXPECT_EQ(spread.pairs().at({1, *IpAddress::Parse("192.0.2.2")}).lost, 2u);
+}
+
+TEST(LossLook, WhatWasNotSentIsNotLost) {
+  LossLook look;
+  look.Add(1, Report("192.0.2.1", "--------"));
+  EXPECT_EQ(look.Of(1).sent, 0u);
+  EXPECT_FALSE(look.Loses(1));
+}
+
+}  // namespace
+}  // namespace parallax::collector
