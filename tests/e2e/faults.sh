@@ -47,8 +47,8 @@ REACH=$ROOT/deploy/campus/reach.py
 
 # Up, all sensors connected, every client known and healthy, no incident in the way.
 whole() {
-  lab dir >/dev/null 2>&1 || lab up --no-build --no-hints --set detect.close_after=5s \
-    --set schedule.baseline_interval=10s
+  lab dir >/dev/null 2>&1 || lab up --no-build --no-hints --rate 40 --set detect.close_after=2s \
+    --set schedule.baseline_interval=7s
   lab heal all
   lab clients list >"$WORK/addresses"
   expect_within 60 "all four sensors connected" sensors_connected 4
