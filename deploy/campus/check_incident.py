@@ -6,12 +6,18 @@ verdicts and states. Every command reads files ("-": standard input) and exits 0
 (and says why on stderr), 2 for input that is not what `-o json` promises.
 
   sensors FILE --count N                 N sensors, all of them connected
+  sensors FILE --beyond FILE --probes N  each connected one has sent N more probes than in that file
   targets FILE [--list|--healthy N]      print the addresses; at least N known and healthy
   incidents FILE [--verdict V] [--state S[,S]] [--list]
                                          is there such an incident; print the ids
   field FILE NAME                        print one field of the (single) object
   judge FILE --targets FILE --failing FILE --failing-sensors A,B --reaching-sensors C,D
                                          is this route anomaly exactly what really happened
+  expect FILE --verdict V --failing-sensors A,B --reaching-sensors C,D --family F --direction D
+         --split S --suspect FROM,FROM>TO,TO [--targets FILE --failing FILE [--some]]
+                                         is this live incident what it should be. "-": nobody, no
+                                         suspect; "FROM>" is a way into silence. The targets are
+                                         the known ones that fail, or --some of them
 """
 
 import argparse
@@ -116,6 +122,48 @@ def judge(incident, known, really_failing, failing_sensors, reaching_sensors):
     return complaints
 
 
+def suspects(text):
+    """The addresses that each end of "A,B>C,D" may have; None for "-"."""
+    if text == "-":
+        return None
+    start, arrow, end = text.partition(">")
+    if not arrow or not start:
+        raise Malformed(f"--suspect {text!r} is no FROM>TO")
+    return set(start.split(",")), set(end.split(","))
+
+
+def named(text):
+    return set() if text == "-" else set(text.split(","))
+
+
+def expect(incident, wanted, known, really_failing):
+    """What is wrong with this incident, given what the table of faults says of it."""
+    complaints = []
+    if field(incident, "state") not in ("open", "monitoring"):
+        complaints.append(f"state is {incident['state']}, not open")
+    for name in ("verdict", "family", "direction", "split"):
+        if field(incident, name) != getattr(wanted, name):
+            complaints.append(f"{name} is {incident[name]}, not {getattr(wanted, name)}")
+    for name in ("failing_sensors", "reaching_sensors"):
+        complaints += differences(name.replace("_", " "), set(field(incident, name)),
+                                  named(getattr(wanted, name)))
+    suspect = field(incident, "suspect")
+    ends = suspects(wanted.suspect)
+    found = suspect and (suspect["from"], suspect["to"] or "")
+    if (found is None) != (ends is None) or found and not (
+            found[0] in ends[0] and found[1] in ends[1]):
+        complaints.append(f"suspect is {found}, not {wanted.suspect}")
+    if really_failing is not None:
+        targets = address_set(field(incident, "targets"))
+        right = known & really_failing
+        complaints += differences("targets", targets, targets & right if wanted.some else right)
+        if not targets:
+            complaints.append("no target is named")
+        if field(incident, "target_count") != len(targets):
+            complaints.append(f"target_count is {incident['target_count']} of {len(targets)}")
+    return complaints
+
+
 def no(complaints):
     for complaint in complaints:
         print(complaint, file=sys.stderr)
@@ -124,10 +172,17 @@ def no(complaints):
 
 def cmd_sensors(args):
     items = load_items(args.file, "SensorList")
+    if args.beyond:
+        before = {field(item, "name"): field(item, "probes_sent")
+                  for item in load_items(args.beyond, "SensorList")}
+        sent = {field(item, "name"): field(item, "probes_sent") - before[field(item, "name")]
+                for item in items if field(item, "state") == "connected"}
+        return no([f"{name} has sent {n} probes, not {args.probes}" for name, n in sent.items()
+                   if n < args.probes])
     states = {field(item, "name"): field(item, "state") for item in items}
     complaints = [f"sensor {name} is {state}" for name, state in states.items()
                   if state != "connected"]
-    if len(states) != args.count:
+    if args.count is not None and len(states) != args.count:
         complaints.append(f"{len(states)} sensors, not {args.count}")
     return no(complaints)
 
@@ -168,12 +223,24 @@ def cmd_judge(args):
                     set(args.reaching_sensors.split(","))))
 
 
+def cmd_expect(args):
+    known = failing = None
+    if args.failing:
+        known = address_set(field(item, "address")
+                            for item in load_items(args.targets, "TargetList"))
+        with open(args.failing, encoding="utf-8") as file:
+            failing = address_set(file.read().split())
+    return no(expect(load_one(args.file), args, known, failing))
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     sensors = commands.add_parser("sensors")
-    sensors.add_argument("--count", type=int, required=True)
+    sensors.add_argument("--count", type=int)
+    sensors.add_argument("--beyond", metavar="FILE")
+    sensors.add_argument("--probes", type=int, default=1)
     targets = commands.add_parser("targets")
     targets.add_argument("--list", action="store_true")
     targets.add_argument("--healthy", type=int)
@@ -183,11 +250,18 @@ def main():
     incidents.add_argument("--list", action="store_true")
     one = commands.add_parser("field")
     judged = commands.add_parser("judge")
-    for each in (sensors, targets, incidents, one, judged):
+    expected = commands.add_parser("expect")
+    for each in (sensors, targets, incidents, one, judged, expected):
         each.add_argument("file")
     one.add_argument("name")
     for name in ("--targets", "--failing", "--failing-sensors", "--reaching-sensors"):
         judged.add_argument(name, required=True)
+    for name in ("--verdict", "--failing-sensors", "--reaching-sensors", "--family", "--direction",
+                 "--split", "--suspect"):
+        expected.add_argument(name, required=True)
+    expected.add_argument("--targets")
+    expected.add_argument("--failing")
+    expected.add_argument("--some", action="store_true")
     args = parser.parse_args()
     try:
         return globals()["cmd_" + args.command](args)

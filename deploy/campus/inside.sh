@@ -10,6 +10,8 @@ set -euo pipefail
 . "$ROOT/deploy/campus/topology.sh"
 # shellcheck source=deploy/campus/network.sh
 . "$ROOT/deploy/campus/network.sh"
+# shellcheck source=deploy/campus/faults.sh
+. "$ROOT/deploy/campus/faults.sh"
 
 die() {
   echo "error: $*" >&2
@@ -221,22 +223,36 @@ cmd_daemons() { # start|stop|kill [collector|sensors|sensor NAME]
 
 # --- faults ------------------------------------------------------------------------------------------
 
-cmd_fault() { # name family
-  local name=$1 family=$2 each
-  case $name in
-    rogue-default | target-off)
-      for each in 4 6; do
-        [[ $family == both || $family == "$each" ]] || continue
-        "fault_${name//-/_}" "$each"
-        : >"$STATE/faults/$name.$each"
-      done
-      ;;
-    uplink-down)
-      fault_uplink_down
-      : >"$STATE/faults/$name.both"
-      ;;
-    *) die "no fault $name" ;;
-  esac
+is_on() { [[ -e $STATE/faults/$1.$2 ]]; } # name family
+
+# Prints the fault that is on and sets the same default route, if there is one.
+rival_of() { # name family
+  local rogue each
+  [[ " ${ROGUES[*]} " == *" $1 "* ]] || return 1
+  for rogue in "${ROGUES[@]}"; do
+    [[ $rogue != "$1" ]] || continue
+    for each in 4 6 both; do
+      [[ $each == "$2" || $each == both || $2 == both ]] || continue
+      is_on "$rogue" "$each" && echo "$rogue" && return
+    done
+  done
+  return 1
+}
+
+cmd_fault() { # name family...
+  local name=$1 each rival
+  local -a wanted=()
+  shift
+  for each in "$@"; do is_on "$name" "$each" || wanted+=("$each"); done
+  ((${#wanted[@]})) || die "$name is on already; undo it: deploy/lab heal $name${LAB_OPTION:-}"
+  for each in "${wanted[@]}"; do
+    rival=$(rival_of "$name" "$each") || continue
+    die "$rival is on and sets the same route; undo that first: deploy/lab heal $rival${LAB_OPTION:-}"
+  done
+  for each in "${wanted[@]}"; do
+    "fault_${name//-/_}" "$each"
+    : >"$STATE/faults/$name.$each"
+  done
 }
 
 cmd_heal() { # name|all

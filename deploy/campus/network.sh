@@ -1,4 +1,4 @@
-# Builds the campus of topology.sh and breaks it: runs inside the lab's own namespaces, where
+# Builds the campus of topology.sh: runs inside the lab's own namespaces, where
 # `ip netns` names are private to the lab. Sourced by inside.sh.
 # shellcheck shell=bash
 
@@ -28,13 +28,28 @@ node_add() {
 
 router_add() {
   node_add "$1"
-  # Multipath by source and destination only, as hardware of that kind does it by default. IPv4:
-  # policy 0 is just that. IPv6: policy 0 would hash the flow label too, which Linux hosts draw at
-  # random per connection, so that every destination would fail half of the time instead of half of
-  # the destinations failing; policy 3 with fields 0x3 is source and destination address alone.
-  in_node "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
-    net.ipv4.fib_multipath_hash_policy=0 \
-    net.ipv6.fib_multipath_hash_policy=3 net.ipv6.fib_multipath_hash_fields=3
+  in_node "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+  multipath_by_destination "$1" 4
+  multipath_by_destination "$1" 6
+}
+
+# Multipath by source and destination only, as hardware of that kind does it by default. IPv4:
+# policy 0 is just that. IPv6: policy 0 would hash the flow label too, which Linux hosts draw at
+# random per connection, so that every destination would fail half of the time instead of half of
+# the destinations failing; policy 3 with fields 0x3 is source and destination address alone.
+multipath_by_destination() { # node family
+  if [[ $2 == 4 ]]; then
+    in_node "$1" sysctl -qw net.ipv4.fib_multipath_hash_policy=0 net.ipv4.fib_multipath_hash_fields=7
+  else
+    in_node "$1" sysctl -qw net.ipv6.fib_multipath_hash_policy=3 net.ipv6.fib_multipath_hash_fields=3
+  fi
+}
+# By addresses, protocol and ports (fields 0x37). Not policy 1, which takes the hash that a packet
+# brings along: here all hosts share one kernel, and their sockets draw that hash at random, anew
+# for each retransmission. Packets without ports, ICMP for one, go by their addresses.
+multipath_by_flow() { # node family
+  in_node "$1" sysctl -qw "net.ipv$2.fib_multipath_hash_policy=3" \
+    "net.ipv$2.fib_multipath_hash_fields=55"
 }
 
 addresses_add() { # node interface ipv4 ipv6
@@ -140,34 +155,3 @@ department_field() { # department column, from 1
 network_of() { # 192.0.2.33/27 -> 192.0.2.32/27
   /usr/bin/python3 -c 'import ipaddress,sys; print(ipaddress.ip_interface(sys.argv[1]).network)' "$1"
 }
-
-# Faults. Each is applied and healed for one IP family ("4", "6"); applying twice is harmless.
-
-fault_rogue_default() { # family
-  ip -n r-mail "-$1" route replace default \
-    nexthop via "$(backbone_address border "$1")" nexthop via "$(backbone_address student "$1")"
-}
-heal_rogue_default() {
-  # Replacing a set of next hops by one is done differently by IPv4 and IPv6; deleting is not.
-  while ip -n r-mail "-$1" route del default 2>/dev/null; do :; done
-  ip -n r-mail "-$1" route add default via "$(backbone_address border "$1")"
-}
-
-# Gone for everyone: neither do the hosts hear, nor do they speak, nor does anybody say so.
-cluster_of() { if [[ $1 == 4 ]]; then echo "$CLUSTER4"; else echo "$CLUSTER6"; fi; }
-fault_target_off() {
-  ip -n inet "-$1" route replace blackhole "$(cluster_of "$1")" table local
-  heal_target_off_rule "$1"
-  ip -n inet "-$1" rule add from "$(cluster_of "$1")" blackhole pref 50
-}
-heal_target_off_rule() {
-  while ip -n inet "-$1" rule del pref 50 2>/dev/null; do :; done
-}
-heal_target_off() {
-  heal_target_off_rule "$1"
-  ip -n inet "-$1" route del blackhole "$(cluster_of "$1")" table local 2>/dev/null || true
-}
-
-# The cable is pulled at the router's end, as a switch port would die: web1 keeps its addresses.
-fault_uplink_down() { ip -n r-web link set web1 down; }
-heal_uplink_down() { ip -n r-web link set web1 up; }

@@ -35,6 +35,11 @@ unreachable_from() {
   lab exec "$1" fping -u -r 2 -B 1 -t 400 -i 2 -f - <"$2" 2>/dev/null | sort -u || true
 }
 
+# The same by TCP, for hosts that answer no ping.
+unreachable_by_tcp_from() {
+  lab exec "$1" "$PYTHON" "$ROOT/deploy/campus/reach.py" <"$2" | awk '$2 == 0 { print $1 }' | sort -u
+}
+
 # judge_now ID FAILING REACHING FOLDER: compares incident ID with the truth of this moment, leaves
 # what it read in FOLDER, and prints what is wrong there into FOLDER/complaints.
 # The truth is taken at each sensor: it fails from the failing ones and from none of the others.

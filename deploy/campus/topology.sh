@@ -60,8 +60,31 @@ CLIENTS4=64 CLIENTS6=16
 CLUSTER4=198.51.100.16/28 CLUSTER4_COUNT=8
 CLUSTER6=2a0a:4580:100:16::/64 CLUSTER6_COUNT=4
 
+# What `return-path` and `inbound-path` lose: half of the internet by prefix.
+LOST4=(198.51.0.0/16 185.32.0.0/16) LOST6=(2a0a:4580::/32)
+# Of ten clients, so many ignore echo requests under `silent-clients`.
+SILENT_OF_TEN=7
+LOSS_PERCENT=20
+FLAP_SECONDS=10
+FLOOD_RATE=3000 FLOOD_TARGET=192.0.2.34:25
+
+# Faults: name, IP versions ("any": as --family says, "6", or "both": --family has no say), what is
+# broken.
 FAULTS=(
-  "rogue-default  the mail department's router takes the student's box as a second default route"
-  "target-off     remote hosts in $CLUSTER4 and $CLUSTER6 are gone for everyone"
-  "uplink-down    web1 loses its own link"
+  "rogue-default   any   r-mail takes the student's box as a second default route: half of the hosts fail"
+  "rogue-per-flow  any   the same, spread by port: every other flow fails, to any host"
+  "ipv6-only       6     rogue-default for IPv6 alone"
+  "route-flap      both  rogue-default, on and off every $FLAP_SECONDS s"
+  "return-path     any   r-mail drops what mail1 sends to half of the internet; what it says arrives"
+  "inbound-path    any   the border drops what that half sends to mail1; what mail1 says arrives"
+  "loss            any   $LOSS_PERCENT % of the packets that leave the mail department are lost"
+  "icmp-filtered   any   the library's firewall drops ICMP"
+  "silent-clients  any   $SILENT_OF_TEN of 10 clients ignore echo requests"
+  "target-off      any   hosts in $CLUSTER4 and $CLUSTER6 are gone for everyone"
+  "uplink-down     both  web1 loses its own link"
+  "border-down     both  the border router is off: nobody reaches the internet"
+  "syn-flood       both  mail1's port 25 gets $FLOOD_RATE SYNs a second from forged sources"
+  "cut-off         both  mail1 and the collector cannot talk (port $COLLECTOR_PORT); all else works"
 )
+# Of these one at a time and IP version: each sets the default route of the mail department's router.
+ROGUES=(rogue-default rogue-per-flow ipv6-only route-flap)

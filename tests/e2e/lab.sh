@@ -42,7 +42,6 @@ test_rogue_default_splits() {
     sed -e 's/:[0-9]*$//' -e 's/[][]//g' | sort -u >"$WORK/half-open"
   [[ -z $(comm -23 "$WORK/half-open" "$WORK/first") ]] ||
     wrong "half-open towards hosts that answer: $(comm -23 "$WORK/half-open" "$WORK/first" | head -3 | paste -sd' ')"
-  lab fault rogue-default
   lab heal rogue-default
   [[ $(failing mail1) == 0 ]] || wrong "healing leaves $(failing mail1) hosts unreachable"
 }
@@ -73,6 +72,87 @@ test_uplink_down() {
   lab heal all
   expect_within 20 "web1 answers again" lab exec noc1 ping -q -c 1 -W 1 192.0.2.66
   expect_within 20 "web1 answers again over IPv6" lab exec noc1 ping -q -c 1 -W 1 2001:db8:0:20::80
+}
+
+# What faults change, on every node that one of them touches.
+settings() {
+  local node
+  for node in border backbone r-mail r-web r-library inet; do
+    echo "== $node"
+    lab exec "$node" sh -c 'ip route show table all; ip -6 route show table all; ip rule; ip -6 rule
+      ip -o link; nft list ruleset; sysctl net.ipv4.fib_multipath_hash_policy \
+        net.ipv4.fib_multipath_hash_fields net.ipv6.fib_multipath_hash_policy \
+        net.ipv6.fib_multipath_hash_fields' |
+      sed -e 's/ expires [0-9]*sec//' -e 's/ state [A-Z]*//' | sort
+  done
+}
+faults_on() { lab status | sed -n 's/^faults: //p'; }
+refused() { # what it must say, fault...
+  local status=0 what=$1
+  shift
+  lab fault "$@" >"$WORK/out" 2>"$WORK/err" || status=$?
+  ((status == 1)) || wrong "fault $*: exit code $status, not 1"
+  grep -q -- "$what" "$WORK/err" || wrong "fault $*: said '$(cat "$WORK/err")'"
+}
+
+# Every fault there is: listed, told by `status`, refused a second time, and gone without a trace.
+test_every_fault_heals() {
+  whole
+  settings >"$WORK/before"
+  local name
+  local -a names
+  mapfile -t names < <(lab fault | sed -n 's/^  \([a-z0-9-]*\) .*/\1/p')
+  ((${#names[@]} >= 14)) || wrong "${#names[@]} faults are listed"
+  for name in "${names[@]}"; do
+    lab fault "$name"
+    [[ $(faults_on) == "$name"* ]] || wrong "$name is on, and status tells: $(faults_on)"
+    refused "$name is on already; undo it: deploy/lab heal $name --name $LAB_NAME" "$name"
+    lab heal "$name"
+    lab heal "$name"
+    [[ $(faults_on) == none ]] || wrong "after healing $name, status tells: $(faults_on)"
+    settings >"$WORK/after"
+    diff "$WORK/before" "$WORK/after" || wrong "healing $name leaves something behind"
+  done
+  lab status >"$WORK/status"
+  ! grep -E '^(syn-flood|route-flap) ' "$WORK/status" || wrong "a process is left"
+}
+
+test_faults_combine() {
+  whole
+  settings >"$WORK/before"
+  lab fault rogue-default
+  local name
+  for name in rogue-per-flow ipv6-only route-flap; do
+    refused "rogue-default is on and sets the same route; undo that first" "$name"
+  done
+  lab heal rogue-default
+  lab fault ipv6-only
+  refused "ipv6-only is on" rogue-default
+  refused "ipv6-only is on" rogue-default --family 6
+  lab fault rogue-default --family 4 # another IP version, another route
+  lab fault loss
+  lab fault cut-off
+  lab fault return-path
+  lab fault target-off --family 4
+  lab fault target-off # what is on stays, the rest comes along
+  local told='cut-off, ipv6-only (IPv6), loss (IPv4), loss (IPv6), return-path (IPv4),'
+  told+=' return-path (IPv6), rogue-default (IPv4), target-off (IPv4), target-off (IPv6)'
+  [[ $(faults_on) == "$told" ]] || wrong "status tells: $(faults_on)"
+  lab heal all
+  settings >"$WORK/after"
+  diff "$WORK/before" "$WORK/after" || wrong "healing all leaves something behind"
+}
+
+# The generator is built with the tests only: a lab without it says so, and does the rest.
+test_no_generator() {
+  whole
+  mkdir -p "$WORK/empty/bin"
+  local status=0
+  PARALLAX_BUILD_DIR=$WORK/empty "$ROOT/deploy/lab" fault syn-flood --name "$LAB_NAME" \
+    2>"$WORK/err" || status=$?
+  ((status == 1)) || wrong "exit code $status, not 1"
+  grep -q "parallax_syn_generator is missing; build it: " "$WORK/err" || wrong "$(cat "$WORK/err")"
+  [[ $(faults_on) == none ]] || wrong "what could not be broken is told as broken: $(faults_on)"
 }
 
 test_two_labs() {
@@ -123,7 +203,8 @@ test_without_root() {
 
 test_usage_errors() {
   local status
-  for arguments in "" "nonsense" "fault nonsense" "heal" "exec" "up --nonsense" "--name / up" "up --rate x"; do
+  for arguments in "" "nonsense" "fault nonsense" "fault syn-flood --family 4" \
+    "fault loss --family 5" "heal" "heal nonsense" "exec" "up --nonsense" "--name / up" "up --rate x"; do
     status=0
     # shellcheck disable=SC2086
     "$ROOT/deploy/lab" $arguments >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?

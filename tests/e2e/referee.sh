@@ -52,12 +52,59 @@ test_nothing_fails() {
   ! judged 's/"targets":\[.*\],"target_count":2/"targets":[],"target_count":0/' || wrong "accepted"
 }
 
+expected() { # option...: each beats the right ones before it
+  check expect "$WORK/incident.json" --verdict route_anomaly --failing-sensors mail1 \
+    --reaching-sensors lib1,web1 --family both --direction outbound --split unknown --suspect - \
+    "$@" 2>"$WORK/said"
+}
+unexpected() { # what it must say, option...
+  ! expected "${@:2}" || wrong "accepted: ${*:2}"
+  grep -q -- "$1" "$WORK/said" || wrong "${*:2}: said '$(cat "$WORK/said")', not '$1'"
+}
+
+test_expectations() {
+  write_case
+  local unknown='"direction":"outbound","split":"unknown","suspect":'
+  sed -i "s/\"target_count\"/${unknown}null,&/" "$WORK/incident.json"
+  local -a truth=(--targets "$WORK/targets.json" --failing "$WORK/failing")
+  expected || wrong "$(cat "$WORK/said")"
+  expected "${truth[@]}" || wrong "$(cat "$WORK/said")"
+  unexpected 'verdict is route_anomaly, not target_down' --verdict target_down
+  unexpected 'failing sensors: missing: web1' --failing-sensors mail1,web1
+  unexpected 'reaching sensors: named wrongly: lib1, web1' --reaching-sensors -
+  unexpected 'family is both, not ipv6' --family ipv6
+  unexpected 'direction is outbound, not inbound' --direction inbound
+  unexpected 'split is unknown, not per_flow' --split per_flow
+  unexpected 'suspect is None' --suspect '192.0.2.2>192.0.2.30'
+  # One target of two: some of those that fail, but not all; and a host that does not fail is neither.
+  sed -i 's/,"2001:db8:f::1"\],"direction/],"direction/; s/"target_count":2/"target_count":1/' \
+    "$WORK/incident.json"
+  expected "${truth[@]}" --some || wrong "$(cat "$WORK/said")"
+  unexpected 'targets: missing: 2001:db8:f::1' "${truth[@]}"
+  sed -i 's/113.5/113.6/' "$WORK/incident.json"
+  unexpected 'targets: named wrongly: 203.0.113.6' "${truth[@]}" --some
+  # Suspects: any address of a node will do; silence is a suspect of its own.
+  sed -i 's/"suspect":null/"suspect":{"from":"192.0.2.2","to":"192.0.2.30"}/' "$WORK/incident.json"
+  expected --suspect '192.0.2.2,2001:db8::2>192.0.2.30,2001:db8::30' || wrong "$(cat "$WORK/said")"
+  unexpected 'suspect is' --suspect -
+  unexpected 'suspect is' --suspect '192.0.2.2>'
+  unexpected 'suspect is' --suspect '192.0.2.30>192.0.2.2'
+  sed -i 's/192.0.2.30//' "$WORK/incident.json"
+  expected --suspect '192.0.2.2>' || wrong "$(cat "$WORK/said")"
+}
+
 test_lists() {
   local list='{"api_version":"parallax/v1","kind":"SensorList","items":[{"name":"a","state":"connected"},{"name":"b","state":"lost"}]}'
   ! check sensors - --count 2 <<<"$list" 2>/dev/null || wrong "a lost sensor passes"
   check sensors - --count 2 <<<"${list/lost/connected}" || wrong "two connected sensors do not pass"
   ! check sensors - --count 3 <<<"${list/lost/connected}" 2>/dev/null || wrong "two pass for three"
   local status=0
+  list='{"api_version":"parallax/v1","kind":"SensorList","items":[
+    {"name":"a","state":"connected","probes_sent":30},{"name":"b","state":"lost","probes_sent":5}]}'
+  echo "${list//30/10}" >"$WORK/before"
+  check sensors - --beyond "$WORK/before" --probes 20 <<<"$list" || wrong "20 more are not 20 more"
+  ! check sensors - --beyond "$WORK/before" --probes 21 <<<"$list" 2>/dev/null ||
+    wrong "20 more pass for 21"
   check targets - <<<"$list" 2>/dev/null || status=$?
   ((status == 2)) || wrong "a list of another kind passes"
   status=0
