@@ -9,6 +9,8 @@
 namespace parallax::sim {
 namespace {
 
+// How long a NAT remembers whom its hosts spoke to.
+constexpr Duration kNatMemory = std::chrono::minutes(2);
 // A next hop that is the node itself.
 constexpr LinkId kHere = UINT32_MAX;
 
@@ -220,6 +222,45 @@ LinkId Network::Choose(const Node& node, const NextHops& hops, const Packet& pac
   return hops[SipHash13(node.hash_key, words) % hops.size()];
 }
 
+FilterId Network::AddFilter(NodeId node, const Filter& filter) {
+  IcmpLimit::Options rate;
+  rate.per_second = filter.above_per_second.value_or(0);
+  rate.burst = filter.burst;
+  rate.all_per_second = rate.all_burst = std::numeric_limits<double>::infinity();
+  nodes_[node].filters.push_back({++filters_, filter, IcmpLimit(rate)});
+  return filters_;
+}
+
+void Network::RemoveFilter(NodeId node, FilterId filter) {
+  std::erase_if(nodes_[node].filters, [&](const Rule& rule) { return rule.id == filter; });
+}
+
+void Network::SetIcmpLimit(NodeId node, const std::optional<IcmpLimit::Options>& limit) {
+  nodes_[node].options.icmp_limit = limit;
+  nodes_[node].limit = IcmpLimit(limit.value_or(IcmpLimit::Options{}));
+}
+
+bool Network::Translates(Node& node, const Packet& packet, MonoTime at) {
+  const Nat& nat = node.options.nat;
+  const auto inside = [&](const IpAddress& address) {
+    return std::any_of(nat.inside.begin(), nat.inside.end(),
+                       [&](const Prefix& prefix) { return prefix.Contains(address); });
+  };
+  if (nat.inside.empty() || inside(packet.source) == inside(packet.destination)) {
+    return true;
+  }
+  if (inside(packet.source)) {
+    node.peers[packet.destination] = at;
+    return true;
+  }
+  const bool error = packet.source_port == 0 && packet.destination_port == 0;
+  const auto peer = node.peers.find(packet.source);
+  return error ||
+         std::find(nat.ports.begin(), nat.ports.end(), packet.destination_port) !=
+             nat.ports.end() ||
+         (peer != node.peers.end() && at - peer->second <= kNatMemory);
+}
+
 Passage Network::Carry(Packet packet, NodeId from, MonoTime at) {
   Passage passage{End::kLost, from, std::nullopt, at, packet.ttl};
   const auto end = [&](End how) {
@@ -228,12 +269,14 @@ Passage Network::Carry(Packet packet, NodeId from, MonoTime at) {
     return passage;
   };
   while (true) {
-    const Node& node = nodes_[passage.node];
-    if (!node.up) {
+    Node& node = nodes_[passage.node];
+    if (!node.up || !Translates(node, packet, passage.at)) {
       return end(End::kLost);
     }
-    for (const Filter& filter : node.filters) {
-      if (filter.Matches(packet)) {
+    for (Rule& rule : node.filters) {
+      const Filter& filter = rule.filter;
+      if (filter.Matches(packet) &&
+          !(filter.above_per_second && rule.rate.Allows(packet.source, passage.at))) {
         return end(filter.reject ? End::kProhibited : End::kLost);
       }
     }

@@ -19,7 +19,7 @@ struct Met {
   std::optional<bool> split;
   std::optional<bool> suspect_first;     // the suspect is the right edge
   std::optional<bool> suspect_in_three;  // or is among the first three
-  std::optional<bool> closed;            // in time
+  std::vector<bool> further;             // whatever else was asked for
 };
 
 struct RunScore {

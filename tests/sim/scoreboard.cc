@@ -96,7 +96,9 @@ void ScenarioScore::Add(const RunScore& run, double simulated, double wall) {
     count(split, met.split);
     count(suspect_first, met.suspect_first);
     count(suspect_in_three, met.suspect_in_three);
-    count(closed, met.closed);
+    for (const bool right : met.further) {
+      further.Count(right);
+    }
   }
   for (size_t i = 0; i < run.unexpected.size(); ++i) {
     precision.Count(false);
@@ -114,7 +116,7 @@ void ScenarioScore::Add(const ScenarioScore& other) {
   for (const auto share :
        {&ScenarioScore::precision, &ScenarioScore::recall, &ScenarioScore::direction,
         &ScenarioScore::split, &ScenarioScore::suspect_first, &ScenarioScore::suspect_in_three,
-        &ScenarioScore::closed}) {
+        &ScenarioScore::further}) {
     (this->*share).Add(other.*share);
   }
   std::vector<double> merged;
@@ -149,18 +151,20 @@ std::string ScoreTable(const std::vector<ScenarioScore>& scores) {
   for (const ScenarioScore& score : scores) {
     width = std::max(width, score.title.size());
   }
-  fmt::format_to(to,
-                 "{:<{}} {:>5} {:>11} {:>11} {:>6} {:>6} {:>11} {:>11} {:>11} {:>11} {:>8} {:>7}\n",
-                 "SCENARIO", width, "RUNS", "PRECISION", "RECALL", "P50_S", "P95_S", "DIRECTION",
-                 "SPLIT", "SUSPECT_1", "SUSPECT_3", "PROBES/H", "X_TIME");
+  fmt::format_to(
+      to, "{:<{}} {:>5} {:>11} {:>11} {:>6} {:>6} {:>11} {:>11} {:>11} {:>11} {:>11} {:>8} {:>7}\n",
+      "SCENARIO", width, "RUNS", "PRECISION", "RECALL", "P50_S", "P95_S", "DIRECTION", "SPLIT",
+      "SUSPECT_1", "SUSPECT_3", "FURTHER", "PROBES/H", "X_TIME");
   const auto row = [&](const ScenarioScore& score) {
-    fmt::format_to(
-        to, "{:<{}} {:>5} {:>11} {:>11} {:>6} {:>6} {:>11} {:>11} {:>11} {:>11} {:>8} {:>7.0f}\n",
-        score.title, width, score.runs, Cell(score.precision), Cell(score.recall),
-        Cell(score.Quantile(0.5), "{:.1f}"), Cell(score.Quantile(0.95), "{:.1f}"),
-        Cell(score.direction), Cell(score.split), Cell(score.suspect_first),
-        Cell(score.suspect_in_three), Cell(score.ProbesPerTargetHour(), "{:.1f}"),
-        score.simulated_seconds / std::max(score.wall_seconds, 1e-9));
+    fmt::format_to(to,
+                   "{:<{}} {:>5} {:>11} {:>11} {:>6} {:>6} {:>11} {:>11} {:>11} {:>11} {:>11} "
+                   "{:>8} {:>7.0f}\n",
+                   score.title, width, score.runs, Cell(score.precision), Cell(score.recall),
+                   Cell(score.Quantile(0.5), "{:.1f}"), Cell(score.Quantile(0.95), "{:.1f}"),
+                   Cell(score.direction), Cell(score.split), Cell(score.suspect_first),
+                   Cell(score.suspect_in_three), Cell(score.further),
+                   Cell(score.ProbesPerTargetHour(), "{:.1f}"),
+                   score.simulated_seconds / std::max(score.wall_seconds, 1e-9));
   };
   for (const ScenarioScore& score : scores) {
     row(score);
@@ -182,13 +186,13 @@ std::string ScoreJson(const std::vector<ScenarioScore>& scores) {
     const ScenarioScore& score = all[i];
     fmt::format_to(to,
                    R"({}{{"scenario":{},"runs":{},"precision":{},"recall":{},"direction":{},)"
-                   R"("split":{},"suspect_first":{},"suspect_in_three":{},"closed":{},)"
+                   R"("split":{},"suspect_first":{},"suspect_in_three":{},"further":{},)"
                    R"("seconds_to_open":{{"p50":{},"p95":{}}},"probes_per_target_hour":{},)"
                    R"("times_real_time":{:.0f}}})",
                    i == 0 ? "" : ",", JsonText(score.title), score.runs, JsonShare(score.precision),
                    JsonShare(score.recall), JsonShare(score.direction), JsonShare(score.split),
                    JsonShare(score.suspect_first), JsonShare(score.suspect_in_three),
-                   JsonShare(score.closed), JsonNumber(score.Quantile(0.5)),
+                   JsonShare(score.further), JsonNumber(score.Quantile(0.5)),
                    JsonNumber(score.Quantile(0.95)), JsonNumber(score.ProbesPerTargetHour()),
                    score.simulated_seconds / std::max(score.wall_seconds, 1e-9));
   }

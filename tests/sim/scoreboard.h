@@ -38,7 +38,7 @@ struct ScenarioScore {
   Share split;
   Share suspect_first;
   Share suspect_in_three;
-  Share closed;
+  Share further;                        // closed in time, the same start, ...
   std::vector<double> seconds_to_open;  // sorted
   uint64_t probes = 0;
   uint64_t probes_in_peace = 0;
