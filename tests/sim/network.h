@@ -143,6 +143,7 @@ class Network {
   std::optional<NodeId> NodeWith(const IpAddress& address) const;
   std::optional<NodeId> Find(std::string_view name) const;
   std::optional<LinkId> LinkBetween(NodeId a, NodeId b) const;
+  NodeId OtherEnd(LinkId link, NodeId end) const { return links_[link].Other(end); }
   // The routers that it has a link to, with that link.
   std::vector<std::pair<NodeId, LinkId>> RoutersBeside(NodeId node) const;
   const std::string& NameOf(NodeId node) const { return nodes_[node].options.name; }

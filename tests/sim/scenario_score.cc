@@ -137,15 +137,19 @@ class Judge {
     }
     const bool silence = edge.second.empty() || edge.second == "silence";
     if (expected.suspect_to.empty() || silence) {
-      return silence && (expected.suspect_to.empty() || IsSilent(expected.suspect_to));
+      return silence &&
+             (expected.suspect_to.empty() || IsSilent(expected.suspect_from, expected.suspect_to));
     }
     return NodeNamed(edge.second) == expected.suspect_to;
   }
 
-  // No trace ever gets an answer from there.
-  bool IsSilent(const std::string& name) {
-    const NodeOptions& node = stage_.world().network().options(stage_.At(name));
-    return !node.forwards || !node.answers_ttl;
+  // No trace gets an answer from there: it never gives one, or it is dead, or cut off.
+  bool IsSilent(const std::string& from, const std::string& name) {
+    const Network& network = stage_.world().network();
+    const NodeId node = stage_.At(name);
+    const auto link = network.LinkBetween(stage_.At(from), node);
+    return !network.options(node).forwards || !network.options(node).answers_ttl ||
+           !network.IsNodeUp(node) || (link && !network.IsLinkUp(*link));
   }
 
   bool Blames(const std::vector<std::string>& nodes, const collector::Suspect& suspect) {

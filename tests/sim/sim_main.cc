@@ -1,5 +1,9 @@
 // parallax-sim: plays scenarios and prints how Parallax did.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -7,6 +11,7 @@
 
 #include "common/result.h"
 #include "common/usage.h"
+#include "tests/sim/random_campus.h"
 #include "tests/sim/scoreboard.h"
 
 namespace {
@@ -25,21 +30,40 @@ struct Words {
 };
 
 void Tell(const Scenario& scenario, const RunScore& run) {
+  const auto seed = static_cast<unsigned long long>(run.seed);
   for (const auto& incident : run.incidents) {
     const bool unexpected =
         std::any_of(run.unexpected.begin(), run.unexpected.end(),
                     [&](const auto& other) { return other.number == incident.number; });
-    std::fprintf(stderr, "%s, seed %llu: %s%s, %s: %s\n", scenario.title.c_str(),
-                 static_cast<unsigned long long>(run.seed), unexpected ? "UNEXPECTED " : "",
-                 std::string(ToString(incident.verdict)).c_str(),
+    std::fprintf(stderr, "%s, seed %llu: %s%s, %s: %s\n", scenario.title.c_str(), seed,
+                 unexpected ? "UNEXPECTED " : "", std::string(ToString(incident.verdict)).c_str(),
                  std::string(ToString(incident.state)).c_str(), incident.summary.c_str());
   }
-  for (size_t i = 0; i < run.met.size(); ++i) {
-    if (!run.met[i].found) {
-      std::fprintf(stderr, "%s, seed %llu: MISSED expectation %zu\n", scenario.title.c_str(),
-                   static_cast<unsigned long long>(run.seed), i + 1);
+  size_t met = 0;
+  for (const ScenarioExpectation& expected : scenario.expected) {
+    if (!expected.optional && !run.met[met++].found) {
+      std::fprintf(stderr, "%s, seed %llu: MISSED %s\n", scenario.title.c_str(), seed,
+                   expected.verdict.c_str());
     }
   }
+}
+
+void PlayOnce(const Scenario& scenario, uint64_t seed, const Words& words, ScenarioScore& score) {
+  const auto start = std::chrono::steady_clock::now();
+  const RunScore run = Play(scenario, seed);
+  const Duration wall = std::chrono::steady_clock::now() - start;
+  score.Add(run, ToSeconds(scenario.length), ToSeconds(wall));
+  if (words.verbose) {
+    Tell(scenario, run);
+  }
+}
+
+int Print(const std::vector<ScenarioScore>& scores, const Words& words) {
+  std::fputs((words.output == "json" ? ScoreJson(scores) : ScoreTable(scores)).c_str(), stdout);
+  const bool perfect = std::all_of(scores.begin(), scores.end(), [](const ScenarioScore& score) {
+    return score.precision.right == score.precision.of && score.recall.right == score.recall.of;
+  });
+  return static_cast<int>(perfect ? ExitCode::kOk : ExitCode::kFailure);
 }
 
 int Run(const Words& words) {
@@ -52,25 +76,59 @@ int Run(const Words& words) {
     scenarios.push_back(std::move(*scenario));
   }
   std::vector<ScenarioScore> scores;
-  bool perfect = true;
   for (const Scenario& scenario : scenarios) {
     ScenarioScore score;
     score.title = scenario.title;
     for (uint64_t i = 0; i < words.seeds; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      const RunScore run = Play(scenario, words.first_seed + i);
-      const Duration wall = std::chrono::steady_clock::now() - start;
-      score.Add(run, ToSeconds(scenario.length), ToSeconds(wall));
-      if (words.verbose) {
-        Tell(scenario, run);
-      }
+      PlayOnce(scenario, words.first_seed + i, words, score);
     }
-    perfect = perfect && score.precision.right == score.precision.of &&
-              score.recall.right == score.recall.of;
     scores.push_back(std::move(score));
   }
-  std::fputs((words.output == "json" ? ScoreJson(scores) : ScoreTable(scores)).c_str(), stdout);
-  return static_cast<int>(perfect ? ExitCode::kOk : ExitCode::kFailure);
+  return Print(scores, words);
+}
+
+void Describe(const RandomWorld& world, uint64_t seed) {
+  std::string right;
+  for (const ScenarioExpectation& e : world.scenario.expected) {
+    right += fmt::format("{}{}{}{}{}", right.empty() ? "" : ", ", e.optional ? "maybe " : "",
+                         e.verdict, e.failing.empty() ? "" : " of ", fmt::join(e.failing, " "));
+  }
+  std::fprintf(stderr, "%s, seed %llu: %s; right: %s\n", world.kind.c_str(),
+               static_cast<unsigned long long>(seed), world.description.c_str(),
+               right.empty() ? "nothing" : right.c_str());
+}
+
+// A line for each kind of fault.
+int RunWorlds(const Words& words) {
+  std::vector<ScenarioScore> scores;
+  for (uint64_t i = 0; i < words.seeds; ++i) {
+    const uint64_t seed = words.first_seed + i;
+    const RandomWorld world = MakeRandomWorld(seed);
+    if (words.verbose) {
+      Describe(world, seed);
+    }
+    auto score = std::find_if(scores.begin(), scores.end(), [&](const ScenarioScore& other) {
+      return other.title == world.kind;
+    });
+    if (score == scores.end()) {
+      score = scores.insert(scores.end(), ScenarioScore{});
+      score->title = world.kind;
+    }
+    PlayOnce(world.scenario, seed, words, *score);
+  }
+  std::sort(scores.begin(), scores.end(),
+            [](const ScenarioScore& a, const ScenarioScore& b) { return a.title < b.title; });
+  return Print(scores, words);
+}
+
+int Check(const Words& words) {
+  ExitCode code = ExitCode::kOk;
+  for (const std::string& file : words.files) {
+    if (const auto scenario = LoadScenario(file); !scenario) {
+      code = static_cast<ExitCode>(ReportFailure(kProgram, scenario.error()));
+    }
+  }
+  return static_cast<int>(code);
 }
 
 }  // namespace
@@ -81,21 +139,27 @@ int main(int argc, char** argv) {
       "and collector, and scores what is said of them. tests/sim/README.md tells how to write "
       "one.\n"
       "\n"
-      "  parallax-sim run tests/sim/scenarios/*.toml --seeds 100",
+      "  parallax-sim run tests/sim/scenarios/*.toml --seeds 100\n"
+      "  parallax-sim worlds --seeds 200",
       kProgram};
   app.require_subcommand(1);
   Words words;
   CLI::App* run = app.add_subcommand("run", "Play scenarios, and print a line for each");
-  CLI::App* check = app.add_subcommand("check", "Only read them");
+  CLI::App* worlds =
+      app.add_subcommand("worlds", "Play random campuses with random faults, one for each seed");
+  CLI::App* check = app.add_subcommand("check", "Only read scenarios");
   for (CLI::App* each : {run, check}) {
     each->add_option("files", words.files, "Scenario files")->required();
   }
-  run->add_option("--seeds", words.seeds, "How often each is played (10)")
-      ->check(CLI::Range(1, 1'000'000));
-  run->add_option("--first-seed", words.first_seed, "Begin with this seed (1)");
-  run->add_option("-o,--output", words.output, "table or json")
-      ->check(CLI::IsMember({"table", "json"}));
-  run->add_flag("-v,--verbose", words.verbose, "Tell of each incident on stderr");
+  run->add_option("--seeds", words.seeds, "How often each is played (10)");
+  worlds->add_option("--seeds", words.seeds, "How many (10)");
+  for (CLI::App* each : {run, worlds}) {
+    each->get_option("--seeds")->check(CLI::Range(1, 1'000'000));
+    each->add_option("--first-seed", words.first_seed, "Begin with this seed (1)");
+    each->add_option("-o,--output", words.output, "table or json")
+        ->check(CLI::IsMember({"table", "json"}));
+    each->add_flag("-v,--verbose", words.verbose, "Tell of each incident on stderr");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -103,13 +167,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return ReportFailure(kProgram, UsageError(app, error));
   }
-  if (check->parsed()) {
-    for (const std::string& file : words.files) {
-      if (const auto scenario = LoadScenario(file); !scenario) {
-        return ReportFailure(kProgram, scenario.error());
-      }
-    }
-    return 0;
-  }
-  return Run(words);
+  return check->parsed() ? Check(words) : worlds->parsed() ? RunWorlds(words) : Run(words);
 }
