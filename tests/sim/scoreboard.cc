@@ -175,7 +175,7 @@ std::string ScoreTable(const std::vector<ScenarioScore>& scores) {
   return text;
 }
 
-std::string ScoreJson(const std::vector<ScenarioScore>& scores) {
+std::string ScoreJson(const std::vector<ScenarioScore>& scores, const std::string& baselines) {
   std::string text = R"({"api_version":"parallax/v1","kind":"ScoreList","items":[)";
   const auto to = std::back_inserter(text);
   std::vector<ScenarioScore> all = scores;
@@ -196,7 +196,11 @@ std::string ScoreJson(const std::vector<ScenarioScore>& scores) {
                    JsonNumber(score.Quantile(0.95)), JsonNumber(score.ProbesPerTargetHour()),
                    score.simulated_seconds / std::max(score.wall_seconds, 1e-9));
   }
-  return text + "]}\n";
+  text += ']';
+  if (!baselines.empty()) {
+    text += R"(,"baselines":)" + baselines;
+  }
+  return text + "}\n";
 }
 
 }  // namespace parallax::sim

@@ -57,6 +57,7 @@ struct ScenarioScore {
 
 // A line for each, and one for all together.
 std::string ScoreTable(const std::vector<ScenarioScore>& scores);
-std::string ScoreJson(const std::vector<ScenarioScore>& scores);
+// `baselines`: a list in JSON to go with it, or nothing.
+std::string ScoreJson(const std::vector<ScenarioScore>& scores, const std::string& baselines = "");
 
 }  // namespace parallax::sim

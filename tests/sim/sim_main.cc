@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
 #include "common/usage.h"
+#include "tests/sim/baselines/comparison.h"
+#include "tests/sim/baselines/watch.h"
 #include "tests/sim/random_campus.h"
 #include "tests/sim/scoreboard.h"
 
@@ -27,7 +30,19 @@ struct Words {
   uint64_t first_seed = 1;
   std::string output = "table";
   bool verbose = false;
+  bool baselines = false;
 };
+
+// Parallax first, then the baselines if they are asked for; each with a score for every scenario.
+std::vector<Contender> Contenders(const Words& words) {
+  std::vector<Contender> contenders = {{"parallax", {}}};
+  if (words.baselines) {
+    for (const auto& baseline : AllBaselines()) {
+      contenders.push_back({std::string(baseline->name()), {}});
+    }
+  }
+  return contenders;
+}
 
 void Tell(const Scenario& scenario, const RunScore& run) {
   const auto seed = static_cast<unsigned long long>(run.seed);
@@ -48,18 +63,65 @@ void Tell(const Scenario& scenario, const RunScore& run) {
   }
 }
 
-void PlayOnce(const Scenario& scenario, uint64_t seed, const Words& words, ScenarioScore& score) {
-  const auto start = std::chrono::steady_clock::now();
-  const RunScore run = Play(scenario, seed);
-  const Duration wall = std::chrono::steady_clock::now() - start;
-  score.Add(run, ToSeconds(scenario.length), ToSeconds(wall));
-  if (words.verbose) {
-    Tell(scenario, run);
+void WatchOnce(const Scenario& scenario, uint64_t seed, const Words& words, size_t row,
+               std::vector<Contender>& contenders) {
+  std::vector<std::unique_ptr<Baseline>> baselines = AllBaselines();
+  for (size_t i = 0; i < baselines.size(); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    const RunScore run = Watch(*baselines[i], scenario, seed);
+    const Duration wall = std::chrono::steady_clock::now() - start;
+    contenders[i + 1].scores[row].Add(run, ToSeconds(scenario.length), ToSeconds(wall));
+    for (const auto& claim : run.unexpected) {
+      if (words.verbose) {
+        std::fprintf(stderr, "%s, seed %llu: %s, UNEXPECTED at %.0f s: %s\n",
+                     scenario.title.c_str(), static_cast<unsigned long long>(seed),
+                     contenders[i + 1].name.c_str(), ToSeconds(claim.opened_at - WallTime{}),
+                     claim.summary.c_str());
+      }
+    }
   }
 }
 
-int Print(const std::vector<ScenarioScore>& scores, const Words& words) {
-  std::fputs((words.output == "json" ? ScoreJson(scores) : ScoreTable(scores)).c_str(), stdout);
+// Adds to the line `row` of each.
+void PlayOnce(const Scenario& scenario, uint64_t seed, const Words& words, size_t row,
+              std::vector<Contender>& contenders) {
+  const auto start = std::chrono::steady_clock::now();
+  const RunScore run = Play(scenario, seed);
+  const Duration wall = std::chrono::steady_clock::now() - start;
+  contenders[0].scores[row].Add(run, ToSeconds(scenario.length), ToSeconds(wall));
+  if (words.verbose) {
+    Tell(scenario, run);
+  }
+  if (words.baselines) {
+    WatchOnce(scenario, seed, words, row, contenders);
+  }
+}
+
+// The line for this title, made if need be.
+size_t RowOf(const std::string& title, std::vector<Contender>& contenders) {
+  const auto& first = contenders[0].scores;
+  const auto it = std::find_if(first.begin(), first.end(),
+                               [&](const ScenarioScore& score) { return score.title == title; });
+  const auto row = static_cast<size_t>(it - first.begin());
+  if (row == first.size()) {
+    for (Contender& contender : contenders) {
+      contender.scores.emplace_back().title = title;
+    }
+  }
+  return row;
+}
+
+int Print(const std::vector<Contender>& contenders, const Words& words) {
+  const std::vector<ScenarioScore>& scores = contenders[0].scores;
+  if (words.output == "json") {
+    const std::string compared = words.baselines ? ComparisonJson(contenders) : "";
+    std::fputs(ScoreJson(scores, compared).c_str(), stdout);
+  } else {
+    std::fputs(ScoreTable(scores).c_str(), stdout);
+    if (words.baselines) {
+      std::printf("\n%s", ComparisonTable(contenders).c_str());
+    }
+  }
   const bool perfect = std::all_of(scores.begin(), scores.end(), [](const ScenarioScore& score) {
     return score.precision.right == score.precision.of && score.recall.right == score.recall.of;
   });
@@ -75,16 +137,14 @@ int Run(const Words& words) {
     }
     scenarios.push_back(std::move(*scenario));
   }
-  std::vector<ScenarioScore> scores;
+  std::vector<Contender> contenders = Contenders(words);
   for (const Scenario& scenario : scenarios) {
-    ScenarioScore score;
-    score.title = scenario.title;
+    const size_t row = RowOf(scenario.title, contenders);
     for (uint64_t i = 0; i < words.seeds; ++i) {
-      PlayOnce(scenario, words.first_seed + i, words, score);
+      PlayOnce(scenario, words.first_seed + i, words, row, contenders);
     }
-    scores.push_back(std::move(score));
   }
-  return Print(scores, words);
+  return Print(contenders, words);
 }
 
 void Describe(const RandomWorld& world, uint64_t seed) {
@@ -100,25 +160,20 @@ void Describe(const RandomWorld& world, uint64_t seed) {
 
 // A line for each kind of fault.
 int RunWorlds(const Words& words) {
-  std::vector<ScenarioScore> scores;
+  std::vector<Contender> contenders = Contenders(words);
   for (uint64_t i = 0; i < words.seeds; ++i) {
     const uint64_t seed = words.first_seed + i;
     const RandomWorld world = MakeRandomWorld(seed);
     if (words.verbose) {
       Describe(world, seed);
     }
-    auto score = std::find_if(scores.begin(), scores.end(), [&](const ScenarioScore& other) {
-      return other.title == world.kind;
-    });
-    if (score == scores.end()) {
-      score = scores.insert(scores.end(), ScenarioScore{});
-      score->title = world.kind;
-    }
-    PlayOnce(world.scenario, seed, words, *score);
+    PlayOnce(world.scenario, seed, words, RowOf(world.kind, contenders), contenders);
   }
-  std::sort(scores.begin(), scores.end(),
-            [](const ScenarioScore& a, const ScenarioScore& b) { return a.title < b.title; });
-  return Print(scores, words);
+  for (Contender& contender : contenders) {
+    std::sort(contender.scores.begin(), contender.scores.end(),
+              [](const ScenarioScore& a, const ScenarioScore& b) { return a.title < b.title; });
+  }
+  return Print(contenders, words);
 }
 
 int Check(const Words& words) {
@@ -158,6 +213,8 @@ int main(int argc, char** argv) {
     each->add_option("--first-seed", words.first_seed, "Begin with this seed (1)");
     each->add_option("-o,--output", words.output, "table or json")
         ->check(CLI::IsMember({"table", "json"}));
+    each->add_flag("--baselines", words.baselines,
+                   "Let ring-sqa, a ping loop and Taitao watch the same, and compare");
     each->add_flag("-v,--verbose", words.verbose, "Tell of each incident on stderr");
   }
   try {
