@@ -106,20 +106,33 @@ void Network::SetLoss(LinkId link, NodeId from, const Loss& loss) {
 }
 
 void Network::Converge() {
+  // Prefixes of the same owners have the same routes.
+  std::map<std::vector<NodeId>, std::vector<Prefix>> by_owners;
+  for (const auto& [prefix, owners] : owners_) {
+    by_owners[owners].push_back(prefix);
+  }
   for (Node& node : nodes_) {
     node.shortest.clear();
+    if (IsLeaf(node) && links_[node.links.front()].up) {
+      for (const Family family : {Family::kV4, Family::kV6}) {
+        node.shortest[Prefix(LinkAddress(0, 0, family), 0)] = {node.links.front()};
+      }
+    }
   }
-  for (const auto& [prefix, owners] : owners_) {
-    Spread(prefix, owners);
+  for (const auto& [owners, prefixes] : by_owners) {
+    Spread(prefixes, owners);
   }
   for (Node& node : nodes_) {
     Rebuild(node);
   }
 }
 
-void Network::Spread(const Prefix& prefix, const std::vector<NodeId>& owners) {
+bool Network::IsLeaf(const Node& node) { return !node.options.forwards && node.links.size() == 1; }
+
+void Network::Spread(const std::vector<Prefix>& prefixes, const std::vector<NodeId>& owners) {
   constexpr unsigned kFar = std::numeric_limits<unsigned>::max();
   std::vector<unsigned> distance(nodes_.size(), kFar);
+  std::map<NodeId, NextHops> routes;
   using Reached = std::pair<unsigned, NodeId>;
   std::priority_queue<Reached, std::vector<Reached>, std::greater<>> next;
   for (const NodeId owner : owners) {
@@ -136,8 +149,8 @@ void Network::Spread(const Prefix& prefix, const std::vector<NodeId>& owners) {
       const Link& link = links_[id];
       const NodeId other = link.Other(at);
       const unsigned there = so_far + link.options.cost;
-      if (link.up && there <= distance[other] && distance[other] != 0) {
-        NextHops& hops = nodes_[other].shortest[prefix];
+      if (link.up && there <= distance[other] && distance[other] != 0 && !IsLeaf(nodes_[other])) {
+        NextHops& hops = routes[other];
         if (there < distance[other]) {
           distance[other] = there;
           hops.clear();
@@ -148,11 +161,12 @@ void Network::Spread(const Prefix& prefix, const std::vector<NodeId>& owners) {
     }
   }
   for (const NodeId owner : owners) {
-    nodes_[owner].shortest[prefix] = {kHere};
+    routes[owner] = {kHere};
   }
-  for (Node& node : nodes_) {
-    if (const auto it = node.shortest.find(prefix); it != node.shortest.end()) {
-      std::sort(it->second.begin(), it->second.end());
+  for (auto& [node, hops] : routes) {
+    std::sort(hops.begin(), hops.end());
+    for (const Prefix& prefix : prefixes) {
+      nodes_[node].shortest[prefix] = hops;
     }
   }
 }

@@ -182,8 +182,10 @@ class Network {
     RouteTable routes;  // made of these
   };
 
-  // The next hops of every node on the shortest ways to an owner of `prefix`.
-  void Spread(const Prefix& prefix, const std::vector<NodeId>& owners);
+  // A host with one cable: all that it needs is a default route.
+  static bool IsLeaf(const Node& node);
+  // The next hops of every other node on the shortest ways to an owner of the prefixes.
+  void Spread(const std::vector<Prefix>& prefixes, const std::vector<NodeId>& owners);
   void Rebuild(Node& node);
   LinkId Choose(const Node& node, const NextHops& hops, const Packet& packet);
   // Whether its address translation lets the packet through; remembers who is spoken to.

@@ -76,7 +76,7 @@ ScenarioScore Sum(const std::vector<ScenarioScore>& scores) {
 double Share::low() const { return Wilson(*this).first; }
 double Share::high() const { return Wilson(*this).second; }
 
-void ScenarioScore::Add(const RunScore& run, double simulated, double wall) {
+void ScenarioScore::Add(const RunScore& run, double simulated, double processor) {
   ++runs;
   for (const Met& met : run.met) {
     recall.Count(met.found);
@@ -108,7 +108,7 @@ void ScenarioScore::Add(const RunScore& run, double simulated, double wall) {
   target_hours += run.target_hours;
   target_hours_in_peace += run.target_hours_in_peace;
   simulated_seconds += simulated;
-  wall_seconds += wall;
+  processor_seconds += processor;
 }
 
 void ScenarioScore::Add(const ScenarioScore& other) {
@@ -128,7 +128,7 @@ void ScenarioScore::Add(const ScenarioScore& other) {
   target_hours += other.target_hours;
   target_hours_in_peace += other.target_hours_in_peace;
   simulated_seconds += other.simulated_seconds;
-  wall_seconds += other.wall_seconds;
+  processor_seconds += other.processor_seconds;
 }
 
 double ScenarioScore::Quantile(double q) const {
@@ -164,7 +164,7 @@ std::string ScoreTable(const std::vector<ScenarioScore>& scores) {
                    Cell(score.direction), Cell(score.split), Cell(score.suspect_first),
                    Cell(score.suspect_in_three), Cell(score.further),
                    Cell(score.ProbesPerTargetHour(), "{:.1f}"),
-                   score.simulated_seconds / std::max(score.wall_seconds, 1e-9));
+                   score.simulated_seconds / std::max(score.processor_seconds, 1e-9));
   };
   for (const ScenarioScore& score : scores) {
     row(score);
@@ -194,7 +194,7 @@ std::string ScoreJson(const std::vector<ScenarioScore>& scores, const std::strin
                    JsonShare(score.suspect_first), JsonShare(score.suspect_in_three),
                    JsonShare(score.further), JsonNumber(score.Quantile(0.5)),
                    JsonNumber(score.Quantile(0.95)), JsonNumber(score.ProbesPerTargetHour()),
-                   score.simulated_seconds / std::max(score.wall_seconds, 1e-9));
+                   score.simulated_seconds / std::max(score.processor_seconds, 1e-9));
   }
   text += ']';
   if (!baselines.empty()) {

@@ -45,9 +45,9 @@ struct ScenarioScore {
   double target_hours = 0;
   double target_hours_in_peace = 0;
   double simulated_seconds = 0;
-  double wall_seconds = 0;
+  double processor_seconds = 0;
 
-  void Add(const RunScore& run, double simulated, double wall);
+  void Add(const RunScore& run, double simulated, double processor);
   void Add(const ScenarioScore& other);
   // NaN of nothing.
   double Quantile(double q) const;

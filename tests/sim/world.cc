@@ -252,7 +252,13 @@ void World::StopCollector() {
 void World::Tick() {
   events_.After(kTick, [this] { Tick(); });
   if (engine_) {
+    if (before_tick) {
+      before_tick();
+    }
     engine_->Tick(now());
+    if (after_tick) {
+      after_tick();
+    }
     Obey();
   }
 }

@@ -89,6 +89,9 @@ class World {
   const collector::Engine* engine() const { return engine_.get(); }
   const WorldCounts& counts() const { return counts_; }
   size_t sensors() const { return sensors_.size(); }
+  // Called before and after the engine's ticks, for whoever measures them.
+  std::function<void()> before_tick;
+  std::function<void()> after_tick;
   // Told of each SYN-ACK that does not get to its client, with where it ended.
   std::function<void(const IpAddress& client, const Passage& passage)> on_lost_syn_ack;
 
