@@ -50,7 +50,7 @@ RunScore Play(const Scenario& scenario, uint64_t seed) {
       score.probes_in_peace = world.counts().probes;
     }
   }
-  ScoreIncidents(stage, begin, lost, score);
+  ScoreIncidents(stage, world.store().changes(), begin, lost, score);
   score.probes = world.counts().probes;
   score.attempts = world.counts().attempts;
   score.events = world.events().planned();

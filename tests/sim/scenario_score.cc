@@ -181,11 +181,32 @@ std::map<uint64_t, Told> LivesOf(const std::vector<IncidentChange>& changes) {
   return lives;
 }
 
+// Nothing if there was neither.
+std::optional<bool> FloodConfused(const Scenario& scenario,
+                                  const std::vector<IncidentRecord>& unexpected) {
+  const bool flood =
+      std::any_of(scenario.faults.begin(), scenario.faults.end(),
+                  [](const ScenarioFault& fault) { return fault.kind == FaultKind::kFlood; });
+  const bool fault = std::any_of(scenario.expected.begin(), scenario.expected.end(),
+                                 [](const ScenarioExpectation& e) {
+                                   return e.verdict == "route_anomaly" || e.verdict == "mixed";
+                                 });
+  if (!flood && !fault) {
+    return std::nullopt;
+  }
+  return std::any_of(unexpected.begin(), unexpected.end(), [&](const IncidentRecord& incident) {
+    const std::string_view verdict = ToString(incident.verdict);
+    const bool says_flood = verdict == "syn_flood" || verdict == "mixed";
+    const bool says_fault = verdict == "route_anomaly" || verdict == "mixed";
+    return (says_flood && !flood) || (says_fault && !fault);
+  });
+}
+
 }  // namespace
 
-void ScoreIncidents(Stage& stage, Moment begin, const std::vector<Duration>& lost,
-                    RunScore& score) {
-  std::map<uint64_t, Told> lives = LivesOf(stage.world().store().changes());
+void ScoreIncidents(Stage& stage, const std::vector<IncidentChange>& changes, Moment begin,
+                    const std::vector<Duration>& lost, RunScore& score) {
+  std::map<uint64_t, Told> lives = LivesOf(changes);
   Judge judge(stage, begin, lost);
   for (const ScenarioExpectation& expected : stage.scenario().expected) {
     const auto found = std::find_if(lives.begin(), lives.end(), [&](const auto& life) {
@@ -195,6 +216,7 @@ void ScoreIncidents(Stage& stage, Moment begin, const std::vector<Duration>& los
       score.met.push_back(found == lives.end() ? Met{} : judge.Decide(expected, found->second));
     }
     if (found != lives.end()) {
+      score.incident_targets += found->second.last.targets.size();
       score.incidents.push_back(found->second.last);
       lives.erase(found);
     }
@@ -203,6 +225,7 @@ void ScoreIncidents(Stage& stage, Moment begin, const std::vector<Duration>& los
     score.incidents.push_back(told.last);
     score.unexpected.push_back(std::move(told.last));
   }
+  score.flood_confused = FloodConfused(stage.scenario(), score.unexpected);
 }
 
 }  // namespace parallax::sim

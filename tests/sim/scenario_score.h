@@ -8,7 +8,8 @@
 
 namespace parallax::sim {
 
-// Fills in `met`, `unexpected` and `incidents`. `lost`: when SYN-ACKs got lost, from the beginning.
-void ScoreIncidents(Stage& stage, Moment begin, const std::vector<Duration>& lost, RunScore& score);
+// Fills in what `changes` tell of. `lost`: when SYN-ACKs got lost, from the beginning.
+void ScoreIncidents(Stage& stage, const std::vector<collector::IncidentChange>& changes,
+                    Moment begin, const std::vector<Duration>& lost, RunScore& score);
 
 }  // namespace parallax::sim

@@ -103,6 +103,13 @@ void ScenarioScore::Add(const RunScore& run, double simulated, double processor)
   for (size_t i = 0; i < run.unexpected.size(); ++i) {
     precision.Count(false);
   }
+  if (run.flood_confused) {
+    flood_confused.Count(*run.flood_confused);
+  }
+  if (run.incident_targets > 0) {
+    incident_targets += run.incident_targets;
+    probes_in_incidents += run.probes - run.probes_in_peace;
+  }
   probes += run.probes;
   probes_in_peace += run.probes_in_peace;
   target_hours += run.target_hours;
@@ -116,7 +123,7 @@ void ScenarioScore::Add(const ScenarioScore& other) {
   for (const auto share :
        {&ScenarioScore::precision, &ScenarioScore::recall, &ScenarioScore::direction,
         &ScenarioScore::split, &ScenarioScore::suspect_first, &ScenarioScore::suspect_in_three,
-        &ScenarioScore::further}) {
+        &ScenarioScore::further, &ScenarioScore::flood_confused}) {
     (this->*share).Add(other.*share);
   }
   std::vector<double> merged;
@@ -124,6 +131,8 @@ void ScenarioScore::Add(const ScenarioScore& other) {
              other.seconds_to_open.end(), std::back_inserter(merged));
   seconds_to_open = std::move(merged);
   probes += other.probes;
+  probes_in_incidents += other.probes_in_incidents;
+  incident_targets += other.incident_targets;
   probes_in_peace += other.probes_in_peace;
   target_hours += other.target_hours;
   target_hours_in_peace += other.target_hours_in_peace;
@@ -142,6 +151,12 @@ double ScenarioScore::Quantile(double q) const {
 double ScenarioScore::ProbesPerTargetHour() const {
   return target_hours_in_peace > 0 ? static_cast<double>(probes_in_peace) / target_hours_in_peace
                                    : std::numeric_limits<double>::quiet_NaN();
+}
+
+double ScenarioScore::ProbesPerIncidentTarget() const {
+  return incident_targets > 0
+             ? static_cast<double>(probes_in_incidents) / static_cast<double>(incident_targets)
+             : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::string ScoreTable(const std::vector<ScenarioScore>& scores) {
@@ -169,10 +184,18 @@ std::string ScoreTable(const std::vector<ScenarioScore>& scores) {
   for (const ScenarioScore& score : scores) {
     row(score);
   }
+  const ScenarioScore sum = Sum(scores);
   if (scores.size() > 1) {
-    row(Sum(scores));
+    row(sum);
   }
-  return text;
+  fmt::format_to(to, "Probes for each target of an incident: {}.",
+                 Cell(sum.ProbesPerIncidentTarget(), "{:.0f}"));
+  if (sum.flood_confused.of > 0) {
+    fmt::format_to(
+        to, " A flood taken for a fault, or the reverse: {} of {} runs, {:.1f} % at most.",
+        sum.flood_confused.right, sum.flood_confused.of, 100 * sum.flood_confused.high());
+  }
+  return text + '\n';
 }
 
 std::string ScoreJson(const std::vector<ScenarioScore>& scores, const std::string& baselines) {
@@ -188,12 +211,14 @@ std::string ScoreJson(const std::vector<ScenarioScore>& scores, const std::strin
                    R"({}{{"scenario":{},"runs":{},"precision":{},"recall":{},"direction":{},)"
                    R"("split":{},"suspect_first":{},"suspect_in_three":{},"further":{},)"
                    R"("seconds_to_open":{{"p50":{},"p95":{}}},"probes_per_target_hour":{},)"
+                   R"("probes_per_incident_target":{},"flood_confused":{},)"
                    R"("times_real_time":{:.0f}}})",
                    i == 0 ? "" : ",", JsonText(score.title), score.runs, JsonShare(score.precision),
                    JsonShare(score.recall), JsonShare(score.direction), JsonShare(score.split),
                    JsonShare(score.suspect_first), JsonShare(score.suspect_in_three),
                    JsonShare(score.further), JsonNumber(score.Quantile(0.5)),
                    JsonNumber(score.Quantile(0.95)), JsonNumber(score.ProbesPerTargetHour()),
+                   JsonNumber(score.ProbesPerIncidentTarget()), JsonShare(score.flood_confused),
                    score.simulated_seconds / std::max(score.processor_seconds, 1e-9));
   }
   text += ']';

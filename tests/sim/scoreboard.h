@@ -40,7 +40,11 @@ struct ScenarioScore {
   Share suspect_in_three;
   Share further;                        // closed in time, the same start, ...
   std::vector<double> seconds_to_open;  // sorted
+  Share flood_confused;                 // a flood was called a fault, or a fault a flood
   uint64_t probes = 0;
+  // In runs in which an expected incident was opened: after the first fault, and the targets.
+  uint64_t probes_in_incidents = 0;
+  uint64_t incident_targets = 0;
   uint64_t probes_in_peace = 0;
   double target_hours = 0;
   double target_hours_in_peace = 0;
@@ -53,6 +57,8 @@ struct ScenarioScore {
   double Quantile(double q) const;
   // Probes per target and hour in peace; NaN if there was none.
   double ProbesPerTargetHour() const;
+  // Probes after the first fault, for each target of an incident; NaN if there was none.
+  double ProbesPerIncidentTarget() const;
 };
 
 // A line for each, and one for all together.
