@@ -42,9 +42,23 @@ Scenario OnlyTheNetwork(const Scenario& scenario) {
 
 class View : public PingView {
  public:
-  View(Stage& stage, const Scenario& scenario) : stage_(stage), scenario_(scenario) {}
+  View(Stage& stage, const Scenario& scenario) : stage_(stage) {
+    for (const ScenarioSensor& sensor : scenario.sensors) {
+      Eye eye;
+      eye.node = stage.At(sensor.name);
+      for (const IpAddress& address : sensor.addresses) {
+        (address.is_v4() ? eye.v4 : eye.v6) = address;
+      }
+      for (const ScenarioFault& fault : scenario.faults) {
+        if (fault.kind == FaultKind::kLiar && fault.node == sensor.name) {
+          eye.liar = &fault;
+        }
+      }
+      eyes_.push_back(eye);
+    }
+  }
 
-  size_t sensors() const override { return scenario_.sensors.size(); }
+  size_t sensors() const override { return eyes_.size(); }
   size_t targets() const override { return stage_.world().remotes().size(); }
   bool Ping(size_t sensor, size_t target) override {
     const Remote& remote = stage_.world().remotes()[target];
@@ -63,32 +77,34 @@ class View : public PingView {
  private:
   bool Answers(size_t sensor, const Remote& remote, uint8_t protocol, uint16_t from_port,
                uint16_t to_port, bool willing) {
-    const ScenarioSensor& own = scenario_.sensors[sensor];
-    for (const ScenarioFault& fault : scenario_.faults) {
-      if (fault.kind == FaultKind::kLiar && fault.node == own.name && since_ >= fault.at) {
-        return fault.lie == Lie::kAnswered;
-      }
+    const Eye& eye = eyes_[sensor];
+    if (eye.liar != nullptr && since_ >= eye.liar->at) {
+      return eye.liar->lie == Lie::kAnswered;
     }
-    const auto source =
-        std::find_if(own.addresses.begin(), own.addresses.end(),
-                     [&](const IpAddress& a) { return a.family() == remote.address.family(); });
-    if (source == own.addresses.end()) {
+    const auto& source = remote.address.is_v4() ? eye.v4 : eye.v6;
+    if (!source) {
       return false;
     }
     Network& network = stage_.world().network();
-    const NodeId node = stage_.At(own.name);
-    const Passage out = network.Carry({*source, remote.address, protocol, from_port, to_port}, node,
-                                      stage_.world().now().mono);
+    const Passage out = network.Carry({*source, remote.address, protocol, from_port, to_port},
+                                      eye.node, stage_.world().now().mono);
     if (out.end != End::kDelivered || !willing || !remote.alive) {
       return false;
     }
     const Passage back =
         network.Carry({remote.address, *source, protocol, to_port, from_port}, out.node, out.at);
-    return back.end == End::kDelivered && back.node == node;
+    return back.end == End::kDelivered && back.node == eye.node;
   }
 
+  // A sensor's host.
+  struct Eye {
+    NodeId node = 0;
+    std::optional<IpAddress> v4;
+    std::optional<IpAddress> v6;
+    const ScenarioFault* liar = nullptr;  // if it is one, some day
+  };
   Stage& stage_;
-  const Scenario& scenario_;
+  std::vector<Eye> eyes_;
   Duration since_{};
 };
 
