@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -33,6 +35,7 @@ class MemoryStore {
   std::map<collector::SensorName, collector::SensorRecord> sensors_;
   std::map<IpAddress, collector::TargetRecord> targets_;
   std::map<std::pair<collector::SensorName, IpAddress>, collector::CellRecord> cells_;
+  std::unordered_map<IpAddress, std::set<collector::SensorName>> cells_of_;  // who has one
   std::map<uint64_t, collector::IncidentRecord> incidents_;
   std::vector<collector::IncidentChange> changes_;
 };
