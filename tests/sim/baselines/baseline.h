@@ -28,6 +28,8 @@ class PingView {
   virtual ~PingView() = default;
   virtual size_t sensors() const = 0;
   virtual size_t targets() const = 0;
+  // Whether they have a family in common.
+  virtual bool CanPing(size_t sensor, size_t target) const = 0;
   // One packet there and one back, now; every sensor has one flow to each target.
   virtual bool Ping(size_t sensor, size_t target) = 0;     // ICMP echo
   virtual bool PingUdp(size_t sensor, size_t target) = 0;  // a datagram, and any answer

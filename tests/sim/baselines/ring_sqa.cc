@@ -32,7 +32,7 @@ void RingSqa::Step(PingView& view) {
   nodes_.resize(view.sensors());
   for (size_t s = 0; s < nodes_.size(); ++s) {
     for (size_t t = 0; t < view.targets(); ++t) {
-      nodes_[s].failed += view.PingUdp(s, t) ? 0 : 1;
+      nodes_[s].failed += view.CanPing(s, t) && !view.PingUdp(s, t) ? 1 : 0;
     }
   }
   half_ = !half_;

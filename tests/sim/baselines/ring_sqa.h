@@ -1,7 +1,8 @@
 // NLNOG ring-sqa (lib/ring/sqa/{analyzer,alarm}.rb): every node pings all others by UDP each 30 s;
 // each minute the list of those that did not answer goes into a ring of 30. Alarm if each of the
 // last three lists is longer than 1.2 (m + 1) and than (m + 1) + 10, m being the median of the 27
-// before. The ring begins full of lists of 99, which makes it blind for 17 minutes.
+// before. The ring begins full of lists of 99: for 17 minutes it is blind to all but large
+// failures.
 #pragma once
 
 #include <deque>

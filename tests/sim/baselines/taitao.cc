@@ -8,6 +8,9 @@ void Taitao::Step(PingView& view) {
   for (size_t s = 0; s < view.sensors(); ++s) {
     const bool round_ends = (steps_ + s) % kPings == kPings - 1;
     for (size_t t = 0; t < view.targets(); ++t) {
+      if (!view.CanPing(s, t)) {
+        continue;
+      }
       Cell& cell = cells_[s * view.targets() + t];
       cell.answered = cell.answered || view.Ping(s, t);
       targets_[t].active = targets_[t].active || cell.answered;

@@ -56,19 +56,30 @@ class View : public PingView {
       }
       eyes_.push_back(eye);
     }
+    std::set<IpAddress> seen;
+    const std::vector<Remote>& remotes = stage.world().remotes();
+    for (size_t i = 0; i < remotes.size(); ++i) {
+      if (seen.insert(remotes[i].address).second) {
+        targets_.push_back(i);
+      }
+    }
   }
 
   size_t sensors() const override { return eyes_.size(); }
-  size_t targets() const override { return stage_.world().remotes().size(); }
+  size_t targets() const override { return targets_.size(); }
+  bool CanPing(size_t sensor, size_t target) const override {
+    const bool v4 = stage_.world().remotes()[targets_[target]].address.is_v4();
+    return (v4 ? eyes_[sensor].v4 : eyes_[sensor].v6).has_value();
+  }
   bool Ping(size_t sensor, size_t target) override {
-    const Remote& remote = stage_.world().remotes()[target];
+    const Remote& remote = stage_.world().remotes()[targets_[target]];
     const uint8_t protocol =
         remote.address.is_v4() ? sensor::kProtocolIcmp : sensor::kProtocolIcmpv6;
     const auto id = static_cast<uint16_t>(1000 + sensor);
     return Answers(sensor, remote, protocol, id, id, remote.icmp);
   }
   bool PingUdp(size_t sensor, size_t target) override {
-    const Remote& remote = stage_.world().remotes()[target];
+    const Remote& remote = stage_.world().remotes()[targets_[target]];
     return Answers(sensor, remote, sensor::kProtocolUdp, kUdpPort, kUdpPort, remote.udp);
   }
   // Since the scenario began; before that it is in peace.
@@ -105,6 +116,7 @@ class View : public PingView {
   };
   Stage& stage_;
   std::vector<Eye> eyes_;
+  std::vector<size_t> targets_;  // one remote of each address
   Duration since_{};
 };
 

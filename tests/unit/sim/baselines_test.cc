@@ -23,6 +23,7 @@ class FakeView : public PingView {
   std::function<bool(size_t, size_t)> reached = [](size_t, size_t) { return true; };
   size_t sensors() const override { return 3; }
   size_t targets() const override { return 20; }
+  bool CanPing(size_t, size_t) const override { return true; }
   bool Ping(size_t sensor, size_t target) override { return reached(sensor, target); }
   bool PingUdp(size_t sensor, size_t target) override { return reached(sensor, target); }
 };
@@ -126,6 +127,14 @@ TEST(Watch, ItIsOfNoneOfThemToTellAPolicy) {
   const RunScore run = Watch(loop, *policy, 1);
   EXPECT_FALSE(run.met[0].found);
   EXPECT_EQ(run.unexpected.size(), 1u);
+}
+
+TEST(Watch, NatsAndSingleStackSensorsAreNoFailure) {
+  const auto nat = LoadScenario(kFolder + "/behind_nat.toml");
+  ASSERT_TRUE(nat);
+  for (const auto& baseline : AllBaselines()) {
+    EXPECT_TRUE(Watch(*baseline, *nat, 1).unexpected.empty()) << baseline->name();
+  }
 }
 
 TEST(Comparison, MeansOverScenarios) {
