@@ -2,9 +2,9 @@
 // were planned.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <queue>
 #include <utility>
 #include <vector>
 
@@ -21,15 +21,28 @@ class EventQueue {
   Moment now() const { return now_; }
   // `when` in the past means now.
   void At(MonoTime when, Action action) {
-    events_.push({std::max(when, now_.mono), next_++, std::move(action)});
+    uint32_t slot = static_cast<uint32_t>(actions_.size());
+    if (free_.empty()) {
+      actions_.push_back(std::move(action));
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+      actions_[slot] = std::move(action);
+    }
+    events_.push_back({std::max(when, now_.mono), next_++, slot});
+    std::push_heap(events_.begin(), events_.end(), std::greater<>());
   }
   void After(Duration delay, Action action) { At(now_.mono + delay, std::move(action)); }
 
   void RunUntil(MonoTime end) {
-    while (!events_.empty() && events_.top().at <= end) {
-      const Action action = std::move(const_cast<Event&>(events_.top()).action);
-      now_ = now_ + (events_.top().at - now_.mono);
-      events_.pop();
+    while (!events_.empty() && events_.front().at <= end) {
+      const Event event = events_.front();
+      std::pop_heap(events_.begin(), events_.end(), std::greater<>());
+      events_.pop_back();
+      const Action action = std::move(actions_[event.slot]);
+      actions_[event.slot] = nullptr;
+      free_.push_back(event.slot);
+      now_ = now_ + (event.at - now_.mono);
       action();
     }
     now_ = now_ + (end - now_.mono);
@@ -37,17 +50,20 @@ class EventQueue {
   uint64_t planned() const { return next_; }
 
  private:
+  // Small, because the heap moves them about; what is to be done stays where it is.
   struct Event {
     MonoTime at;
     uint64_t order;
-    Action action;
+    uint32_t slot;
     bool operator>(const Event& other) const {
       return at != other.at ? at > other.at : order > other.order;
     }
   };
   Moment now_;
   uint64_t next_ = 0;
-  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  std::vector<Event> events_;  // a heap, earliest first
+  std::vector<Action> actions_;
+  std::vector<uint32_t> free_;  // slots of `actions_`
 };
 
 }  // namespace parallax::sim

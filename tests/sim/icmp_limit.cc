@@ -5,7 +5,8 @@
 namespace parallax::sim {
 
 void IcmpLimit::Fill(Bucket& bucket, double per_second, double burst, MonoTime now) {
-  const double grown = ToSeconds(std::max(now - bucket.filled, Duration::zero())) * per_second;
+  const Duration passed = std::max(now - bucket.filled, Duration::zero());
+  const double grown = passed > Duration::zero() ? ToSeconds(passed) * per_second : 0;
   bucket.tokens = std::min(burst, bucket.tokens + grown);
   bucket.filled = std::max(bucket.filled, now);
 }

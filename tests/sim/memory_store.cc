@@ -17,12 +17,21 @@ void MemoryStore::Apply(const StoreOp& op) {
           targets_[value.address] = value;
         } else if constexpr (std::is_same_v<T, CellRecord>) {
           cells_[{value.sensor, value.target}] = value;
+          cells_of_[value.target].insert(value.sensor);
         } else if constexpr (std::is_same_v<T, PathRecord>) {
-          atlas_[{value.sensor, value.target}] = value;
+          atlas_[{value.target, value.sensor}] = value;
         } else if constexpr (std::is_same_v<T, TargetForgotten>) {
           targets_.erase(value.address);
-          std::erase_if(atlas_, [&](const auto& p) { return p.first.second == value.address; });
-          std::erase_if(cells_, [&](const auto& c) { return c.first.second == value.address; });
+          for (const SensorName& sensor : cells_of_[value.address]) {
+            cells_.erase({sensor, value.address});
+          }
+          cells_of_.erase(value.address);
+          const auto first = atlas_.lower_bound({value.address, {}});
+          auto last = first;
+          while (last != atlas_.end() && last->first.first == value.address) {
+            ++last;
+          }
+          atlas_.erase(first, last);
         } else if constexpr (std::is_same_v<T, IncidentChange>) {
           incidents_[value.incident.number] = value.incident;
           changes_.push_back(value);

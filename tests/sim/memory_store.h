@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -33,7 +35,9 @@ class MemoryStore {
   std::map<collector::SensorName, collector::SensorRecord> sensors_;
   std::map<IpAddress, collector::TargetRecord> targets_;
   std::map<std::pair<collector::SensorName, IpAddress>, collector::CellRecord> cells_;
-  std::map<std::pair<collector::SensorName, IpAddress>, collector::PathRecord> atlas_;
+  // Paths by target first, so that all of a target's go together.
+  std::map<std::pair<IpAddress, collector::SensorName>, collector::PathRecord> atlas_;
+  std::unordered_map<IpAddress, std::set<collector::SensorName>> cells_of_;  // who has one
   std::map<uint64_t, collector::IncidentRecord> incidents_;
   std::vector<collector::IncidentChange> changes_;
 };

@@ -9,6 +9,8 @@
 namespace parallax::sim {
 namespace {
 
+// How long a NAT remembers whom its hosts spoke to.
+constexpr Duration kNatMemory = std::chrono::minutes(2);
 // A next hop that is the node itself.
 constexpr LinkId kHere = UINT32_MAX;
 
@@ -104,20 +106,33 @@ void Network::SetLoss(LinkId link, NodeId from, const Loss& loss) {
 }
 
 void Network::Converge() {
+  // Prefixes of the same owners have the same routes.
+  std::map<std::vector<NodeId>, std::vector<Prefix>> by_owners;
+  for (const auto& [prefix, owners] : owners_) {
+    by_owners[owners].push_back(prefix);
+  }
   for (Node& node : nodes_) {
     node.shortest.clear();
+    if (IsLeaf(node) && links_[node.links.front()].up) {
+      for (const Family family : {Family::kV4, Family::kV6}) {
+        node.shortest[Prefix(LinkAddress(0, 0, family), 0)] = {node.links.front()};
+      }
+    }
   }
-  for (const auto& [prefix, owners] : owners_) {
-    Spread(prefix, owners);
+  for (const auto& [owners, prefixes] : by_owners) {
+    Spread(prefixes, owners);
   }
   for (Node& node : nodes_) {
     Rebuild(node);
   }
 }
 
-void Network::Spread(const Prefix& prefix, const std::vector<NodeId>& owners) {
+bool Network::IsLeaf(const Node& node) { return !node.options.forwards && node.links.size() == 1; }
+
+void Network::Spread(const std::vector<Prefix>& prefixes, const std::vector<NodeId>& owners) {
   constexpr unsigned kFar = std::numeric_limits<unsigned>::max();
   std::vector<unsigned> distance(nodes_.size(), kFar);
+  std::map<NodeId, NextHops> routes;
   using Reached = std::pair<unsigned, NodeId>;
   std::priority_queue<Reached, std::vector<Reached>, std::greater<>> next;
   for (const NodeId owner : owners) {
@@ -134,8 +149,8 @@ void Network::Spread(const Prefix& prefix, const std::vector<NodeId>& owners) {
       const Link& link = links_[id];
       const NodeId other = link.Other(at);
       const unsigned there = so_far + link.options.cost;
-      if (link.up && there <= distance[other] && distance[other] != 0) {
-        NextHops& hops = nodes_[other].shortest[prefix];
+      if (link.up && there <= distance[other] && distance[other] != 0 && !IsLeaf(nodes_[other])) {
+        NextHops& hops = routes[other];
         if (there < distance[other]) {
           distance[other] = there;
           hops.clear();
@@ -146,11 +161,12 @@ void Network::Spread(const Prefix& prefix, const std::vector<NodeId>& owners) {
     }
   }
   for (const NodeId owner : owners) {
-    nodes_[owner].shortest[prefix] = {kHere};
+    routes[owner] = {kHere};
   }
-  for (Node& node : nodes_) {
-    if (const auto it = node.shortest.find(prefix); it != node.shortest.end()) {
-      std::sort(it->second.begin(), it->second.end());
+  for (auto& [node, hops] : routes) {
+    std::sort(hops.begin(), hops.end());
+    for (const Prefix& prefix : prefixes) {
+      nodes_[node].shortest[prefix] = hops;
     }
   }
 }
@@ -220,6 +236,45 @@ LinkId Network::Choose(const Node& node, const NextHops& hops, const Packet& pac
   return hops[SipHash13(node.hash_key, words) % hops.size()];
 }
 
+FilterId Network::AddFilter(NodeId node, const Filter& filter) {
+  IcmpLimit::Options rate;
+  rate.per_second = filter.above_per_second.value_or(0);
+  rate.burst = filter.burst;
+  rate.all_per_second = rate.all_burst = std::numeric_limits<double>::infinity();
+  nodes_[node].filters.push_back({++filters_, filter, IcmpLimit(rate)});
+  return filters_;
+}
+
+void Network::RemoveFilter(NodeId node, FilterId filter) {
+  std::erase_if(nodes_[node].filters, [&](const Rule& rule) { return rule.id == filter; });
+}
+
+void Network::SetIcmpLimit(NodeId node, const std::optional<IcmpLimit::Options>& limit) {
+  nodes_[node].options.icmp_limit = limit;
+  nodes_[node].limit = IcmpLimit(limit.value_or(IcmpLimit::Options{}));
+}
+
+bool Network::Translates(Node& node, const Packet& packet, MonoTime at) {
+  const Nat& nat = node.options.nat;
+  const auto inside = [&](const IpAddress& address) {
+    return std::any_of(nat.inside.begin(), nat.inside.end(),
+                       [&](const Prefix& prefix) { return prefix.Contains(address); });
+  };
+  if (nat.inside.empty() || inside(packet.source) == inside(packet.destination)) {
+    return true;
+  }
+  if (inside(packet.source)) {
+    node.peers[packet.destination] = at;
+    return true;
+  }
+  const bool error = packet.source_port == 0 && packet.destination_port == 0;
+  const auto peer = node.peers.find(packet.source);
+  return error ||
+         std::find(nat.ports.begin(), nat.ports.end(), packet.destination_port) !=
+             nat.ports.end() ||
+         (peer != node.peers.end() && at - peer->second <= kNatMemory);
+}
+
 Passage Network::Carry(Packet packet, NodeId from, MonoTime at) {
   Passage passage{End::kLost, from, std::nullopt, at, packet.ttl};
   const auto end = [&](End how) {
@@ -228,12 +283,14 @@ Passage Network::Carry(Packet packet, NodeId from, MonoTime at) {
     return passage;
   };
   while (true) {
-    const Node& node = nodes_[passage.node];
-    if (!node.up) {
+    Node& node = nodes_[passage.node];
+    if (!node.up || !Translates(node, packet, passage.at)) {
       return end(End::kLost);
     }
-    for (const Filter& filter : node.filters) {
-      if (filter.Matches(packet)) {
+    for (Rule& rule : node.filters) {
+      const Filter& filter = rule.filter;
+      if (filter.Matches(packet) &&
+          !(filter.above_per_second && rule.rate.Allows(packet.source, passage.at))) {
         return end(filter.reject ? End::kProhibited : End::kLost);
       }
     }

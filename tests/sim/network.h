@@ -69,7 +69,18 @@ struct Filter {
   std::optional<Prefix> from;
   std::optional<Prefix> to;
   bool reject = false;  // says so: administratively prohibited
+  // Only what exceeds this rate, counted for each source address by itself; so many at once.
+  std::optional<double> above_per_second;
+  double burst = 1;
   bool Matches(const Packet& packet) const;
+};
+using FilterId = uint32_t;
+
+// A node that translates addresses: from outside only answers come in, and connections to the
+// ports that it forwards. Hosts behind it are called by their inner addresses on both sides.
+struct Nat {
+  std::vector<Prefix> inside;  // none: it does not translate
+  std::vector<uint16_t> ports;
 };
 
 struct NodeOptions {
@@ -78,6 +89,7 @@ struct NodeOptions {
   HashPolicy hash = HashPolicy::kFlow;
   bool answers_ttl = true;                                              // false: a silent hop
   std::optional<IcmpLimit::Options> icmp_limit = IcmpLimit::Options{};  // nullopt: none
+  Nat nat;
 };
 
 struct LinkOptions {
@@ -112,8 +124,13 @@ class Network {
   void SetHash(NodeId node, HashPolicy hash) { nodes_[node].options.hash = hash; }
   void SetNodeUp(NodeId node, bool up) { nodes_[node].up = up; }
   bool IsNodeUp(NodeId node) const { return nodes_[node].up; }
-  void AddFilter(NodeId node, const Filter& filter) { nodes_[node].filters.push_back(filter); }
+  FilterId AddFilter(NodeId node, const Filter& filter);
+  void RemoveFilter(NodeId node, FilterId filter);
   void ClearFilters(NodeId node) { nodes_[node].filters.clear(); }
+  // nullopt: none.
+  void SetIcmpLimit(NodeId node, const std::optional<IcmpLimit::Options>& limit);
+  void SetMtu(LinkId link, uint16_t mtu) { links_[link].options.mtu = mtu; }
+  const LinkOptions& options_of(LinkId link) const { return links_[link].options; }
 
   Passage Carry(Packet packet, NodeId from, MonoTime at);
 
@@ -126,6 +143,7 @@ class Network {
   std::optional<NodeId> NodeWith(const IpAddress& address) const;
   std::optional<NodeId> Find(std::string_view name) const;
   std::optional<LinkId> LinkBetween(NodeId a, NodeId b) const;
+  NodeId OtherEnd(LinkId link, NodeId end) const { return links_[link].Other(end); }
   // The routers that it has a link to, with that link.
   std::vector<std::pair<NodeId, LinkId>> RoutersBeside(NodeId node) const;
   const std::string& NameOf(NodeId node) const { return nodes_[node].options.name; }
@@ -141,6 +159,11 @@ class Network {
     NodeId Other(NodeId end) const { return ends[0] == end ? ends[1] : ends[0]; }
     size_t IndexOf(NodeId end) const { return ends[0] == end ? 0 : 1; }
   };
+  struct Rule {
+    FilterId id = 0;
+    Filter filter;
+    IcmpLimit rate;
+  };
   struct Overriding {
     NextHops hops;
     bool beside = false;
@@ -151,19 +174,25 @@ class Network {
     IcmpLimit limit;
     bool up = true;
     std::vector<LinkId> links;
-    std::vector<Filter> filters;
-    std::vector<Prefix> quiet;  // owned, but not announced
+    std::vector<Rule> filters;
+    std::unordered_map<IpAddress, MonoTime> peers;  // that hosts behind its NAT spoke to, and when
+    std::vector<Prefix> quiet;                      // owned, but not announced
     std::map<Prefix, NextHops> shortest;
     std::map<Prefix, Overriding> overrides;
     RouteTable routes;  // made of these
   };
 
-  // The next hops of every node on the shortest ways to an owner of `prefix`.
-  void Spread(const Prefix& prefix, const std::vector<NodeId>& owners);
+  // A host with one cable: all that it needs is a default route.
+  static bool IsLeaf(const Node& node);
+  // The next hops of every other node on the shortest ways to an owner of the prefixes.
+  void Spread(const std::vector<Prefix>& prefixes, const std::vector<NodeId>& owners);
   void Rebuild(Node& node);
   LinkId Choose(const Node& node, const NextHops& hops, const Packet& packet);
+  // Whether its address translation lets the packet through; remembers who is spoken to.
+  static bool Translates(Node& node, const Packet& packet, MonoTime at);
 
   std::mt19937_64 random_;
+  FilterId filters_ = 0;
   std::vector<Node> nodes_;
   std::vector<Link> links_;
   std::map<Prefix, std::vector<NodeId>> owners_;

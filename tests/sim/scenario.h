@@ -11,6 +11,7 @@
 #include "common/time.h"
 #include "tests/sim/loss.h"
 #include "tests/sim/network.h"
+#include "tests/sim/world.h"
 
 namespace parallax::sim {
 
@@ -27,6 +28,7 @@ struct ScenarioSensor {
   std::string at;  // the router that its host is connected to
   std::vector<IpAddress> addresses;
   Duration clock_ahead{};
+  std::optional<IpAddress> seen_as;  // by the collector: the address of the NAT that it is behind
 };
 
 // Remote hosts somewhere in the Internet.
@@ -39,6 +41,8 @@ struct ScenarioRemotes {
   double icmp = 1;         // the share that answers
   double tcp = 1;
   double udp = 1;
+  double silent = 0;           // the share that answers nothing at all; of the others, the above
+  bool share_address = false;  // all behind one address of each prefix; a NAT answers probes
   Duration attempt_every = std::chrono::seconds(30);  // mean of each host; 0: never
 };
 
@@ -52,13 +56,21 @@ enum class FaultKind : uint8_t {
   kSensor,     // a sensor's process is stopped
   kCollector,  // the collector's process is killed
   kFlood,      // SYNs with made-up sources to a sensor's server
+  kMtu,        // a link takes only smaller packets
+  kIcmpLimit,  // of the ICMP errors that a router sends
+  kSilent,     // remote hosts answer no probe any more; they connect as before
+  kClock,      // a sensor's clock jumps
+  kLiar,       // a sensor reports what is not so
 };
 
 struct ScenarioFault {
   FaultKind kind = FaultKind::kRoute;
   Duration at{};
   std::optional<Duration> until;  // mended then
-  std::string node;  // kRoute, kFilter, kNodeDown; of kSensor, kRemotes, kFlood the name
+  Duration every{};               // and again so long after `at`,
+  size_t times = 1;               // so many times in all
+  // The router; the sensor's or the remotes' name.
+  std::string node;
   // kRoute
   std::vector<Prefix> prefixes;
   std::vector<std::string> via;    // none: a null route
@@ -71,16 +83,22 @@ struct ScenarioFault {
   Duration converge_after{};  // kLinkDown, kNodeDown: then routes avoid it; 0: never
   Loss loss;
   Filter filter;
-  double share = 1;       // kRemotes: of the hosts
+  double share = 1;       // kRemotes, kSilent: of the hosts
+  Duration over{};        // kRemotes: one after the other, the last so long after `at`
   bool goodbye = false;   // kSensor: it is stopped in an orderly way
-  double per_second = 0;  // kFlood; `from` is where it comes from
+  double per_second = 0;  // kFlood, `from` is where it comes from; kIcmpLimit
+  double burst = 0;       // kIcmpLimit
+  uint16_t mtu = 0;       // kMtu; on the link between `from` and `to`
+  Duration ahead{};       // kClock
+  Lie lie = Lie::kUnanswered;
 };
 
 // An incident that is to be opened.
 struct ScenarioExpectation {
   std::string verdict;
-  Duration after{};  // it opens not before
-  Duration by{};     // and not after; both from the beginning
+  std::vector<std::string> also_right;  // other verdicts that are as good
+  Duration after{};                     // it opens not before
+  Duration by{};                        // and not after; both from the beginning
   std::optional<Duration> closed_by;
   std::vector<std::string> failing;  // sensors that are among those that fail; empty: any
   std::string direction;             // empty: whatever
@@ -89,7 +107,11 @@ struct ScenarioExpectation {
   std::string suspect_from;  // nodes; "" to: silence
   std::string suspect_to;
   bool has_suspect = false;
-  bool optional = false;  // neither missed if it is not there, nor false if it is
+  std::vector<std::string> innocent;  // nodes that are not to be suspected
+  std::string confidence;             // in the suspect
+  bool keeps_start = false;           // its start never changes once it is open
+  std::optional<size_t> notices;      // it is opened, reopened and closed so often at the most
+  bool optional = false;              // neither missed if it is not there, nor false if it is
 };
 
 struct Scenario {

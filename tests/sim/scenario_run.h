@@ -19,7 +19,7 @@ struct Met {
   std::optional<bool> split;
   std::optional<bool> suspect_first;     // the suspect is the right edge
   std::optional<bool> suspect_in_three;  // or is among the first three
-  std::optional<bool> closed;            // in time
+  std::vector<bool> further;             // whatever else was asked for
 };
 
 struct RunScore {
@@ -28,8 +28,11 @@ struct RunScore {
   std::vector<collector::IncidentRecord> unexpected;  // opened, and nobody expected it
   std::vector<collector::IncidentRecord> incidents;   // all that opened, as they ended
   uint64_t probes = 0;
-  uint64_t probes_in_peace = 0;  // before the first fault
-  double target_hours = 0;       // of all targets, in the whole run
+  uint64_t probes_in_peace = 0;   // before the first fault
+  uint64_t incident_targets = 0;  // of the incidents that were expected
+  // There was a flood or a fault, and a flood was called a fault or the other way round.
+  std::optional<bool> flood_confused;
+  double target_hours = 0;  // of all targets, in the whole run
   double target_hours_in_peace = 0;
   uint64_t attempts = 0;
   uint64_t events = 0;

@@ -76,7 +76,7 @@ ScenarioScore Sum(const std::vector<ScenarioScore>& scores) {
 double Share::low() const { return Wilson(*this).first; }
 double Share::high() const { return Wilson(*this).second; }
 
-void ScenarioScore::Add(const RunScore& run, double simulated, double wall) {
+void ScenarioScore::Add(const RunScore& run, double simulated, double processor) {
   ++runs;
   for (const Met& met : run.met) {
     recall.Count(met.found);
@@ -96,17 +96,26 @@ void ScenarioScore::Add(const RunScore& run, double simulated, double wall) {
     count(split, met.split);
     count(suspect_first, met.suspect_first);
     count(suspect_in_three, met.suspect_in_three);
-    count(closed, met.closed);
+    for (const bool right : met.further) {
+      further.Count(right);
+    }
   }
   for (size_t i = 0; i < run.unexpected.size(); ++i) {
     precision.Count(false);
+  }
+  if (run.flood_confused) {
+    flood_confused.Count(*run.flood_confused);
+  }
+  if (run.incident_targets > 0) {
+    incident_targets += run.incident_targets;
+    probes_in_incidents += run.probes - run.probes_in_peace;
   }
   probes += run.probes;
   probes_in_peace += run.probes_in_peace;
   target_hours += run.target_hours;
   target_hours_in_peace += run.target_hours_in_peace;
   simulated_seconds += simulated;
-  wall_seconds += wall;
+  processor_seconds += processor;
 }
 
 void ScenarioScore::Add(const ScenarioScore& other) {
@@ -114,7 +123,7 @@ void ScenarioScore::Add(const ScenarioScore& other) {
   for (const auto share :
        {&ScenarioScore::precision, &ScenarioScore::recall, &ScenarioScore::direction,
         &ScenarioScore::split, &ScenarioScore::suspect_first, &ScenarioScore::suspect_in_three,
-        &ScenarioScore::closed}) {
+        &ScenarioScore::further, &ScenarioScore::flood_confused}) {
     (this->*share).Add(other.*share);
   }
   std::vector<double> merged;
@@ -122,11 +131,13 @@ void ScenarioScore::Add(const ScenarioScore& other) {
              other.seconds_to_open.end(), std::back_inserter(merged));
   seconds_to_open = std::move(merged);
   probes += other.probes;
+  probes_in_incidents += other.probes_in_incidents;
+  incident_targets += other.incident_targets;
   probes_in_peace += other.probes_in_peace;
   target_hours += other.target_hours;
   target_hours_in_peace += other.target_hours_in_peace;
   simulated_seconds += other.simulated_seconds;
-  wall_seconds += other.wall_seconds;
+  processor_seconds += other.processor_seconds;
 }
 
 double ScenarioScore::Quantile(double q) const {
@@ -142,6 +153,12 @@ double ScenarioScore::ProbesPerTargetHour() const {
                                    : std::numeric_limits<double>::quiet_NaN();
 }
 
+double ScenarioScore::ProbesPerIncidentTarget() const {
+  return incident_targets > 0
+             ? static_cast<double>(probes_in_incidents) / static_cast<double>(incident_targets)
+             : std::numeric_limits<double>::quiet_NaN();
+}
+
 std::string ScoreTable(const std::vector<ScenarioScore>& scores) {
   std::string text;
   const auto to = std::back_inserter(text);
@@ -149,29 +166,39 @@ std::string ScoreTable(const std::vector<ScenarioScore>& scores) {
   for (const ScenarioScore& score : scores) {
     width = std::max(width, score.title.size());
   }
-  fmt::format_to(to,
-                 "{:<{}} {:>5} {:>11} {:>11} {:>6} {:>6} {:>11} {:>11} {:>11} {:>11} {:>8} {:>7}\n",
-                 "SCENARIO", width, "RUNS", "PRECISION", "RECALL", "P50_S", "P95_S", "DIRECTION",
-                 "SPLIT", "SUSPECT_1", "SUSPECT_3", "PROBES/H", "X_TIME");
+  fmt::format_to(
+      to, "{:<{}} {:>5} {:>11} {:>11} {:>6} {:>6} {:>11} {:>11} {:>11} {:>11} {:>11} {:>8} {:>7}\n",
+      "SCENARIO", width, "RUNS", "PRECISION", "RECALL", "P50_S", "P95_S", "DIRECTION", "SPLIT",
+      "SUSPECT_1", "SUSPECT_3", "FURTHER", "PROBES/H", "X_TIME");
   const auto row = [&](const ScenarioScore& score) {
-    fmt::format_to(
-        to, "{:<{}} {:>5} {:>11} {:>11} {:>6} {:>6} {:>11} {:>11} {:>11} {:>11} {:>8} {:>7.0f}\n",
-        score.title, width, score.runs, Cell(score.precision), Cell(score.recall),
-        Cell(score.Quantile(0.5), "{:.1f}"), Cell(score.Quantile(0.95), "{:.1f}"),
-        Cell(score.direction), Cell(score.split), Cell(score.suspect_first),
-        Cell(score.suspect_in_three), Cell(score.ProbesPerTargetHour(), "{:.1f}"),
-        score.simulated_seconds / std::max(score.wall_seconds, 1e-9));
+    fmt::format_to(to,
+                   "{:<{}} {:>5} {:>11} {:>11} {:>6} {:>6} {:>11} {:>11} {:>11} {:>11} {:>11} "
+                   "{:>8} {:>7.0f}\n",
+                   score.title, width, score.runs, Cell(score.precision), Cell(score.recall),
+                   Cell(score.Quantile(0.5), "{:.1f}"), Cell(score.Quantile(0.95), "{:.1f}"),
+                   Cell(score.direction), Cell(score.split), Cell(score.suspect_first),
+                   Cell(score.suspect_in_three), Cell(score.further),
+                   Cell(score.ProbesPerTargetHour(), "{:.1f}"),
+                   score.simulated_seconds / std::max(score.processor_seconds, 1e-9));
   };
   for (const ScenarioScore& score : scores) {
     row(score);
   }
+  const ScenarioScore sum = Sum(scores);
   if (scores.size() > 1) {
-    row(Sum(scores));
+    row(sum);
   }
-  return text;
+  fmt::format_to(to, "Probes for each target of an incident: {}.",
+                 Cell(sum.ProbesPerIncidentTarget(), "{:.0f}"));
+  if (sum.flood_confused.of > 0) {
+    fmt::format_to(
+        to, " A flood taken for a fault, or the reverse: {} of {} runs, {:.1f} % at most.",
+        sum.flood_confused.right, sum.flood_confused.of, 100 * sum.flood_confused.high());
+  }
+  return text + '\n';
 }
 
-std::string ScoreJson(const std::vector<ScenarioScore>& scores) {
+std::string ScoreJson(const std::vector<ScenarioScore>& scores, const std::string& baselines) {
   std::string text = R"({"api_version":"parallax/v1","kind":"ScoreList","items":[)";
   const auto to = std::back_inserter(text);
   std::vector<ScenarioScore> all = scores;
@@ -182,17 +209,23 @@ std::string ScoreJson(const std::vector<ScenarioScore>& scores) {
     const ScenarioScore& score = all[i];
     fmt::format_to(to,
                    R"({}{{"scenario":{},"runs":{},"precision":{},"recall":{},"direction":{},)"
-                   R"("split":{},"suspect_first":{},"suspect_in_three":{},"closed":{},)"
+                   R"("split":{},"suspect_first":{},"suspect_in_three":{},"further":{},)"
                    R"("seconds_to_open":{{"p50":{},"p95":{}}},"probes_per_target_hour":{},)"
+                   R"("probes_per_incident_target":{},"flood_confused":{},)"
                    R"("times_real_time":{:.0f}}})",
                    i == 0 ? "" : ",", JsonText(score.title), score.runs, JsonShare(score.precision),
                    JsonShare(score.recall), JsonShare(score.direction), JsonShare(score.split),
                    JsonShare(score.suspect_first), JsonShare(score.suspect_in_three),
-                   JsonShare(score.closed), JsonNumber(score.Quantile(0.5)),
+                   JsonShare(score.further), JsonNumber(score.Quantile(0.5)),
                    JsonNumber(score.Quantile(0.95)), JsonNumber(score.ProbesPerTargetHour()),
-                   score.simulated_seconds / std::max(score.wall_seconds, 1e-9));
+                   JsonNumber(score.ProbesPerIncidentTarget()), JsonShare(score.flood_confused),
+                   score.simulated_seconds / std::max(score.processor_seconds, 1e-9));
   }
-  return text + "]}\n";
+  text += ']';
+  if (!baselines.empty()) {
+    text += R"(,"baselines":)" + baselines;
+  }
+  return text + "}\n";
 }
 
 }  // namespace parallax::sim

@@ -38,25 +38,32 @@ struct ScenarioScore {
   Share split;
   Share suspect_first;
   Share suspect_in_three;
-  Share closed;
+  Share further;                        // closed in time, the same start, ...
   std::vector<double> seconds_to_open;  // sorted
+  Share flood_confused;                 // a flood was called a fault, or a fault a flood
   uint64_t probes = 0;
+  // In runs in which an expected incident was opened: after the first fault, and the targets.
+  uint64_t probes_in_incidents = 0;
+  uint64_t incident_targets = 0;
   uint64_t probes_in_peace = 0;
   double target_hours = 0;
   double target_hours_in_peace = 0;
   double simulated_seconds = 0;
-  double wall_seconds = 0;
+  double processor_seconds = 0;
 
-  void Add(const RunScore& run, double simulated, double wall);
+  void Add(const RunScore& run, double simulated, double processor);
   void Add(const ScenarioScore& other);
   // NaN of nothing.
   double Quantile(double q) const;
   // Probes per target and hour in peace; NaN if there was none.
   double ProbesPerTargetHour() const;
+  // Probes after the first fault, for each target of an incident; NaN if there was none.
+  double ProbesPerIncidentTarget() const;
 };
 
 // A line for each, and one for all together.
 std::string ScoreTable(const std::vector<ScenarioScore>& scores);
-std::string ScoreJson(const std::vector<ScenarioScore>& scores);
+// `baselines`: a list in JSON to go with it, or nothing.
+std::string ScoreJson(const std::vector<ScenarioScore>& scores, const std::string& baselines = "");
 
 }  // namespace parallax::sim

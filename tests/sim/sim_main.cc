@@ -1,12 +1,20 @@
 // parallax-sim: plays scenarios and prints how Parallax did.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
+#include <ctime>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
 #include "common/usage.h"
+#include "tests/sim/baselines/comparison.h"
+#include "tests/sim/baselines/watch.h"
+#include "tests/sim/random_campus.h"
 #include "tests/sim/scoreboard.h"
 
 namespace {
@@ -22,24 +30,103 @@ struct Words {
   uint64_t first_seed = 1;
   std::string output = "table";
   bool verbose = false;
+  bool baselines = false;
 };
 
+// Of this process: the machine may have other things to do.
+double ProcessorSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+// Parallax first, then the baselines if they are asked for; each with a score for every scenario.
+std::vector<Contender> Contenders(const Words& words) {
+  std::vector<Contender> contenders = {{"parallax", {}}};
+  if (words.baselines) {
+    for (const auto& baseline : AllBaselines()) {
+      contenders.push_back({std::string(baseline->name()), {}});
+    }
+  }
+  return contenders;
+}
+
 void Tell(const Scenario& scenario, const RunScore& run) {
+  const auto seed = static_cast<unsigned long long>(run.seed);
   for (const auto& incident : run.incidents) {
     const bool unexpected =
         std::any_of(run.unexpected.begin(), run.unexpected.end(),
                     [&](const auto& other) { return other.number == incident.number; });
-    std::fprintf(stderr, "%s, seed %llu: %s%s, %s: %s\n", scenario.title.c_str(),
-                 static_cast<unsigned long long>(run.seed), unexpected ? "UNEXPECTED " : "",
-                 std::string(ToString(incident.verdict)).c_str(),
+    std::fprintf(stderr, "%s, seed %llu: %s%s, %s: %s\n", scenario.title.c_str(), seed,
+                 unexpected ? "UNEXPECTED " : "", std::string(ToString(incident.verdict)).c_str(),
                  std::string(ToString(incident.state)).c_str(), incident.summary.c_str());
   }
-  for (size_t i = 0; i < run.met.size(); ++i) {
-    if (!run.met[i].found) {
-      std::fprintf(stderr, "%s, seed %llu: MISSED expectation %zu\n", scenario.title.c_str(),
-                   static_cast<unsigned long long>(run.seed), i + 1);
+  size_t met = 0;
+  for (const ScenarioExpectation& expected : scenario.expected) {
+    if (!expected.optional && !run.met[met++].found) {
+      std::fprintf(stderr, "%s, seed %llu: MISSED %s\n", scenario.title.c_str(), seed,
+                   expected.verdict.c_str());
     }
   }
+}
+
+void WatchOnce(const Scenario& scenario, uint64_t seed, const Words& words, size_t row,
+               std::vector<Contender>& contenders) {
+  std::vector<std::unique_ptr<Baseline>> baselines = AllBaselines();
+  for (size_t i = 0; i < baselines.size(); ++i) {
+    const double start = ProcessorSeconds();
+    const RunScore run = Watch(*baselines[i], scenario, seed);
+    contenders[i + 1].scores[row].Add(run, ToSeconds(scenario.length), ProcessorSeconds() - start);
+    for (const auto& claim : run.unexpected) {
+      if (words.verbose) {
+        std::fprintf(stderr, "%s, seed %llu: %s, UNEXPECTED at %.0f s: %s\n",
+                     scenario.title.c_str(), static_cast<unsigned long long>(seed),
+                     contenders[i + 1].name.c_str(), ToSeconds(claim.opened_at - WallTime{}),
+                     claim.summary.c_str());
+      }
+    }
+  }
+}
+
+// Adds to the line `row` of each.
+void PlayOnce(const Scenario& scenario, uint64_t seed, const Words& words, size_t row,
+              std::vector<Contender>& contenders) {
+  const double start = ProcessorSeconds();
+  const RunScore run = Play(scenario, seed);
+  contenders[0].scores[row].Add(run, ToSeconds(scenario.length), ProcessorSeconds() - start);
+  if (words.verbose) {
+    Tell(scenario, run);
+  }
+  if (words.baselines) {
+    WatchOnce(scenario, seed, words, row, contenders);
+  }
+}
+
+// The line for this title, made if need be.
+size_t RowOf(const std::string& title, std::vector<Contender>& contenders) {
+  const auto& first = contenders[0].scores;
+  const auto it = std::find_if(first.begin(), first.end(),
+                               [&](const ScenarioScore& score) { return score.title == title; });
+  const auto row = static_cast<size_t>(it - first.begin());
+  if (row == first.size()) {
+    for (Contender& contender : contenders) {
+      contender.scores.emplace_back().title = title;
+    }
+  }
+  return row;
+}
+
+int Print(const std::vector<Contender>& contenders, const Words& words) {
+  const std::vector<ScenarioScore>& scores = contenders[0].scores;
+  if (words.output == "json") {
+    const std::string compared = words.baselines ? ComparisonJson(contenders) : "";
+    std::fputs(ScoreJson(scores, compared).c_str(), stdout);
+  } else {
+    std::fputs(ScoreTable(scores).c_str(), stdout);
+    if (words.baselines) {
+      std::printf("\n%s", ComparisonTable(contenders).c_str());
+    }
+  }
+  const bool perfect = std::all_of(scores.begin(), scores.end(), [](const ScenarioScore& score) {
+    return score.precision.right == score.precision.of && score.recall.right == score.recall.of;
+  });
+  return static_cast<int>(perfect ? ExitCode::kOk : ExitCode::kFailure);
 }
 
 int Run(const Words& words) {
@@ -51,26 +138,53 @@ int Run(const Words& words) {
     }
     scenarios.push_back(std::move(*scenario));
   }
-  std::vector<ScenarioScore> scores;
-  bool perfect = true;
+  std::vector<Contender> contenders = Contenders(words);
   for (const Scenario& scenario : scenarios) {
-    ScenarioScore score;
-    score.title = scenario.title;
+    const size_t row = RowOf(scenario.title, contenders);
     for (uint64_t i = 0; i < words.seeds; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      const RunScore run = Play(scenario, words.first_seed + i);
-      const Duration wall = std::chrono::steady_clock::now() - start;
-      score.Add(run, ToSeconds(scenario.length), ToSeconds(wall));
-      if (words.verbose) {
-        Tell(scenario, run);
-      }
+      PlayOnce(scenario, words.first_seed + i, words, row, contenders);
     }
-    perfect = perfect && score.precision.right == score.precision.of &&
-              score.recall.right == score.recall.of;
-    scores.push_back(std::move(score));
   }
-  std::fputs((words.output == "json" ? ScoreJson(scores) : ScoreTable(scores)).c_str(), stdout);
-  return static_cast<int>(perfect ? ExitCode::kOk : ExitCode::kFailure);
+  return Print(contenders, words);
+}
+
+void Describe(const RandomWorld& world, uint64_t seed) {
+  std::string right;
+  for (const ScenarioExpectation& e : world.scenario.expected) {
+    right += fmt::format("{}{}{}{}{}", right.empty() ? "" : ", ", e.optional ? "maybe " : "",
+                         e.verdict, e.failing.empty() ? "" : " of ", fmt::join(e.failing, " "));
+  }
+  std::fprintf(stderr, "%s, seed %llu: %s; right: %s\n", world.kind.c_str(),
+               static_cast<unsigned long long>(seed), world.description.c_str(),
+               right.empty() ? "nothing" : right.c_str());
+}
+
+// A line for each kind of fault.
+int RunWorlds(const Words& words) {
+  std::vector<Contender> contenders = Contenders(words);
+  for (uint64_t i = 0; i < words.seeds; ++i) {
+    const uint64_t seed = words.first_seed + i;
+    const RandomWorld world = MakeRandomWorld(seed);
+    if (words.verbose) {
+      Describe(world, seed);
+    }
+    PlayOnce(world.scenario, seed, words, RowOf(world.kind, contenders), contenders);
+  }
+  for (Contender& contender : contenders) {
+    std::sort(contender.scores.begin(), contender.scores.end(),
+              [](const ScenarioScore& a, const ScenarioScore& b) { return a.title < b.title; });
+  }
+  return Print(contenders, words);
+}
+
+int Check(const Words& words) {
+  ExitCode code = ExitCode::kOk;
+  for (const std::string& file : words.files) {
+    if (const auto scenario = LoadScenario(file); !scenario) {
+      code = static_cast<ExitCode>(ReportFailure(kProgram, scenario.error()));
+    }
+  }
+  return static_cast<int>(code);
 }
 
 }  // namespace
@@ -81,21 +195,29 @@ int main(int argc, char** argv) {
       "and collector, and scores what is said of them. tests/sim/README.md tells how to write "
       "one.\n"
       "\n"
-      "  parallax-sim run tests/sim/scenarios/*.toml --seeds 100",
+      "  parallax-sim run tests/sim/scenarios/*.toml --seeds 100\n"
+      "  parallax-sim worlds --seeds 200",
       kProgram};
   app.require_subcommand(1);
   Words words;
   CLI::App* run = app.add_subcommand("run", "Play scenarios, and print a line for each");
-  CLI::App* check = app.add_subcommand("check", "Only read them");
+  CLI::App* worlds =
+      app.add_subcommand("worlds", "Play random campuses with random faults, one for each seed");
+  CLI::App* check = app.add_subcommand("check", "Only read scenarios");
   for (CLI::App* each : {run, check}) {
     each->add_option("files", words.files, "Scenario files")->required();
   }
-  run->add_option("--seeds", words.seeds, "How often each is played (10)")
-      ->check(CLI::Range(1, 1'000'000));
-  run->add_option("--first-seed", words.first_seed, "Begin with this seed (1)");
-  run->add_option("-o,--output", words.output, "table or json")
-      ->check(CLI::IsMember({"table", "json"}));
-  run->add_flag("-v,--verbose", words.verbose, "Tell of each incident on stderr");
+  run->add_option("--seeds", words.seeds, "How often each is played (10)");
+  worlds->add_option("--seeds", words.seeds, "How many (10)");
+  for (CLI::App* each : {run, worlds}) {
+    each->get_option("--seeds")->check(CLI::Range(1, 1'000'000));
+    each->add_option("--first-seed", words.first_seed, "Begin with this seed (1)");
+    each->add_option("-o,--output", words.output, "table or json")
+        ->check(CLI::IsMember({"table", "json"}));
+    each->add_flag("--baselines", words.baselines,
+                   "Let ring-sqa, a ping loop and Taitao watch the same, and compare");
+    each->add_flag("-v,--verbose", words.verbose, "Tell of each incident on stderr");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -103,13 +225,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return ReportFailure(kProgram, UsageError(app, error));
   }
-  if (check->parsed()) {
-    for (const std::string& file : words.files) {
-      if (const auto scenario = LoadScenario(file); !scenario) {
-        return ReportFailure(kProgram, scenario.error());
-      }
-    }
-    return 0;
-  }
-  return Run(words);
+  return check->parsed() ? Check(words) : worlds->parsed() ? RunWorlds(words) : Run(words);
 }

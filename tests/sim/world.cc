@@ -31,10 +31,12 @@ const IpAddress* World::AddressOf(const std::vector<IpAddress>& addresses, Famil
   return it == addresses.end() ? nullptr : &*it;
 }
 
-size_t World::AddSensor(const SensorModelOptions& options, NodeId node) {
+size_t World::AddSensor(const SensorModelOptions& options, NodeId node,
+                        const std::optional<IpAddress>& seen_as) {
   const size_t i = sensors_.size();
   SensorHost host;
   host.node = node;
+  host.seen_as = seen_as;
   host.model = std::make_unique<SensorModel>(options, random_());
   sensors_.push_back(std::move(host));
   sensor_by_name_[options.name] = i;
@@ -55,7 +57,7 @@ void World::SetCollector(NodeId node, const std::vector<IpAddress>& addresses) {
 
 size_t World::AddRemote(const Remote& remote) {
   remotes_.push_back(remote);
-  remote_by_address_[remote.address] = remotes_.size() - 1;
+  remote_by_address_.try_emplace(remote.address, remotes_.size() - 1);
   return remotes_.size() - 1;
 }
 
@@ -78,6 +80,8 @@ void World::Start() {
 
 // --- sensors
 // --------------------------------------------------------------------------------------
+
+Moment World::NowAt(size_t i) const { return {now().mono, now().wall + sensors_[i].clock_ahead}; }
 
 void World::StartSensor(size_t i) {
   sensors_[i].model->Start();
@@ -114,7 +118,7 @@ void World::Turn(size_t i) {
   if (!host.model->running()) {
     return;
   }
-  for (const sensor::ProbeSend& send : host.model->Turn(now())) {
+  for (const sensor::ProbeSend& send : host.model->Turn(NowAt(i))) {
     SendProbe(i, send);
   }
   if (!host.flushing && host.linked && !host.model->spool().empty()) {
@@ -149,7 +153,7 @@ void World::Heartbeat(size_t i) {
   if (!host.model->running()) {
     return;
   }
-  host.model->SetGateways(GatewaysOf(host), now());
+  host.model->SetGateways(GatewaysOf(host), NowAt(i));
   Turn(i);
   const auto& addresses = host.model->options().addresses;
   const auto there = Reaches(host.node, addresses, collector_node_, collector_addresses_);
@@ -161,7 +165,7 @@ void World::Heartbeat(size_t i) {
   if (!host.linked) {
     Link(i);
   }
-  engine_->OnHealth(host.model->options().name, host.model->Health(now()), now());
+  engine_->OnHealth(host.model->options().name, host.model->Health(NowAt(i)), now());
   Obey();
 }
 
@@ -169,7 +173,8 @@ void World::Link(size_t i) {
   SensorHost& host = sensors_[i];
   host.linked = true;
   const SensorModelOptions& options = host.model->options();
-  engine_->OnConnected(options.name, options.group, options.addresses.front(), host.model->Hello(),
+  engine_->OnConnected(options.name, options.group,
+                       host.seen_as.value_or(options.addresses.front()), host.model->Hello(),
                        now());
   if (!host.flushing) {
     host.flushing = true;
@@ -196,6 +201,9 @@ void World::Flush(size_t i) {
   batch->first_sequence = host.model->sequence() + 1;
   batch->records.assign(host.model->spool().begin(), host.model->spool().end());
   host.model->Sent(batch->records.size());
+  if (host.lie) {
+    Falsify(host, batch->records);
+  }
   events_.After(*delay, [this, i, batch, life = collector_lives_] {
     if (engine_ && life == collector_lives_ && sensors_[i].linked) {
       batch->received = now().wall;
@@ -244,7 +252,13 @@ void World::StopCollector() {
 void World::Tick() {
   events_.After(kTick, [this] { Tick(); });
   if (engine_) {
+    if (before_tick) {
+      before_tick();
+    }
     engine_->Tick(now());
+    if (after_tick) {
+      after_tick();
+    }
     Obey();
   }
 }
@@ -267,7 +281,11 @@ void World::Obey() {
     }
     events_.After(*delay, [this, i, orders = to.orders] {
       for (const Order& order : orders) {
-        sensors_[i].model->Accept(order, now());
+        const auto* probe = std::get_if<ProbeOrder>(&order);
+        if (sensors_[i].lie && probe != nullptr) {
+          sensors_[i].ordered[probe->id] = *probe;
+        }
+        sensors_[i].model->Accept(order, NowAt(i));
       }
       Turn(i);
     });

@@ -33,6 +33,9 @@ struct Remote {
   Duration attempt_every = std::chrono::seconds(30);  // mean; 0: it never connects
 };
 
+// What a sensor that lies makes of every probe that it reports on.
+enum class Lie : uint8_t { kUnanswered, kAnswered };
+
 struct WorldOptions {
   uint64_t seed = 1;
   collector::EngineOptions engine;
@@ -56,10 +59,13 @@ class World {
   Moment now() const { return events_.now(); }
   std::mt19937_64& random() { return random_; }
 
-  // The host of a sensor is a server, too. Its node owns its addresses.
-  size_t AddSensor(const SensorModelOptions& options, NodeId node);
+  // The host of a sensor is a server, too. Its node owns its addresses. `seen_as`: the address that
+  // it seems to connect from, if that is not its own.
+  size_t AddSensor(const SensorModelOptions& options, NodeId node,
+                   const std::optional<IpAddress>& seen_as = {});
   void SetCollector(NodeId node, const std::vector<IpAddress>& addresses);
-  // Returns its index. Its node owns the address, or a prefix around it.
+  // Returns its index. Its node owns the address, or a prefix around it. Of several with one
+  // address, the first answers probes.
   size_t AddRemote(const Remote& remote);
   std::vector<Remote>& remotes() { return remotes_; }
 
@@ -69,6 +75,9 @@ class World {
 
   void StopSensor(size_t i, bool goodbye);
   void StartSensor(size_t i);
+  // Its wall clock is so much ahead of where it would be.
+  void SetClock(size_t i, Duration ahead) { sensors_[i].clock_ahead = ahead; }
+  void SetLie(size_t i, std::optional<Lie> lie);
   // From here on so many SYNs a second with made-up sources come from `from` to the sensor's
   // server; 0 ends it. The server's backlog is soon full: then it sends SYN cookies.
   void SetFlood(size_t sensor, NodeId from, double per_second);
@@ -80,6 +89,9 @@ class World {
   const collector::Engine* engine() const { return engine_.get(); }
   const WorldCounts& counts() const { return counts_; }
   size_t sensors() const { return sensors_.size(); }
+  // Called before and after the engine's ticks, for whoever measures them.
+  std::function<void()> before_tick;
+  std::function<void()> after_tick;
   // Told of each SYN-ACK that does not get to its client, with where it ended.
   std::function<void(const IpAddress& client, const Passage& passage)> on_lost_syn_ack;
 
@@ -90,7 +102,11 @@ class World {
     MonoTime planned = MonoTime::max();  // its next turn
     bool linked = false;
     bool flushing = false;
-    double flood = 0;  // SYNs a second
+    std::optional<IpAddress> seen_as;
+    Duration clock_ahead{};
+    std::optional<Lie> lie;
+    std::unordered_map<uint64_t, ProbeOrder> ordered;  // while it lies
+    double flood = 0;                                  // SYNs a second
     NodeId flood_from = 0;
     bool flooding = false;  // the next batch is planned
     double flood_rest = 0;  // of a SYN, not sent yet
@@ -115,6 +131,10 @@ class World {
   void Link(size_t i);
   void Tick();
   void Obey();
+  // By the sensor's clock.
+  Moment NowAt(size_t i) const;
+  // What a liar is about to send (world_liar.cc).
+  void Falsify(SensorHost& host, std::vector<Record>& records);
 
   // Probes and what they bring back (world_probes.cc).
   void SendProbe(size_t i, const sensor::ProbeSend& send);

@@ -20,6 +20,7 @@ constexpr std::array<Duration, 5> kSynAckAgain = {1000ms, 3000ms, 7300ms, 15500m
 
 struct World::Conversation {
   size_t sensor = 0;
+  size_t remote = 0;
   NodeId client_node = 0;
   Endpoint client;
   Endpoint server;
@@ -50,6 +51,7 @@ void World::Connect(size_t remote) {
   ++counts_.attempts;
   auto c = std::make_shared<Conversation>();
   c->sensor = i;
+  c->remote = remote;
   c->client_node = from.node;
   c->client = {from.address, static_cast<uint16_t>(32768 + random_() % 28232)};
   c->server = {*server, kServerPort};
@@ -72,13 +74,13 @@ void World::SendSyn(const std::shared_ptr<Conversation>& c) {
       syn.seq = c->isn;
       syn.flags = sensor::kTcpSyn;
       syn.ttl = ttl;
-      sensors_[c->sensor].model->See({&syn, 1}, now());
+      sensors_[c->sensor].model->See({&syn, 1}, NowAt(c->sensor));
       OnSyn(c);
     });
   }
   if (n < kSynAgain.size()) {
     events_.At(c->began + kSynAgain[n], [this, c] {
-      if (!c->client_answered) {
+      if (!c->client_answered && remotes_[c->remote].alive) {
         SendSyn(c);
       }
     });
@@ -105,17 +107,18 @@ void World::SendSynAck(const std::shared_ptr<Conversation>& c) {
   syn_ack.flags = sensor::kTcpSyn | sensor::kTcpAck;
   syn_ack.ttl = 64;
   const SensorHost& host = sensors_[c->sensor];
-  host.model->See({&syn_ack, 1}, now());
+  host.model->See({&syn_ack, 1}, NowAt(c->sensor));
   const Passage out = network_.Carry(
       {c->server.address, c->client.address, sensor::kProtocolTcp, c->server.port, c->client.port},
       host.node, now().mono);
-  if (out.end == End::kDelivered) {
+  const bool hears = remotes_[c->remote].alive;
+  if (out.end == End::kDelivered && hears) {
     c->client_answered = true;
     const Passage back = network_.Carry({c->client.address, c->server.address, sensor::kProtocolTcp,
                                          c->client.port, c->server.port},
                                         out.node, out.at);
     c->established = c->established || (back.end == End::kDelivered && back.node == host.node);
-  } else {
+  } else if (hears) {
     ++counts_.lost_syn_acks;
     if (on_lost_syn_ack) {
       on_lost_syn_ack(c->client.address, out);

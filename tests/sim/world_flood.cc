@@ -87,7 +87,7 @@ void World::Flood(size_t i) {
     }
   }
   host.model->SetHostCounters(host.counters);
-  host.model->See(seen, now());
+  host.model->See(seen, NowAt(i));
   if (!waiting.empty()) {
     RepeatForged(i, std::move(waiting), 0);
   }
@@ -99,7 +99,7 @@ void World::RepeatForged(size_t i, std::vector<sensor::SynSegment> syn_acks, siz
     return;
   }
   events_.After(kSynAckAgain[n], [this, i, n, syn_acks = std::move(syn_acks)]() mutable {
-    sensors_[i].model->See(syn_acks, now());
+    sensors_[i].model->See(syn_acks, NowAt(i));
     RepeatForged(i, std::move(syn_acks), n + 1);
   });
 }

@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "tests/sim/scenario_run.h"
 #include "tests/unit/temp_dir.h"
@@ -18,14 +21,15 @@ using testing::HasSubstr;
 const std::string kFolder = PARALLAX_SCENARIOS;
 
 TEST(ScenarioFile, AllOfOursAreInOrder) {
+  const std::set<std::string> networks = {"campus.toml", "twelve_sensors.toml"};
   size_t count = 0;
   for (const auto& file : std::filesystem::directory_iterator(kFolder)) {
     const auto scenario = LoadScenario(file.path());
     EXPECT_TRUE(scenario) << scenario.error().message;
-    EXPECT_TRUE(!scenario || !scenario->title.empty() || file.path().filename() == "campus.toml");
+    EXPECT_TRUE(!scenario || !scenario->title.empty() || networks.contains(file.path().filename()));
     ++count;
   }
-  EXPECT_GE(count, 10u);
+  EXPECT_GE(count, 40u);
 }
 
 TEST(ScenarioFile, BuildsOnABase) {
@@ -66,9 +70,20 @@ until = "1m"
 router = "core"
 prefixes = ["0.0.0.0/0"]
 via = ["one"]
+[[fault]]
+kind = "loss"
+at = "5 parsecs"
+from = "core"
+to = "one"
+[[fault]]
+kind = "clock"
+at = "1h"
+sensor = "one"
 [[expect]]
 failing = ["two"]
 suspekt = "x"
+verdict = "whatever"
+also_right = ["nothing"]
 )");
   const auto scenario = LoadScenario(file);
   ASSERT_FALSE(scenario);
@@ -82,7 +97,23 @@ suspekt = "x"
   EXPECT_THAT(message, HasSubstr(":19:9: fault.until: must be later than `at`"));
   EXPECT_THAT(message, HasSubstr("there is no router \"one\""));
   EXPECT_THAT(message, HasSubstr("there is no sensor \"two\""));
-  EXPECT_THAT(message, HasSubstr(":25:1: unknown key expect.suspekt"));
+  EXPECT_THAT(message, HasSubstr(":25:6: fault.at: "));
+  EXPECT_THAT(message, HasSubstr(":30:6: fault.at: is later than the end of the scenario"));
+  EXPECT_THAT(message, HasSubstr(":34:1: unknown key expect.suspekt"));
+  EXPECT_THAT(message, HasSubstr(":35:11: expect.verdict: \"whatever\" is none of route_anomaly"));
+  EXPECT_THAT(message, HasSubstr("there is no verdict \"nothing\""));
+}
+
+TEST(ScenarioFile, BasesMayHaveBasesAndSensorsComeInNumbers) {
+  const auto scenario = LoadScenario(kFolder + "/liar_unanswered.toml");
+  ASSERT_TRUE(scenario) << scenario.error().message;
+  ASSERT_EQ(scenario->sensors.size(), 12u);
+  EXPECT_EQ(scenario->sensors.back().name, "med-2");
+  EXPECT_EQ(scenario->sensors.back().addresses[0].ToString(), "10.20.6.11");
+  TempDir dir;
+  const auto itself = LoadScenario(dir.Write("itself.toml", "base = \"itself.toml\"\n"));
+  ASSERT_FALSE(itself);
+  EXPECT_THAT(itself.error().message, HasSubstr("its base has a base"));
 }
 
 TEST(ScenarioRun, TheSameSeedGivesTheSameRun) {
@@ -125,8 +156,28 @@ TEST(ScenarioRun, ASensorThatIsCutOff) { ExpectFound("sensor_uplink_down.toml", 
 TEST(ScenarioRun, NothingToSay) {
   ExpectFound("icmp_filtered_from_the_start.toml", 3);
   ExpectFound("short_outage.toml", 3);
-  ExpectFound("syn_flood.toml", 1);
   ExpectFound("quiet.toml", 1);
+  ExpectFound("mtu_black_hole.toml", 1);
+  ExpectFound("behind_nat.toml", 1);
+  ExpectFound("collector_cut_off_from_sensor.toml", 1);
+}
+
+// It is no routing fault, whatever else is said of it.
+TEST(ScenarioRun, AFloodAccusesNobody) {
+  const auto scenario = LoadScenario(kFolder + "/syn_flood.toml");
+  ASSERT_TRUE(scenario);
+  const RunScore run = Play(*scenario, 1);
+  EXPECT_TRUE(run.unexpected.empty()) << run.unexpected.front().summary;
+}
+
+TEST(ScenarioRun, TheCollectorComesBackToTheSameIncident) {
+  const auto scenario = LoadScenario(kFolder + "/collector_killed_for_30_seconds.toml");
+  ASSERT_TRUE(scenario);
+  const RunScore run = Play(*scenario, 1);
+  ASSERT_EQ(run.met.size(), 1u);
+  EXPECT_TRUE(run.met[0].found);
+  EXPECT_EQ(run.met[0].further, (std::vector<bool>{true, true}));
+  EXPECT_TRUE(run.unexpected.empty());
 }
 
 }  // namespace

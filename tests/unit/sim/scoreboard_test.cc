@@ -31,6 +31,10 @@ TEST(ScenarioScore, CountsRuns) {
   run.unexpected.emplace_back();
   run.probes_in_peace = 30;
   run.target_hours_in_peace = 2;
+  run.met[0].further = {true, false};
+  run.probes = 130;
+  run.incident_targets = 4;
+  run.flood_confused = true;
   score.Add(run, 600, 0.1);
   run.met[0].to_open = 8s;
   run.unexpected.clear();
@@ -43,6 +47,10 @@ TEST(ScenarioScore, CountsRuns) {
   EXPECT_EQ(score.suspect_first.right, 0u);
   EXPECT_EQ(score.suspect_first.of, 2u);
   EXPECT_EQ(score.split.of, 0u);
+  EXPECT_EQ(score.further.right, 2u);
+  EXPECT_EQ(score.further.of, 4u);
+  EXPECT_EQ(score.flood_confused.right, 2u);
+  EXPECT_EQ(score.ProbesPerIncidentTarget(), 25);
   EXPECT_EQ(score.Quantile(0), 4);
   EXPECT_EQ(score.Quantile(1), 8);
   EXPECT_EQ(score.ProbesPerTargetHour(), 15);
