@@ -1,11 +1,12 @@
 #include "sensor/capture/bpf_program.h"
 
+#include "sensor/capture/bpf_announcements.h"
+
 namespace parallax::sensor {
 namespace {
 
 using Label = BpfAssembler::Label;
 constexpr Label kNext = BpfAssembler::kNext;
-constexpr uint32_t kPassAll = 262144;  // libpcap's largest snapshot length
 
 // Memory cells.
 constexpr uint32_t kEnd = 0;    // where the IP packet ends, in terms of X
@@ -16,7 +17,8 @@ constexpr uint32_t kValue = 1;  // a value that must outlive some arithmetic
 // cooked sockets demand (see BpfAssembler::LoadHalfAt).
 class FilterWriter {
  public:
-  FilterWriter(LinkType type, SegmentScope scope) : type_(type), scope_(scope) {}
+  FilterWriter(LinkType type, SegmentScope scope, AnnouncementScope announcements)
+      : type_(type), scope_(scope), announcements_(announcements == AnnouncementScope::kAll) {}
 
   std::vector<BpfInstruction> Write() {
     a_.SetX(0);
@@ -27,9 +29,12 @@ class FilterWriter {
     WriteIpv6();
     WriteTcp();
     a_.Bind(accept_);
-    a_.Return(kPassAll);
+    a_.Return(kBpfPassAll);
     a_.Bind(reject_);
     a_.Return(0);
+    if (announcements_) {
+      WriteAnnouncementFilter(base_, others_, a_);
+    }
     return a_.Assemble();
   }
 
@@ -219,7 +224,7 @@ class FilterWriter {
     a_.LoadByte(base_ + 9);
     const Label wanted = a_.NewLabel();
     a_.JumpIf(BpfTest::kEqual, wire::kProtoTcp, wanted);
-    a_.JumpIf(BpfTest::kEqual, wire::kProtoAh, kNext, reject_);
+    a_.JumpIf(BpfTest::kEqual, wire::kProtoAh, kNext, others_.ipv4);
     a_.Bind(wanted);
     a_.Store(kValue);
 
@@ -245,7 +250,7 @@ class FilterWriter {
     a_.Recall(kValue);
     a_.JumpIf(BpfTest::kEqual, wire::kProtoTcp, tcp_);
     a_.LoadByte(base_);  // the next header field of AH
-    a_.JumpIf(BpfTest::kEqual, wire::kProtoTcp, kNext, reject_);
+    a_.JumpIf(BpfTest::kEqual, wire::kProtoTcp, kNext, others_.ipv4_authentication);
     SkipHeader(2, 2);
     a_.Jump(tcp_);
   }
@@ -273,7 +278,7 @@ class FilterWriter {
     for (int header = 0; header < wire::kExtensionHeaders; ++header) {
       WriteExtensionHeader();
     }
-    a_.JumpIf(BpfTest::kEqual, wire::kProtoTcp, tcp_, reject_);
+    a_.JumpIf(BpfTest::kEqual, wire::kProtoTcp, tcp_, others_.ipv6);
   }
 
   // A: the kind of header at X. Leaves the next kind in A and moves X behind this one.
@@ -287,7 +292,7 @@ class FilterWriter {
     a_.JumpIf(BpfTest::kEqual, wire::kExtRouting, plain);
     a_.JumpIf(BpfTest::kEqual, wire::kExtDestination, plain);
     a_.JumpIf(BpfTest::kEqual, wire::kExtFragment, fragment);
-    a_.JumpIf(BpfTest::kEqual, wire::kProtoAh, authentication, reject_);
+    a_.JumpIf(BpfTest::kEqual, wire::kProtoAh, authentication, others_.ipv6);
     a_.Bind(plain);
     NextHeader(1, 3);
     a_.Jump(done);
@@ -345,6 +350,7 @@ class FilterWriter {
 
   const LinkType type_;
   const SegmentScope scope_;
+  const bool announcements_;
   BpfAssembler a_;
   uint32_t base_ = 0;
   const Label mpls_ = a_.NewLabel();
@@ -354,12 +360,17 @@ class FilterWriter {
   const Label tcp_ = a_.NewLabel();
   const Label accept_ = a_.NewLabel();
   const Label reject_ = a_.NewLabel();
+  // What is not TCP.
+  const AnnouncementLabels others_ =
+      announcements_ ? AnnouncementLabels{a_.NewLabel(), a_.NewLabel(), a_.NewLabel()}
+                     : AnnouncementLabels{reject_, reject_, reject_};
 };
 
 }  // namespace
 
-std::vector<BpfInstruction> MakeCaptureFilter(LinkType type, SegmentScope scope) {
-  return FilterWriter(type, scope).Write();
+std::vector<BpfInstruction> MakeCaptureFilter(LinkType type, SegmentScope scope,
+                                              AnnouncementScope announcements) {
+  return FilterWriter(type, scope, announcements).Write();
 }
 
 }  // namespace parallax::sensor

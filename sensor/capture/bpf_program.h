@@ -10,18 +10,22 @@
 // kernel strips the outer VLAN tag before the filter sees the frame and libpcap puts it back
 // afterwards: both forms are accepted.
 //
-// The program accepts exactly what DecodeSegment() accepts, but user space decodes everything
-// again all the same: frames may have been queued before the filter was in place. Pure.
+// The program accepts exactly what DecodeSegment() accepts, and if announcements are asked for also
+// what FindAnnouncement() finds; but user space decodes everything again all the same: frames may
+// have been queued before the filter was in place. What is not TCP is looked into behind the rest
+// of the program: on the way of a TCP segment there is not one instruction more for it. Pure.
 #pragma once
 
 #include <vector>
 
+#include "sensor/capture/announcement_packet.h"
 #include "sensor/capture/bpf_assembler.h"
 #include "sensor/capture/decode.h"
 
 namespace parallax::sensor {
 
 // At most kBpfMostInstructions; accepted frames are passed on whole (the snapshot length cuts).
-std::vector<BpfInstruction> MakeCaptureFilter(LinkType type, SegmentScope scope);
+std::vector<BpfInstruction> MakeCaptureFilter(
+    LinkType type, SegmentScope scope, AnnouncementScope announcements = AnnouncementScope::kNone);
 
 }  // namespace parallax::sensor

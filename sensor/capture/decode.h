@@ -1,8 +1,8 @@
 // From the bytes of a captured frame to the TCP segment in it. Pure; no allocation, no recursion,
 // every loop has a budget, and the cursor cannot read past the captured bytes whatever they say.
 //
-// Accepted is exactly what the kernel filter of bpf_program.h accepts for the same scope (a test
-// compares the two):
+// Accepted is exactly what the kernel filter of bpf_program.h accepts for the same scope, as long
+// as it is not asked for announcements as well (a test compares the two):
 //
 //   link header -> up to 3 VLAN tags (8100, 88a8, 9100) -> [LLC/SNAP] -> [PPPoE session, PPP]
 //     -> [up to 4 MPLS labels] -> IPv4 (options, AH) | IPv6 (up to 6 extension headers) -> TCP
@@ -57,8 +57,14 @@ tl::expected<SynSegment, DecodeSkip> DecodeSegment(LinkType type, std::span<cons
 std::optional<DecodeSkip> DecodeInto(LinkType type, std::span<const uint8_t> captured,
                                      uint32_t wire_length, SegmentScope scope, SynSegment& segment);
 
-// Where the IP header begins, behind link header, tags and labels; nullopt if there is none.
-std::optional<size_t> NetworkOffset(LinkType type, std::span<const uint8_t> captured);
+// Where the IP header begins, behind link header, tags and labels, and which one the layers before
+// it announce; nullopt if there is none.
+struct NetworkPlace {
+  size_t offset = 0;
+  Family family = Family::kV4;
+  VlanList vlan{};
+};
+std::optional<NetworkPlace> FindNetwork(LinkType type, std::span<const uint8_t> captured);
 
 // Facts that the decoder and the filter generator share.
 namespace wire {

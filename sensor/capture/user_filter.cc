@@ -102,9 +102,9 @@ Result<UserFilter> UserFilter::Compile(const std::string& expression) {
 bool UserFilter::Matches(LinkType type, std::span<const uint8_t> captured,
                          uint32_t wire_length) const {
   if (network_) {
-    const auto offset = NetworkOffset(type, captured);
-    return offset && network_->Matches(captured.subspan(*offset),
-                                       wire_length - std::min<size_t>(wire_length, *offset));
+    const auto place = FindNetwork(type, captured);
+    return place && network_->Matches(captured.subspan(place->offset),
+                                      wire_length - std::min<size_t>(wire_length, place->offset));
   }
   const auto found = link_.find(type);
   return found != link_.end() && found->second->Matches(captured, wire_length);

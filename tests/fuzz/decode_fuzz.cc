@@ -47,12 +47,12 @@ void Check(size_t link_index, size_t scope_index, uint32_t cut_off,
   const bool passed = bpf_filter(program.data(), captured.data(), wire_length, length) != 0;
   Require(passed == segment.has_value(), "filter and decoder agree");
 
-  const auto offset = NetworkOffset(link, captured);
-  Require(!offset || *offset <= captured.size(), "the IP header begins within the frame");
+  const auto place = FindNetwork(link, captured);
+  Require(!place || place->offset <= captured.size(), "the IP header begins within the frame");
   if (segment) {
-    Require(offset.has_value(), "what was decoded has an IP header");
-    const auto inner = DecodeSegment(LinkType::kRaw, captured.subspan(*offset),
-                                     wire_length - static_cast<uint32_t>(*offset), scope);
+    Require(place.has_value(), "what was decoded has an IP header");
+    const auto inner = DecodeSegment(LinkType::kRaw, captured.subspan(place->offset),
+                                     wire_length - static_cast<uint32_t>(place->offset), scope);
     SynSegment untagged = *segment;
     untagged.vlan = {};
     Require(inner && *inner == untagged, "the IP packet alone is the same segment");

@@ -22,8 +22,10 @@ import sys
 MAX_LINES = 450
 
 # Folders and files of decision code (DESIGN section 4), and what in them touches the world.
-PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "sensor/capture/decode*",
-        "sensor/capture/bpf_program*", "sensor/capture/link_type*", "sensor/capture/segment*",
+PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "sensor/announce/*",
+        "sensor/capture/announcement*", "sensor/capture/bpf_announcements*",
+        "sensor/capture/bpf_program*", "sensor/capture/cursor*",
+        "sensor/capture/decode*", "sensor/capture/link_type*", "sensor/capture/segment*",
         "sensor/probe/*")
 NOT_PURE = ("sensor/probe/ports/*", "sensor/probe/policy/policy_file.*",
             "sensor/probe/probe_engine.*", "sensor/probe/probe_loop.*")
