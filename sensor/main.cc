@@ -10,6 +10,7 @@
 #include "common/result.h"
 #include "common/signals.h"
 #include "common/tls.h"
+#include "sensor/announce/announcement_watch.h"
 #include "sensor/capture/host_counters.h"
 #include "sensor/capture/interfaces.h"
 #include "sensor/capture/live_capture.h"
@@ -65,7 +66,7 @@ Result<Place> FindPlace(const SensorConfig& config) {
   return place;
 }
 
-// The capture thread's work: segments in, records out to the spool.
+// The capture thread's work: segments and announcements in, records out to the spool.
 class CaptureWork {
  public:
   CaptureWork(const ObserverOptions& options, Spool& spool) : observer_(options), spool_(spool) {}
@@ -77,6 +78,11 @@ class CaptureWork {
     }
   }
 
+  void Hear(const CapturedAnnouncement& captured) {
+    announcements_.Hear(captured, fresh_);
+    Forward(captured.seen);
+  }
+
   void Lose(const CaptureLoss& loss) {
     Flush();
     observer_.NoteLoss(loss.concerns(), loss.until);
@@ -85,11 +91,13 @@ class CaptureWork {
   void Idle(const Moment& now) {
     Flush();
     observer_.Advance(now, counters_.At(now.mono), fresh_);
+    announcements_.Advance(now.mono, fresh_);
     Forward(now.mono);
     const ObserverStats stats = observer_.stats();
     syns_seen_ = stats.tracker.syns;
     attempts_evicted_ = stats.tracker.evicted;
     segments_unsampled_ = stats.tracker.unsampled;
+    WarnOfTooManyAnnouncements(now.mono);
   }
 
   // From any thread.
@@ -101,6 +109,7 @@ class CaptureWork {
 
  private:
   static constexpr size_t kBatch = 64;
+  static constexpr Duration kWarnEvery = std::chrono::minutes(1);
 
   void Flush() {
     observer_.See(batch_, fresh_);
@@ -117,7 +126,21 @@ class CaptureWork {
     fresh_.clear();
   }
 
+  void WarnOfTooManyAnnouncements(MonoTime now) {
+    const AnnouncementWatchStats stats = announcements_.stats();
+    const uint64_t turned_away = stats.held_back + stats.no_room;
+    if (turned_away > turned_away_ && now - warned_at_ >= kWarnEvery) {
+      LogWarning("too many hosts announce gateways to follow them all: {} announcements left out",
+                 turned_away - turned_away_);
+      turned_away_ = turned_away;
+      warned_at_ = now;
+    }
+  }
+
   Observer observer_;
+  AnnouncementWatch announcements_;
+  uint64_t turned_away_ = 0;  // as far as said
+  MonoTime warned_at_;
   Spool& spool_;
   std::vector<CapturedSegment> batch_;
   std::vector<Record> fresh_;
@@ -204,6 +227,7 @@ Result<void> RunSensor(const SensorConfig& config) {
   // Privileged first, then never again.
   LiveCaptureOptions capture_options;
   capture_options.interfaces = place.interfaces;
+  capture_options.announcements = AnnouncementScope::kAll;
   capture_options.promiscuous = config.capture.promiscuous;
   capture_options.ring_bytes = size_t{config.capture.ring_mib} << 20;
   auto capture = LiveCapture::Open(capture_options);
@@ -245,7 +269,8 @@ Result<void> RunSensor(const SensorConfig& config) {
   std::thread capture_thread([&] {
     (*capture)->Run({.segment = [&](const CapturedSegment& segment) { work.See(segment); },
                      .loss = [&](const CaptureLoss& loss) { work.Lose(loss); },
-                     .idle = [&](const Moment& now) { work.Idle(now); }},
+                     .idle = [&](const Moment& now) { work.Idle(now); },
+                     .announcement = [&](const CapturedAnnouncement& heard) { work.Hear(heard); }},
                     stop_capture);
     work.Idle(Now());  // what came last
   });

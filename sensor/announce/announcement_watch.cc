@@ -16,6 +16,11 @@ constexpr Duration kLeastBetween = 1s;  // two records of the same announcement
 constexpr Duration kForgetAfter = 1h;
 constexpr Duration kForgetStrangerAfter = 60s;  // heard just once
 
+// "02:00:00:00:00:01"; empty if there is none.
+std::string LinkAddressText(const std::optional<LinkAddress>& address) {
+  return address ? fmt::format("{:02x}", fmt::join(*address, ":")) : std::string();
+}
+
 }  // namespace
 
 AnnouncementWatch::AnnouncementWatch(const AnnouncementWatchOptions& options) : options_(options) {
@@ -37,28 +42,28 @@ void AnnouncementWatch::Hear(const GatewayOffer& offer, const CapturedAnnounceme
                              std::vector<Record>& out) {
   const MonoTime now = captured.seen;
   Table& table = tables_[static_cast<size_t>(offer.kind)];
-  const auto found =
-      std::find_if(table.entries.begin(), table.entries.end(), [&](const Entry& entry) {
-        return entry.offer.gateway == offer.gateway && entry.offer.speaker == offer.speaker &&
-               entry.offer.prefix == offer.prefix && entry.interface == captured.interface;
-      });
+  const auto found = std::find_if(table.entries.begin(), table.entries.end(), [&](const Entry& e) {
+    const Announcement& a = e.announcement;
+    return a.gateway == offer.gateway && a.speaker == offer.speaker && a.prefix == offer.prefix &&
+           a.interface == captured.interface;
+  });
   Entry* entry = found == table.entries.end() ? nullptr : &*found;
   const bool known = entry != nullptr && now - entry->heard_at < kForgetAfter;
   if (entry == nullptr && (entry = Admit(table, now)) == nullptr) {
     return;
   }
-  if (!known || entry->offer != offer || entry->link != captured.packet.link_source) {
-    *entry = {.offer = offer,
+  if (known && entry->announcement.metric == offer.metric &&
+      entry->announcement.withdrawn == offer.withdrawn &&
+      entry->link == captured.packet.link_source) {
+    ++entry->announcement.times;
+  } else {
+    *entry = {.announcement = ToAnnouncement(offer, captured),
               .link = captured.packet.link_source,
-              .interface = std::string(captured.interface),
-              .first_heard = captured.stamp,
               .heard_at = now,
               .told_at = known ? entry->told_at : now - kLeastBetween,
-              .times = 0,
               .waiting = true};
     waiting_ = true;
   }
-  ++entry->times;
   entry->heard_at = std::max(entry->heard_at, now);
   const Duration since = now - entry->told_at;
   if (entry->waiting ? since >= kLeastBetween : !offer.withdrawn && since >= kRepeatAfter) {
@@ -85,7 +90,7 @@ AnnouncementWatch::Entry* AnnouncementWatch::Admit(Table& table, MonoTime now) {
   Entry* place = nullptr;
   if (entries.size() >= options_.entries) {
     for (Entry& entry : entries) {
-      const Duration keep = entry.times > 1 ? kForgetAfter : kForgetStrangerAfter;
+      const Duration keep = entry.announcement.times > 1 ? kForgetAfter : kForgetStrangerAfter;
       if (now - entry.heard_at >= keep && (place == nullptr || entry.heard_at < place->heard_at)) {
         place = &entry;
       }
@@ -120,17 +125,8 @@ void AnnouncementWatch::Tell(Entry& entry, MonoTime now, std::vector<Record>& ou
   entry.told_at = now;
   entry.waiting = false;
   ++stats_.told;
-  out.emplace_back(Announcement{.kind = entry.offer.kind,
-                                .speaker = entry.offer.speaker,
-                                .speaker_link = LinkAddressText(entry.link),
-                                .gateway = entry.offer.gateway,
-                                .prefix = entry.offer.prefix,
-                                .withdrawn = entry.offer.withdrawn,
-                                .metric = entry.offer.metric,
-                                .interface = entry.interface,
-                                .first_heard = entry.first_heard,
-                                .age = std::max(now - entry.heard_at, Duration::zero()),
-                                .times = entry.times});
+  Announcement& told = std::get<Announcement>(out.emplace_back(entry.announcement));
+  told.age = std::max(now - entry.heard_at, Duration::zero());
 }
 
 AnnouncementWatchStats AnnouncementWatch::stats() const {
@@ -139,8 +135,18 @@ AnnouncementWatchStats AnnouncementWatch::stats() const {
   return stats;
 }
 
-std::string LinkAddressText(const std::optional<LinkAddress>& address) {
-  return address ? fmt::format("{:02x}", fmt::join(*address, ":")) : std::string();
+Announcement ToAnnouncement(const GatewayOffer& offer, const CapturedAnnouncement& captured) {
+  return {.kind = offer.kind,
+          .speaker = offer.speaker,
+          .speaker_link = LinkAddressText(captured.packet.link_source),
+          .gateway = offer.gateway,
+          .prefix = offer.prefix,
+          .withdrawn = offer.withdrawn,
+          .metric = offer.metric,
+          .interface = std::string(captured.interface),
+          .first_heard = captured.stamp,
+          .age = {},
+          .times = 1};
 }
 
 }  // namespace parallax::sensor

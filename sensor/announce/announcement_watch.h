@@ -55,13 +55,10 @@ class AnnouncementWatch {
 
  private:
   struct Entry {
-    GatewayOffer offer;
+    Announcement announcement;  // its age left out
     std::optional<LinkAddress> link;
-    std::string interface;
-    WallTime first_heard;  // as it is
     MonoTime heard_at;
     MonoTime told_at;
-    uint64_t times = 0;    // heard as it is
     bool waiting = false;  // changed since it was last told
   };
   struct Table {
@@ -85,7 +82,7 @@ class AnnouncementWatch {
   std::vector<GatewayOffer> offers_;
 };
 
-// "02:00:00:00:00:01"; empty if there is none.
-std::string LinkAddressText(const std::optional<LinkAddress>& address);
+// The record of an offer by itself, as if it were heard for the first time.
+Announcement ToAnnouncement(const GatewayOffer& offer, const CapturedAnnouncement& captured);
 
 }  // namespace parallax::sensor

@@ -29,6 +29,10 @@ constexpr Duration kSilentAfter = 60s;
 // A ring block is 256 KiB; fewer than a handful of them cannot be filled and emptied at once.
 constexpr size_t kLeastRing = size_t{2} << 20;
 constexpr size_t kMostRing = size_t{1} << 30;
+// An Ethernet frame with tags and labels: the options of DHCP begin where a SYN has long ended. The
+// ring does not fill faster for it: the kernel copies what the filter passes whole, and the
+// snapshot length only says how much of that we see.
+constexpr int kAnnouncementLength = 1600;
 
 struct PcapCloser {
   void operator()(pcap_t* pcap) const { pcap_close(pcap); }
@@ -90,7 +94,9 @@ Result<void> InterfaceTap::Open() {
   if (pcap == nullptr) {
     return Fail(ErrorCode::kFailure, fmt::format("cannot capture on {}: {}", name_, reason));
   }
-  pcap_set_snaplen(pcap, options_.snap_length);
+  pcap_set_snaplen(pcap, options_.announcements == AnnouncementScope::kNone
+                             ? options_.snap_length
+                             : std::max(options_.snap_length, kAnnouncementLength));
   pcap_set_promisc(pcap, options_.promiscuous ? 1 : 0);
   pcap_set_timeout(pcap, static_cast<int>(options_.block_timeout.count()));
   pcap_set_buffer_size(pcap, static_cast<int>(RingBytesEach(options_)));
@@ -113,7 +119,8 @@ Result<void> InterfaceTap::Open() {
   }
   handle->link_type = *link_type;
   std::vector<bpf_insn> instructions;
-  for (const BpfInstruction& i : MakeCaptureFilter(*link_type, options_.scope)) {
+  for (const BpfInstruction& i :
+       MakeCaptureFilter(*link_type, options_.scope, options_.announcements)) {
     instructions.push_back({i.code, i.jt, i.jf, i.k});
   }
   bpf_program program{static_cast<u_int>(instructions.size()), instructions.data()};
@@ -138,37 +145,53 @@ void InterfaceTap::Close(MonoTime now, const LossSink& loss) {
   }
 }
 
-void InterfaceTap::Dispatch(int most, const Sink& sink, const LossSink& loss) {
+// What pcap_dispatch() hands to its callback.
+struct InterfaceTap::Batch {
+  const InterfaceTap& tap;
+  const Moment now;
+  const Sink& sink;
+  const AnnouncementSink& announcement;
+};
+
+void InterfaceTap::Take(const Batch& batch, std::span<const uint8_t> captured, uint32_t wire_length,
+                        WallTime stamp) const {
+  const LinkType link = handle_->link_type;
+  const auto segment = DecodeSegment(link, captured, wire_length, options_.scope);
+  const auto packet = segment || options_.announcements == AnnouncementScope::kNone
+                          ? std::nullopt
+                          : FindAnnouncement(link, captured, wire_length);
+  if ((!segment && !packet) ||  // queued before the filter was in place
+      (options_.filter != nullptr && !options_.filter->Matches(link, captured, wire_length))) {
+    return;
+  }
+  const Duration waited = batch.now.wall - stamp;
+  const bool plausible = waited > Duration::zero() && waited < kMostWaited;
+  const MonoTime seen = plausible ? batch.now.mono - waited : batch.now.mono;
+  if (segment) {
+    batch.sink({.segment = *segment,
+                .stamp = stamp,
+                .seen = seen,
+                .interface = name_,
+                .frame = 0,
+                .wire_length = wire_length});
+  } else {
+    batch.announcement(
+        {.packet = *packet, .stamp = stamp, .seen = seen, .interface = name_, .frame = 0});
+  }
+}
+
+void InterfaceTap::Dispatch(int most, const Sink& sink, const AnnouncementSink& announcement,
+                            const LossSink& loss) {
   if (!handle_) {
     return;
   }
-  struct Batch {
-    const InterfaceTap& tap;
-    const Moment now;
-    const Sink& sink;
-  } batch{*this, Now(), sink};
+  Batch batch{*this, Now(), sink, announcement};
   CountDrops(batch.now.mono, loss);
   const auto each = [](u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
     auto& b = *reinterpret_cast<Batch*>(user);
-    const Handle& handle = *b.tap.handle_;
-    const LiveCaptureOptions& options = b.tap.options_;
-    const std::span<const uint8_t> captured(bytes, header->caplen);
-    const auto segment = DecodeSegment(handle.link_type, captured, header->len, options.scope);
-    if (!segment ||  // queued before the filter was in place
-        (options.filter != nullptr &&
-         !options.filter->Matches(handle.link_type, captured, header->len))) {
-      return;
-    }
-    const auto fraction = Duration(header->ts.tv_usec) * (handle.nanoseconds ? 1 : 1000);
-    const WallTime stamp(std::chrono::seconds(header->ts.tv_sec) + fraction);
-    const Duration waited = b.now.wall - stamp;
-    const bool plausible = waited > Duration::zero() && waited < kMostWaited;
-    b.sink({.segment = *segment,
-            .stamp = stamp,
-            .seen = plausible ? b.now.mono - waited : b.now.mono,
-            .interface = b.tap.name_,
-            .frame = 0,
-            .wire_length = header->len});
+    const auto fraction = Duration(header->ts.tv_usec) * (b.tap.handle_->nanoseconds ? 1 : 1000);
+    b.tap.Take(b, {bytes, header->caplen}, header->len,
+               WallTime(std::chrono::seconds(header->ts.tv_sec) + fraction));
   };
   const int count =
       pcap_dispatch(handle_->pcap.get(), most, each, reinterpret_cast<u_char*>(&batch));

@@ -32,11 +32,13 @@ class InterfaceTap {
   // -1 while there is no handle.
   int fd() const;
   using Sink = std::function<void(const CapturedSegment&)>;
+  using AnnouncementSink = std::function<void(const CapturedAnnouncement&)>;
   using LossSink = std::function<void(const CaptureLoss&)>;
 
-  // Hands over the segments of at most `most` queued frames, not numbered yet; before them, what
-  // the kernel has dropped.
-  void Dispatch(int most, const Sink& sink, const LossSink& loss);
+  // Hands over the segments and announcements of at most `most` queued frames, not numbered yet;
+  // before them, what the kernel has dropped.
+  void Dispatch(int most, const Sink& sink, const AnnouncementSink& announcement,
+                const LossSink& loss);
   // Once a second, more often while there is no handle: counters, state, another try if it is time.
   // `loss` may be empty.
   void Look(MonoTime now, const LossSink& loss);
@@ -44,8 +46,11 @@ class InterfaceTap {
 
  private:
   struct Handle;
+  struct Batch;
   enum class State { kUp, kSilent, kDown, kGone, kNoPermission };
 
+  void Take(const Batch& batch, std::span<const uint8_t> captured, uint32_t wire_length,
+            WallTime stamp) const;
   void Close(MonoTime now, const LossSink& loss);
   void CountDrops(MonoTime now, const LossSink& loss);
   // Why an interface that is up says nothing; empty if it does.

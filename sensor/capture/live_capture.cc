@@ -89,9 +89,13 @@ bool LiveCapture::Dispatch(int timeout_ms, const Handlers& handlers) {
       HandOver(MonoTime::max(), handlers);
     }
   };
+  const auto announce = [&](CapturedAnnouncement announcement) {
+    announcement.frame = ++frames_;
+    handlers.announcement(announcement);
+  };
   for (size_t i = 0; i < taps_.size(); ++i) {
     if (polls[i].revents != 0) {
-      taps_[i]->Dispatch(kBatch, take, handlers.loss);
+      taps_[i]->Dispatch(kBatch, take, announce, handlers.loss);
     }
   }
   return true;

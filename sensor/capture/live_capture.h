@@ -22,6 +22,7 @@
 #include "common/records.h"
 #include "common/result.h"
 #include "common/time.h"
+#include "sensor/capture/announcement_packet.h"
 #include "sensor/capture/decode.h"
 #include "sensor/capture/segment.h"
 
@@ -33,8 +34,11 @@ class UserFilter;
 struct LiveCaptureOptions {
   std::vector<std::string> interfaces;
   SegmentScope scope = SegmentScope::kSynOrRst;
+  AnnouncementScope announcements = AnnouncementScope::kNone;
   bool promiscuous = false;
-  int snap_length = 256;  // bytes: link and tags 26, MPLS 16, IPv6 40, extensions 100, TCP
+  // Bytes: link and tags 26, MPLS 16, IPv6 40, extensions 100, TCP. More if announcements are
+  // captured.
+  int snap_length = 256;
   // Shared by the interfaces, 2 MiB each at the least; 64 MiB hold 300 000 SYNs and more.
   size_t ring_bytes = size_t{64} << 20;
   // How long the kernel may hold back a ring block that is not full. Bounds the latency; but a
@@ -61,6 +65,8 @@ class LiveCapture {
     std::function<void(const CapturedSegment&)> segment;
     std::function<void(const CaptureLoss&)> loss;
     std::function<void(const Moment&)> idle;  // between batches, every 10 ms or more often
+    // Needed if the options ask for them. Come at once: not in one order with the segments.
+    std::function<void(const CapturedAnnouncement&)> announcement = {};
   };
 
   static constexpr size_t kMostInterfaces = 64;

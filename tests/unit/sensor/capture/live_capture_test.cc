@@ -82,6 +82,57 @@ TEST(LiveCapture, SeesRealSegmentsOnLoopbackOnce) {
   EXPECT_EQ(health[0].packets_dropped, 0u);
 }
 
+// To RIP's port, longer than any SYN; port 519 is nobody's business.
+void SpeakOnLoopback() {
+  const UniqueFd speaker(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const std::vector<char> words(600, 7);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (const uint16_t port : {uint16_t{519}, uint16_t{520}}) {
+    address.sin_port = htons(port);
+    sendto(speaker.get(), words.data(), words.size(), 0,
+           reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+}
+
+TEST(LiveCapture, HearsAnnouncementsIfAsked) {
+  for (const AnnouncementScope scope : {AnnouncementScope::kAll, AnnouncementScope::kNone}) {
+    LiveCaptureOptions options;
+    options.interfaces = {"lo"};
+    options.announcements = scope;
+    auto capture = LiveCapture::Open(options);
+    if (!capture) {
+      GTEST_SKIP() << capture.error().message;
+    }
+    if ((*capture)->Health()[0].state != "up") {
+      GTEST_SKIP() << "loopback is down";
+    }
+    SpeakOnLoopback();
+    KnockOnLoopback();
+    int heard = 0;
+    bool knocked = false;
+    std::atomic<bool> stop = false;
+    const MonoTime deadline = Now().mono + 10s;
+    LiveCapture::Handlers handlers;
+    handlers.segment = [&](const CapturedSegment&) { knocked = true; };
+    handlers.loss = [](const CaptureLoss& loss) { ADD_FAILURE() << loss.packets << " lost"; };
+    handlers.idle = [&](const Moment& now) { stop = knocked || now.mono > deadline; };
+    handlers.announcement = [&](const CapturedAnnouncement& captured) {
+      ++heard;
+      EXPECT_EQ(captured.packet.protocol, AnnouncementProtocol::kRip);
+      EXPECT_EQ(captured.packet.body.size(), 608u);
+      EXPECT_EQ(captured.packet.cut_off, 0u);
+      EXPECT_FALSE(captured.packet.link_source);
+      EXPECT_EQ(captured.interface, "lo");
+      EXPECT_LE(captured.seen, Now().mono);
+    };
+    (*capture)->Run(handlers, stop);
+    EXPECT_TRUE(knocked);
+    EXPECT_EQ(heard, scope == AnnouncementScope::kAll ? 1 : 0);
+  }
+}
+
 TEST(LiveCapture, HealthMayBeReadWhileItRuns) {
   LiveCaptureOptions options;
   options.interfaces = {"lo"};
