@@ -14,6 +14,8 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/result.h"
+#include "sensor/announce/announcement_watch.h"
+#include "sensor/announce/offer_reader.h"
 #include "sensor/capture/host_counters.h"
 #include "sensor/capture/interfaces.h"
 #include "sensor/capture/live_capture.h"
@@ -70,6 +72,9 @@ class Session {
     }
     if (started_) {
       summary_.Tracker(tracker_.stats());
+      if (options_.announcements) {
+        summary_.Announcements(reader_.counts());
+      }
       std::fputs(summary_.Text(options_.handshakes).c_str(), stderr);
     }
     if (!result) {
@@ -87,8 +92,9 @@ class Session {
   void Start() {
     started_ = true;
     if (options_.output == CaptureOutput::kTable) {
-      options_.handshakes ? text_.AttemptHeader(output_.text())
-                          : text_.SegmentHeader(output_.text());
+      options_.handshakes      ? text_.AttemptHeader(output_.text())
+      : options_.announcements ? text_.AnnouncementHeader(output_.text())
+                               : text_.SegmentHeader(output_.text());
       output_.Flush();
     }
   }
@@ -113,20 +119,7 @@ class Session {
       if (options_.handshakes) {
         Advance(last);
       }
-      CapturedSegment& next = batch_[waiting_];
-      if (const auto skip =
-              DecodeInto(frame.link_type, frame.captured, frame.wire_length, scope, next.segment)) {
-        summary_.Skipped(*skip);
-      } else if (filter_ && !filter_->Matches(frame.link_type, frame.captured, frame.wire_length)) {
-        summary_.FilteredOut();
-      } else {
-        next.stamp = frame.stamp;
-        next.seen = last.mono;
-        next.interface = frame.interface;
-        next.frame = frame.number;
-        next.wire_length = frame.wire_length;
-        TakeNext();
-      }
+      options_.announcements ? ReadAnnouncement(frame) : ReadSegment(frame, scope, last.mono);
       if (frame.number % kFramesPerLook == 0) {
         std::fputs(progress.Update(file->position(), summary_, Now().mono).c_str(), stderr);
       }
@@ -139,10 +132,46 @@ class Session {
     return {};
   }
 
+  bool Matches(const PcapFile::Frame& frame) const {
+    return !filter_ || filter_->Matches(frame.link_type, frame.captured, frame.wire_length);
+  }
+
+  void ReadSegment(const PcapFile::Frame& frame, SegmentScope scope, MonoTime seen) {
+    CapturedSegment& next = batch_[waiting_];
+    if (const auto skip =
+            DecodeInto(frame.link_type, frame.captured, frame.wire_length, scope, next.segment)) {
+      summary_.Skipped(*skip);
+    } else if (!Matches(frame)) {
+      summary_.FilteredOut();
+    } else {
+      next.stamp = frame.stamp;
+      next.seen = seen;
+      next.interface = frame.interface;
+      next.frame = frame.number;
+      next.wire_length = frame.wire_length;
+      TakeNext();
+    }
+  }
+
+  void ReadAnnouncement(const PcapFile::Frame& frame) {
+    const auto packet = FindAnnouncement(frame.link_type, frame.captured, frame.wire_length);
+    if (packet && !Matches(frame)) {
+      summary_.FilteredOut();
+    } else if (packet) {
+      PrintOffers({.packet = *packet,
+                   .stamp = frame.stamp,
+                   .seen = {},
+                   .interface = frame.interface,
+                   .frame = frame.number});
+    }
+  }
+
   Result<void> CaptureLive() {
     auto capture = LiveCapture::Open(
         {.interfaces = options_.interfaces,
          .scope = options_.handshakes ? SegmentScope::kSynOrRst : SegmentScope::kSyn,
+         .announcements =
+             options_.announcements ? AnnouncementScope::kAll : AnnouncementScope::kNone,
          .promiscuous = options_.promiscuous,
          .filter = filter_ ? &*filter_ : nullptr});
     if (!capture) {
@@ -156,7 +185,7 @@ class Session {
     std::atomic<bool> stop = false;
     (*capture)->Run({.segment =
                          [this](const CapturedSegment& segment) {
-                           if (!output_.broken() && !CountReached()) {
+                           if (!options_.announcements && !output_.broken() && !CountReached()) {
                              summary_.Frame(segment.stamp);
                              batch_[waiting_] = segment;
                              TakeNext();
@@ -174,6 +203,13 @@ class Session {
                            }
                            output_.Flush();
                            stop = Enough();
+                         },
+                     .announcement =
+                         [this](const CapturedAnnouncement& captured) {
+                           if (!output_.broken() && !CountReached()) {
+                             summary_.Frame(captured.stamp);
+                             PrintOffers(captured);
+                           }
                          }},
                     stop);
     Finish(Now());
@@ -239,6 +275,23 @@ class Session {
     reports_.clear();
   }
 
+  void PrintOffers(const CapturedAnnouncement& captured) {
+    offers_.clear();
+    reader_.Read(captured.packet, offers_);
+    for (const GatewayOffer& offer : offers_) {
+      if (CountReached()) {
+        break;
+      }
+      const Announcement announcement = ToAnnouncement(offer, captured);
+      const VlanList& vlan = captured.packet.vlan;
+      options_.output == CaptureOutput::kJsonl
+          ? text_.AnnouncementJson(announcement, captured.frame, vlan, output_.text())
+          : text_.AnnouncementRow(announcement, vlan, output_.text());
+      ++records_;
+      output_.FlushIfLarge();
+    }
+  }
+
   void PrintAttempts(MonoTime now) {
     for (const AttemptEvent& event : attempts_) {
       if (event.outcome == AttemptOutcome::kPending || CountReached()) {
@@ -259,6 +312,8 @@ class Session {
   const std::optional<UserFilter> filter_;
   ServerWatch servers_;
   AttemptTracker tracker_;
+  OfferReader reader_;
+  std::vector<GatewayOffer> offers_;
   CaptureSummary summary_;
   RecordText text_;
   StandardOutput output_;

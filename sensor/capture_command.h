@@ -1,6 +1,6 @@
 // `parallax-sensor capture`: prints the SYN and SYN-ACK segments of a saved file or of live
-// interfaces, or what became of each connection attempt. Works alone, without a collector, and for
-// files without any privilege.
+// interfaces, or what became of each connection attempt, or who offers a gateway. Works alone,
+// without a collector, and for files without any privilege.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,9 @@ struct CaptureCommandOptions {
   std::vector<std::string> interfaces;  // capture live on these
   std::string filter;                   // pcap-filter(7): only what matches; empty: all
   CaptureOutput output = CaptureOutput::kTable;
-  bool handshakes = false;  // one record per attempt instead of one per segment
-  uint64_t count = 0;       // stop after so many records; 0: do not
+  bool handshakes = false;     // one record per attempt instead of one per segment
+  bool announcements = false;  // one per gateway that somebody offers; not with handshakes
+  uint64_t count = 0;          // stop after so many records; 0: do not
   bool promiscuous = false;
 };
 

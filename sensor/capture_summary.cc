@@ -132,8 +132,13 @@ void CaptureSummary::Kernel(uint64_t received, uint64_t dropped) {
 std::string CaptureSummary::Text(bool handshakes) const {
   std::string text;
   const auto to = std::back_inserter(text);
-  fmt::format_to(to, "{} frame{}, {} SYN, {} SYN-ACK", frames_, frames_ == 1 ? "" : "s", syns_,
-                 syn_acks_);
+  fmt::format_to(to, "{} frame{}, ", frames_, frames_ == 1 ? "" : "s");
+  if (announcements_) {
+    fmt::format_to(to, "{} that may announce a gateway, {} announcement{}", announcements_->packets,
+                   announcements_->offers, announcements_->offers == 1 ? "" : "s");
+  } else {
+    fmt::format_to(to, "{} SYN, {} SYN-ACK", syns_, syn_acks_);
+  }
   if (frames_ > 1) {
     fmt::format_to(to, " in {:.3f} s", ToSeconds(last_ - first_));
   }
@@ -156,6 +161,19 @@ std::string CaptureSummary::Text(bool handshakes) const {
                  text);
     AppendCounts("of the attempts:", {{tracker_.evicted, "forgotten early, for want of room"}},
                  text);
+  }
+  if (announcements_) {
+    AppendCounts("of those frames:",
+                 {{announcements_->no_offer, "that offer nothing"},
+                  {announcements_->cut, "cut off by the capture"},
+                  {announcements_->malformed, "malformed"}},
+                 text);
+    AppendCounts("not printed:",
+                 {{announcements_->other_routes, "routes to longer prefixes"},
+                  {announcements_->crowded, "beyond the first 64 of a frame"},
+                  {filtered_out_, "frames left out by --filter"}},
+                 text);
+    return text;
   }
   AppendTop("most SYNs from:", sources_, text);
   AppendTop("most SYNs to:", servers_, text);

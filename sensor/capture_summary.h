@@ -5,10 +5,12 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "common/records.h"
 #include "common/time.h"
+#include "sensor/announce/offer_reader.h"
 #include "sensor/capture/decode.h"
 #include "sensor/observe/attempt_tracker.h"
 #include "sensor/observe/top_talkers.h"
@@ -28,6 +30,8 @@ class CaptureSummary {
   void Trouble(const ServerReport& report);
   void Kernel(uint64_t received, uint64_t dropped);
   void Tracker(const AttemptTrackerStats& stats) { tracker_ = stats; }
+  // It was all about announcements.
+  void Announcements(const OfferCounts& counts) { announcements_ = counts; }
 
   uint64_t frames() const { return frames_; }
   uint64_t syns() const { return syns_; }
@@ -45,6 +49,7 @@ class CaptureSummary {
   std::array<uint64_t, kDecodeSkipCount> skips_{};
   std::array<uint64_t, kAttemptOutcomes> outcomes_{};
   AttemptTrackerStats tracker_;
+  std::optional<OfferCounts> announcements_;
   TopTalkers sources_;
   TopTalkers servers_;
   std::map<IpAddress, ServerReport> troubles_;

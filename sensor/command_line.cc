@@ -159,8 +159,14 @@ Command ParseCommandLine(int argc, char** argv) {
       "with --handshakes let both directions through");
   capture_app->add_option("-o,--output", output, "table or jsonl")
       ->check(CLI::IsMember({"table", "jsonl"}));
-  capture_app->add_flag("--handshakes", capture.options.handshakes,
-                        "One record per connection attempt, with what became of it");
+  auto* handshakes =
+      capture_app->add_flag("--handshakes", capture.options.handshakes,
+                            "One record per connection attempt, with what became of it");
+  capture_app
+      ->add_flag("--announcements", capture.options.announcements,
+                 "Instead, one record per gateway that somebody offers: RIP, RIPng, OSPF hello, "
+                 "router advertisements, ICMP redirects, DHCP")
+      ->excludes(handshakes);
   capture_app->add_option("--count", capture.options.count, "Stop after this many records")
       ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()));
   capture_app->add_flag("--promiscuous", capture.options.promiscuous,

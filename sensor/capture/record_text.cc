@@ -57,6 +57,12 @@ void AppendEndpointsJson(const Endpoint& src, const Endpoint& dst, std::string& 
   AppendField("\",\"dport\":", dst.port, out);
 }
 
+void AppendVlan(const VlanList& vlan, std::string& out) {
+  for (uint8_t i = 0; i < vlan.count; ++i) {
+    AppendField(i == 0 ? "" : ",", vlan.ids[i], out);
+  }
+}
+
 std::string_view FlagsText(const SynSegment& segment) { return segment.Has(kTcpAck) ? "SA" : "S"; }
 
 // Pads what was appended since `start` with blanks, and widens the column if that is too long.
@@ -125,9 +131,7 @@ void RecordText::SegmentJson(const CapturedSegment& captured, std::string& out) 
   AppendField(",\"isn\":", s.seq, out);
   AppendField(",\"ttl\":", s.ttl, out);
   out += ",\"vlan\":[";
-  for (uint8_t i = 0; i < s.vlan.count; ++i) {
-    AppendField(i == 0 ? "" : ",", s.vlan.ids[i], out);
-  }
+  AppendVlan(s.vlan, out);
   out += "]}\n";
 }
 
@@ -151,6 +155,30 @@ void RecordText::AttemptJson(const Attempt& a, std::string& out) {
   AppendField("\",\"syns\":", a.syns, out);
   AppendField(",\"syn_acks\":", a.syn_acks, out);
   out += "}\n";
+}
+
+void RecordText::AnnouncementJson(const Announcement& a, uint64_t frame, const VlanList& vlan,
+                                  std::string& out) {
+  AppendField("{\"frame\":", frame, out);
+  out += ",\"time\":\"";
+  JsonTime(a.first_heard, out);
+  out += '"';
+  AppendInterfaceJson(a.interface, out);
+  out += ",\"kind\":\"";
+  out += ToString(a.kind);
+  out += "\",\"speaker\":\"";
+  AppendAddress(a.speaker, out);
+  out += "\",\"speaker_link\":";
+  out += a.speaker_link.empty() ? "null" : '"' + a.speaker_link + '"';
+  out += ",\"gateway\":\"";
+  AppendAddress(a.gateway, out);
+  out += "\",\"prefix\":";
+  out += a.prefix ? '"' + a.prefix->ToString() + '"' : "null";
+  AppendField(",\"metric\":", a.metric, out);
+  out += a.withdrawn ? ",\"withdrawn\":true" : ",\"withdrawn\":false";
+  out += ",\"vlan\":[";
+  AppendVlan(vlan, out);
+  out += "]}\n";
 }
 
 void RecordText::SegmentHeader(std::string& out) {
@@ -178,9 +206,7 @@ void RecordText::SegmentRow(const CapturedSegment& captured, std::string& out) {
   AppendEndpoint(s.dst, out);
   EndColumn(start, endpoint_width_, out);
   fmt::format_to(std::back_inserter(out), "{:>3}  {:>10}  ", s.ttl, s.seq);
-  for (uint8_t i = 0; i < s.vlan.count; ++i) {
-    AppendField(i == 0 ? "" : ",", s.vlan.ids[i], out);
-  }
+  AppendVlan(s.vlan, out);
   TrimEnd(out);
   out += '\n';
 }
@@ -207,6 +233,36 @@ void RecordText::AttemptRow(const Attempt& a, std::string& out) {
   EndColumn(start, endpoint_width_, out);
   fmt::format_to(std::back_inserter(out), "{:<10}  {:>4}  {:>8}  {}\n", ToString(a.outcome), a.syns,
                  a.syn_acks, a.rule);
+}
+
+void RecordText::AnnouncementHeader(std::string& out) {
+  fmt::format_to(std::back_inserter(out),
+                 "{:<27}  {:<{}}  {:<20}  {:<{}}  {:<17}  {:<{}}  {:<{}}  {:>10}  {:<9}  {}\n",
+                 "TIME", "INTERFACE", interface_width_, "KIND", "SPEAKER", address_width_,
+                 "SPEAKER-LINK", "GATEWAY", address_width_, "PREFIX", prefix_width_, "METRIC",
+                 "WITHDRAWN", "VLAN");
+}
+
+void RecordText::AnnouncementRow(const Announcement& a, const VlanList& vlan, std::string& out) {
+  const auto column = [&out](std::string_view text, size_t& width) {
+    const size_t start = out.size();
+    AppendName(text.empty() ? "-" : text, out);
+    EndColumn(start, width, out);
+  };
+  const size_t start = out.size();
+  Time(a.first_heard, false, out);
+  EndFixedColumn(start, kTimeWidth, out);
+  column(a.interface, interface_width_);
+  fmt::format_to(std::back_inserter(out), "{:<20}  ", ToString(a.kind));
+  column(a.speaker.ToString(), address_width_);
+  fmt::format_to(std::back_inserter(out), "{:<17}  ",
+                 a.speaker_link.empty() ? "-" : a.speaker_link);
+  column(a.gateway.ToString(), address_width_);
+  column(a.prefix ? a.prefix->ToString() : "", prefix_width_);
+  fmt::format_to(std::back_inserter(out), "{:>10}  {:<9}  ", a.metric, a.withdrawn ? "yes" : "no");
+  AppendVlan(vlan, out);
+  TrimEnd(out);
+  out += '\n';
 }
 
 }  // namespace parallax::sensor

@@ -87,6 +87,15 @@ TEST(CaptureCommand, GoldenCaptures) {
     if (std::filesystem::exists(path + ".summary")) {
       EXPECT_EQ(WithoutEstimates(attempts.err), ReadAll(path + ".summary"));
     }
+    options.handshakes = false;
+    options.announcements = true;
+    const Ran announcements = Capture(options);
+    EXPECT_EQ(announcements.exit_code, 0) << announcements.err;
+    const bool some = std::filesystem::exists(path + ".announcements.jsonl");
+    EXPECT_EQ(announcements.out, some ? ReadAll(path + ".announcements.jsonl") : "");
+    if (some) {
+      EXPECT_EQ(announcements.err, ReadAll(path + ".announcements.summary"));
+    }
   }
   EXPECT_GE(captures, 25);
 }
@@ -118,6 +127,32 @@ TEST(CaptureCommand, HandshakeTableAndSummary) {
   EXPECT_THAT(ran.out, HasSubstr("half_open      1         6  syn_ack_repeated\n"));
   EXPECT_THAT(ran.err, HasSubstr("attempts: 6 completed, 2 half_open, 1 unanswered, 1 refused, "
                                  "4 unknown\n"));
+}
+
+TEST(CaptureCommand, AnnouncementTable) {
+  CaptureCommandOptions options = Jsonl(Data("announcements.pcap"));
+  options.output = CaptureOutput::kTable;
+  options.announcements = true;
+  options.filter = "ip6 and udp";
+  const Ran ran = Capture(options);
+  EXPECT_EQ(ran.exit_code, 0);
+  EXPECT_EQ(ran.out,
+            "TIME                         INTERFACE  KIND                  SPEAKER          "
+            "SPEAKER-LINK       GATEWAY          PREFIX         METRIC  WITHDRAWN  VLAN\n"
+            "2026-01-01T00:00:05.000005Z  -          rip                   fe80::66         "
+            "02:00:00:00:00:02  fe80::99         ::/0                1  no\n");
+  EXPECT_EQ(ran.err,
+            "25 frames, 1 that may announce a gateway, 1 announcement in 24.000 s\n"
+            "not printed: 19 frames left out by --filter\n");
+}
+
+TEST(CaptureCommand, AnnouncementsEndWithTheCount) {
+  CaptureCommandOptions options = Jsonl(Data("announcements.pcap"));
+  options.announcements = true;
+  options.count = 15;  // in the middle of a frame
+  const Ran ran = Capture(options);
+  EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 15);
+  EXPECT_THAT(ran.err, StartsWith("14 frames, "));
 }
 
 TEST(CaptureCommand, FilterNarrows) {

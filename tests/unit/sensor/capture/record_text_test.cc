@@ -55,6 +55,56 @@ TEST(RecordText, TimesInAnyOrderBeforeAndAfterTheEpoch) {
   }
 }
 
+Announcement Offer() {
+  Announcement a;
+  a.kind = AnnouncementKind::kRouterAdvertisement;
+  a.speaker = *IpAddress::Parse("fe80::66");
+  a.speaker_link = "02:00:00:00:00:02";
+  a.gateway = *IpAddress::Parse("fe80::67");
+  a.prefix = *Prefix::Parse("::/0");
+  a.metric = 4294967295;
+  a.withdrawn = true;
+  a.interface = "e\"th0";
+  a.first_heard = *ParseRfc3339("2026-11-23T13:30:18.000042Z");
+  return a;
+}
+
+TEST(RecordText, AnnouncementAsJson) {
+  RecordText text;
+  std::string out;
+  text.AnnouncementJson(Offer(), 7, {{100, 20}, 2}, out);
+  EXPECT_EQ(out,
+            "{\"frame\":7,\"time\":\"2026-11-23T13:30:18.000042Z\",\"interface\":\"e\\\"th0\","
+            "\"kind\":\"router_advertisement\",\"speaker\":\"fe80::66\","
+            "\"speaker_link\":\"02:00:00:00:00:02\",\"gateway\":\"fe80::67\",\"prefix\":\"::/0\","
+            "\"metric\":4294967295,\"withdrawn\":true,\"vlan\":[100,20]}\n");
+  Announcement hello;
+  hello.kind = AnnouncementKind::kOspf;
+  hello.first_heard = Offer().first_heard;
+  out.clear();
+  text.AnnouncementJson(hello, 1, {}, out);
+  EXPECT_NE(out.find("\"interface\":null,\"kind\":\"ospf\""), out.npos) << out;
+  EXPECT_NE(out.find("\"speaker_link\":null"), out.npos) << out;
+  EXPECT_NE(out.find("\"prefix\":null,\"metric\":0,\"withdrawn\":false,\"vlan\":[]}"), out.npos);
+}
+
+TEST(RecordText, AnnouncementAsRow) {
+  RecordText text;
+  std::string out;
+  text.AnnouncementRow(Offer(), {{100, 20}, 2}, out);
+  EXPECT_EQ(out,
+            "2026-11-23T13:30:18.000042Z  e\"th0      router_advertisement  fe80::66         "
+            "02:00:00:00:00:02  fe80::67         ::/0       4294967295  yes        100,20\n");
+  out.clear();
+  Announcement hello = Offer();
+  hello.prefix.reset();
+  hello.speaker_link.clear();
+  hello.withdrawn = false;
+  text.AnnouncementRow(hello, {}, out);
+  EXPECT_NE(out.find("fe80::66         -                  fe80::67         -          "), out.npos);
+  EXPECT_TRUE(out.ends_with("4294967295  no\n")) << out;
+}
+
 TEST(RecordText, AttemptAsJson) {
   RecordText text;
   Attempt a;
