@@ -30,6 +30,12 @@ namespace parallax::sensor {
 // Whether such packets are captured besides TCP segments.
 enum class AnnouncementScope : uint8_t { kNone, kAll };
 
+// How much of such a frame is captured: an Ethernet frame with tags and labels, because the options
+// of DHCP begin where a SYN has long ended. Segments do not fill the ring any faster for it: the
+// kernel copies as much as the filter returns, and the snapshot length of a handle only says how
+// much of that we see.
+inline constexpr int kAnnouncementSnapLength = 1600;
+
 enum class AnnouncementProtocol : uint8_t { kRip, kRipng, kDhcp, kIcmp, kIcmpv6, kOspf2, kOspf3 };
 
 using LinkAddress = std::array<uint8_t, 6>;

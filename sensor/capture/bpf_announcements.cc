@@ -38,7 +38,7 @@ class Writer {
     a_.Bind(udp6);
     WriteUdp6();
     a_.Bind(accept_);
-    a_.Return(kBpfPassAll);
+    a_.Return(kAnnouncementSnapLength);
     a_.Bind(reject_);
     a_.Return(0);
   }

@@ -21,7 +21,6 @@ struct BpfInstruction {
 };
 
 inline constexpr size_t kBpfMostInstructions = 4096;  // BPF_MAXINSNS of the kernel
-inline constexpr uint32_t kBpfPassAll = 262144;       // libpcap's largest snapshot length
 
 enum class BpfTest : uint16_t {
   kEqual = 0x10,

@@ -7,6 +7,7 @@ namespace {
 
 using Label = BpfAssembler::Label;
 constexpr Label kNext = BpfAssembler::kNext;
+constexpr uint32_t kPassAll = 262144;  // libpcap's largest snapshot length
 
 // Memory cells.
 constexpr uint32_t kEnd = 0;    // where the IP packet ends, in terms of X
@@ -29,7 +30,7 @@ class FilterWriter {
     WriteIpv6();
     WriteTcp();
     a_.Bind(accept_);
-    a_.Return(kBpfPassAll);
+    a_.Return(kPassAll);
     a_.Bind(reject_);
     a_.Return(0);
     if (announcements_) {

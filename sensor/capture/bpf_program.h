@@ -24,7 +24,7 @@
 
 namespace parallax::sensor {
 
-// At most kBpfMostInstructions; accepted frames are passed on whole (the snapshot length cuts).
+// At most kBpfMostInstructions; accepted segments are passed on whole (the snapshot length cuts).
 std::vector<BpfInstruction> MakeCaptureFilter(
     LinkType type, SegmentScope scope, AnnouncementScope announcements = AnnouncementScope::kNone);
 

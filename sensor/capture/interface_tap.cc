@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "common/log.h"
@@ -29,10 +30,12 @@ constexpr Duration kSilentAfter = 60s;
 // A ring block is 256 KiB; fewer than a handful of them cannot be filled and emptied at once.
 constexpr size_t kLeastRing = size_t{2} << 20;
 constexpr size_t kMostRing = size_t{1} << 30;
-// An Ethernet frame with tags and labels: the options of DHCP begin where a SYN has long ended. The
-// ring does not fill faster for it: the kernel copies what the filter passes whole, and the
-// snapshot length only says how much of that we see.
-constexpr int kAnnouncementLength = 1600;
+// Where RIP and OSPF speak, IPv4 and IPv6: a network card need not hear it unless it is asked to.
+// What goes to all hosts, it does.
+constexpr uint8_t kGroups[][6] = {{0x01, 0x00, 0x5e, 0x00, 0x00, 0x09},
+                                  {0x01, 0x00, 0x5e, 0x00, 0x00, 0x05},
+                                  {0x33, 0x33, 0x00, 0x00, 0x00, 0x09},
+                                  {0x33, 0x33, 0x00, 0x00, 0x00, 0x05}};
 
 struct PcapCloser {
   void operator()(pcap_t* pcap) const { pcap_close(pcap); }
@@ -41,6 +44,19 @@ struct PcapCloser {
 size_t RingBytesEach(const LiveCaptureOptions& options) {
   const size_t share = options.ring_bytes / std::max<size_t>(1, options.interfaces.size());
   return std::clamp(share, kLeastRing, kMostRing);
+}
+
+// Asks the card, as long as the socket is open; the network hears nothing of it. Where there are no
+// such addresses, it is not to be had, and not needed.
+void ListenToGroups(int fd, unsigned index) {
+  for (const auto& group : kGroups) {
+    packet_mreq request{};
+    request.mr_ifindex = static_cast<int>(index);
+    request.mr_type = PACKET_MR_MULTICAST;
+    request.mr_alen = sizeof group;
+    std::copy(std::begin(group), std::end(group), request.mr_address);
+    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request);
+  }
 }
 
 std::string ProgramPath() {
@@ -96,7 +112,7 @@ Result<void> InterfaceTap::Open() {
   }
   pcap_set_snaplen(pcap, options_.announcements == AnnouncementScope::kNone
                              ? options_.snap_length
-                             : std::max(options_.snap_length, kAnnouncementLength));
+                             : std::max(options_.snap_length, kAnnouncementSnapLength));
   pcap_set_promisc(pcap, options_.promiscuous ? 1 : 0);
   pcap_set_timeout(pcap, static_cast<int>(options_.block_timeout.count()));
   pcap_set_buffer_size(pcap, static_cast<int>(RingBytesEach(options_)));
@@ -129,6 +145,9 @@ Result<void> InterfaceTap::Open() {
                 fmt::format("cannot capture on {}: {} {}", name_, pcap_geterr(pcap), reason));
   }
   handle->fd = pcap_get_selectable_fd(pcap);
+  if (options_.announcements != AnnouncementScope::kNone && *link_type == LinkType::kEthernet) {
+    ListenToGroups(handle->fd, interface.index);
+  }
   handle_ = std::move(handle);
   index_ = interface.index;
   back_off_ = Duration::zero();
