@@ -105,7 +105,9 @@ Result<void> WithAnswer(const Options& options, Ask ask, Use use) {
   return use(*answer);
 }
 
-bool IsRouteAnomaly(const v1::Incident& incident) { return incident.verdict() == "route_anomaly"; }
+bool IsRouteAnomaly(const v1::Incident& incident) {
+  return incident.verdict() == "route_anomaly" || incident.verdict() == "mixed";
+}
 
 bool IsOpenAnomaly(const v1::Incident& incident) {
   return IsRouteAnomaly(incident) && incident.state() == "open";

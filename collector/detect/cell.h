@@ -26,7 +26,7 @@ inline constexpr double kAlpha = 1e-4;  // accepted chance of calling a good cel
 inline constexpr double kBeta = 1e-2;   // accepted chance of missing a dead one
 inline constexpr double kEpsilon = 0.01;
 inline constexpr double kLeastLoss = 0.02;
-inline constexpr double kMostLoss = 0.3;
+inline constexpr double kMostLoss = 0.6;
 
 // What one miss weighs when good paths lose the share `loss` of probes.
 double MissWeight(double loss);

@@ -17,7 +17,9 @@ constexpr Duration kHalfOpenMemory = 60s;
 constexpr Duration kSecondLook = 2s;
 // A host that had not been heard of for longer than this when it fell silent has just left.
 constexpr Duration kRecentlyActive = 15min;
-constexpr Duration kForgetEvery = 60s;
+constexpr uint8_t kMostLimited = 8;
+constexpr Duration kForgetEvery = 1s;
+constexpr size_t kForgetParts = 60;  // all of them in a minute
 
 }  // namespace
 
@@ -100,19 +102,26 @@ void Engine::Tick(Moment now) {
   for (const Round& round : rounds_.TakeFinished(now.mono)) {
     Finish(round, now);
   }
-  if (now.mono >= next_forget_) {  // first of all after a restart: the deny list may have changed
-    next_forget_ = now.mono + kForgetEvery;
-    const auto is_sensor = [this](const IpAddress& a) { return vantages_.IsSensorAddress(a); };
-    for (const IpAddress& address : targets_.Forget(is_sensor, now)) {
-      incidents_.Cleared(address, now);
-      paths_.Forget(address);
-      actions_.store.emplace_back(TargetForgotten{address});
-    }
-  }
+  Forget(now);
   WatchSensors(now);
   Investigate(now);
   incidents_.Tick(now);
   StartRounds(now);
+}
+
+void Engine::Forget(Moment now) {
+  if (now.mono < next_forget_) {
+    return;
+  }
+  // First of all after a restart: the deny list may have changed.
+  const size_t part = std::exchange(forgot_once_, true) ? kForgetParts : 1;
+  next_forget_ = now.mono + kForgetEvery;
+  const auto is_sensor = [this](const IpAddress& a) { return vantages_.IsSensorAddress(a); };
+  for (const IpAddress& address : targets_.Forget(is_sensor, now, part)) {
+    incidents_.Cleared(address, now);
+    paths_.Forget(address);
+    actions_.store.emplace_back(TargetForgotten{address});
+  }
 }
 
 Actions Engine::Take() {
@@ -151,6 +160,7 @@ void Engine::Finish(const Round& round, Moment now) {
   if (target->open_round == round.id) {
     target->open_round = 0;
   }
+  NoteLimit(round, *target);
   const std::vector<Ballot> ballots = Read(round, *target, now);
   if (ballots.empty()) {
     return;  // nobody reported: silence of sensors says nothing about the target
@@ -179,6 +189,26 @@ void Engine::Finish(const Round& round, Moment now) {
   }
   if (round.kind != RoundKind::kTrickle || target->record.verdict != before) {
     SaveTarget(*target);
+  }
+}
+
+// Asked by several at the same time, it answers some of them and the others when they ask again.
+void Engine::NoteLimit(const Round& round, Target& target) {
+  if (round.kind != RoundKind::kCompare || round.reports.size() < 2) {
+    return;
+  }
+  size_t at_once = 0;
+  size_t later = 0;
+  for (const auto& [sensor, report] : round.reports) {
+    if (report.tries.empty() || report.tries.back().state != ProbeState::kAnswered) {
+      return;  // somebody did not get through: that is another matter
+    }
+    ++(report.tries.size() == 1 ? at_once : later);
+  }
+  if (later == 0 && target.limited > 0) {
+    --target.limited;
+  } else if (at_once > 0 && target.limited < kMostLimited) {
+    ++target.limited;
   }
 }
 
@@ -243,9 +273,10 @@ void Engine::BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Mom
   const IpAddress& address = target.record.address;
   const unsigned lost = cell.Answered(ballot.answered_by, ballot.misses, ballot.rtt);
   // What a filter near the sensor swallows is not lost on the way.
-  const size_t other = ballot.answered_by == ProbeMethod::kIcmpEcho ? 1 : 0;
-  const auto& methods = vantages_.At(ballot.sensor).methods[FamilyIndex(address.family())];
-  const bool filter = ballot.silent[other] && methods[other].contradicted > 0;
+  const ProbeMethod other =
+      ballot.answered_by == ProbeMethod::kIcmpEcho ? ProbeMethod::kTcpSyn : ProbeMethod::kIcmpEcho;
+  const bool filter = ballot.silent[static_cast<size_t>(other)] &&
+                      vantages_.MethodFiltered(ballot.sensor, other, address.family());
   vantages_.NoteAnswer(ballot.sensor, address.family(), ballot.answered_by, filter ? 0 : lost,
                        now.mono);
   for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
@@ -345,7 +376,8 @@ void Engine::Accuse(Target& target, const Opinion& opinion, MonoTime began, Mome
   // One answer does not yet acquit who was failing.
   std::vector<VantageId> reaching = opinion.reaching;
   std::erase_if(reaching, [&](VantageId id) { return target.cells[id].down(); });
-  incidents_.Split(target.record.address, Names(opinion.failing), Names(reaching), began, now);
+  incidents_.Split(target.record.address, Names(opinion.failing), Names(reaching), began, now,
+                   opinion.looping);
   for (const auto& [sensor, half_open] : target.half_open) {
     if (now.mono - half_open.at < kHalfOpenMemory) {
       incidents_.HalfOpen(target.record.address, vantages_.Name(sensor), half_open.syn_repeated);

@@ -81,6 +81,7 @@ class Engine {
 
  private:
   void Restore(const SavedState& saved, Moment now);
+  void Forget(Moment now);
   void OnAttempt(VantageId sensor, const Attempt& attempt, Moment now);
   static void NoteArrival(Target& target, VantageId sensor, MonoTime began);
   void OnServerReport(VantageId sensor, const ServerReport& report, Moment now);
@@ -94,8 +95,8 @@ class Engine {
   };
   void NoteFlood(VantageId sensor, const ServerReport& report, Moment now);
   void WatchFloods(const std::vector<IncidentView>& views, Moment now);
-  Condition ConditionOf(const IpAddress& server, const Flood& flood,
-                        const std::vector<IncidentView>& views) const;
+  bool MixFlood(const Condition& flood, const std::vector<IncidentView>& views);
+  static Condition ConditionOf(const IpAddress& server, const Flood& flood);
   // Of servers that it tells of no more: they do not draw too many attempts any longer.
   void ForgetAggregates(VantageId sensor, Moment now);
   using Queue = std::deque<IpAddress>;
@@ -137,6 +138,7 @@ class Engine {
   enum class Controlled : uint8_t { kHealthy, kReached };  // or, where much is lost, not down
   std::vector<Target*> Controls(std::optional<VantageId> by, size_t most,
                                 Controlled which = Controlled::kHealthy);
+  static void NoteLimit(const Round& round, Target& target);
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
   void Believe(Target& target, const std::vector<Ballot>& ballots, Moment now);
   void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
@@ -156,6 +158,7 @@ class Engine {
   void TraceInPeace(const Target& target, VantageId sensor, Moment now);
   void TraceSome(VantageId sensor, const std::vector<const Target*>& targets, size_t most,
                  std::map<VantageId, size_t>& traced, Moment now);
+  std::vector<const Target*> PassingFrom(VantageId sensor, Moment now);
   void TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
   void TraceDown(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
   // Where failing ways to it were seen to end of late.
@@ -190,6 +193,7 @@ class Engine {
   std::optional<IpAddress> WhereMostEnd(const WayLook& look) const;
   void JudgeWays(Target& target, const WayLook& look, Moment now);
   void LookAgainAtWays(Moment now);
+  static bool IsStuck(const Target& target, VantageId sensor, Moment now);
   // Is it the campus's own?
   bool IsInside(const IpAddress& address) const;
 
@@ -271,6 +275,12 @@ class Engine {
   double peace_traces_ = 0;  // that may be made now
   std::optional<MonoTime> investigated_at_;
   std::map<uint64_t, std::vector<FlowLook>> flow_looks_;  // by incident
+  // Hosts that a sensor reaches, to be traced beside those it does not; found anew now and then.
+  struct Passing {
+    MonoTime found{};
+    std::vector<IpAddress> targets;
+  };
+  std::map<VantageId, Passing> passing_;
 
   Queue urgent_;
   Queue patient_;
@@ -288,6 +298,7 @@ class Engine {
   bool recheck_turn_ = false;  // who gets a lone token
   std::optional<MonoTime> last_tick_;
   MonoTime next_forget_{};
+  bool forgot_once_ = false;
   std::optional<MonoTime> swept_at_;
   bool sweep_wanted_ = false;
   std::set<VantageId> sweep_must_;

@@ -66,11 +66,13 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
     }
   }
   if (troubled) {
+    target->arrivals[sensor].stuck = now.mono;
     Trigger(*target, sensor, now);
     target->completed.erase(sensor);
   } else if (attempt.outcome == AttemptOutcome::kCompleted && attempt.sampling == 1 &&
              attempt.age < kFreshAttempt) {  // of many alike in a flood, it may be forged
     target->arrivals[sensor].completed = true;
+    target->arrivals[sensor].stuck.reset();
     BelieveCompletion(*target, sensor, now.mono - attempt.age, now);
   }
 }

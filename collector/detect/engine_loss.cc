@@ -15,10 +15,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr size_t kTargets = 10;
-constexpr size_t kTargetsAgain = 5;
+constexpr size_t kTargetsOfAll = 30;  // of all vantages together
+constexpr size_t kTargetsAgain = 15;
 constexpr size_t kTries = 8;
 constexpr size_t kVantages = 5;
-constexpr Duration kSpacing = 1s;
+constexpr Duration kSpacing = 1200ms;
 constexpr Duration kLookAgain = 2min;   // while it lasts
 constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
 constexpr Duration kLongestPause = 2h;
@@ -72,13 +73,14 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
 
 void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
   const bool again = trouble.verdict != Verdict::kUnknown;
-  std::vector<Target*> targets = Controls(id, 2 * kTargets, Controlled::kReached);
+  std::vector<Target*> targets = Controls(id, 2 * kTargetsOfAll, Controlled::kReached);
   const auto tells = [&](VantageId sensor, const Target* target) {
     const auto telling = Telling(sensor, *target, now.mono);
     return telling[0] || telling[1];
   };
   std::erase_if(targets, [&](const Target* target) { return !tells(id, target); });
-  targets.resize(std::min(targets.size(), again ? kTargetsAgain : kTargets));
+  const size_t wanted = trouble.looks == 0 ? kTargets : again ? kTargetsAgain : kTargetsOfAll;
+  targets.resize(std::min(targets.size(), wanted));
   if (targets.size() < 2 || tokens_ < static_cast<double>(targets.size())) {
     trouble.over = targets.size() < 2;
     return;
@@ -102,19 +104,21 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
   }
   trouble.look = LossLook();
   trouble.gateways = GatewayCounts(id);
-  for (const Target* target : targets) {
-    std::vector<VantageId> able = asked;
-    std::erase_if(able, [&](VantageId sensor) { return !tells(sensor, target); });
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const Target* target = targets[i];
+    // By one vantage each: asked by several at once, hosts that limit their answers look lossy.
+    const VantageId sensor = asked[i % asked.size()];
+    if (!tells(sensor, target)) {
+      continue;
+    }
     ProbeOrder order =
-        rounds_.Open(RoundKind::kLoss, target->record.address, able, kTries, now.mono);
+        rounds_.Open(RoundKind::kLoss, target->record.address, {sensor}, kTries, now.mono);
     tokens_ -= 1;
     order.every = true;
     order.spacing = kSpacing;
     trouble.open.insert(order.id);
-    for (const VantageId sensor : able) {
-      order.tries.assign(kTries, TracedBy(sensor, *target, now.mono));
-      OrdersTo(sensor).emplace_back(order);
-    }
+    order.tries.assign(kTries, TracedBy(sensor, *target, now.mono));
+    OrdersTo(sensor).emplace_back(order);
     if (trouble.looks > 0) {
       Trace(id, *target, now, 1h);
     }
@@ -211,6 +215,13 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
     v.degraded = degraded;
   }
   trouble.losing = {losing.begin(), losing.end()};
+  // The same flow is answered now and then not: it is the single packet that is lost.
+  size_t mixed = 0;
+  size_t whole = 0;
+  for (const auto& [pair, tally] : trouble.look.pairs()) {
+    mixed += tally.lost > 0 && tally.lost < tally.sent ? 1 : 0;
+    whole += tally.lost == tally.sent ? 1 : 0;
+  }
   Condition condition;
   condition.verdict = trouble.verdict;
   condition.about = trouble.about;
@@ -224,6 +235,7 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
   } else {
     condition.failing = losing;
     condition.reaching = clean;
+    condition.split = mixed > whole ? "per_packet" : "unknown";
     DescribeLossyPath(trouble, condition);
   }
   incidents_.Holds(condition, now);

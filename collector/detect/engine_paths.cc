@@ -23,6 +23,7 @@ constexpr size_t kDownTraced = 6;       // hosts that nobody reaches
 constexpr size_t kTracesPerTurn = 2;    // of one sensor, every kInvestigateEvery
 constexpr Duration kTraceAgain = 5min;
 constexpr Duration kEarlier = 2min;
+constexpr Duration kPassingFound = 10s;
 // What a trace costs, and how many probes of that kind a target may see in an hour of peace.
 constexpr double kProbesPerTrace = 12;
 constexpr double kPeaceProbesPerTargetHour = 2;
@@ -139,6 +140,25 @@ void Engine::TraceSome(VantageId sensor, const std::vector<const Target*>& targe
   }
 }
 
+std::vector<const Target*> Engine::PassingFrom(VantageId sensor, Moment now) {
+  Passing& passing = passing_[sensor];
+  if (passing.found == MonoTime{} || now.mono - passing.found > kPassingFound) {
+    passing.found = now.mono;
+    passing.targets.clear();
+    for (const Target* target : Controls(sensor, 2 * kPassingTraced)) {
+      passing.targets.push_back(target->record.address);
+    }
+  }
+  std::vector<const Target*> targets;
+  for (const IpAddress& address : passing.targets) {
+    const Target* target = targets_.Find(address);
+    if (target != nullptr && target->record.verdict == Verdict::kHealthy) {
+      targets.push_back(target);
+    }
+  }
+  return targets;
+}
+
 void Engine::TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now) {
   std::map<VantageId, std::vector<const Target*>> failing;
   std::map<VantageId, std::vector<const Target*>> reaching;
@@ -162,8 +182,7 @@ void Engine::TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& t
       break;
     }
     TraceSome(sensor, targets, kFailingTraced, traced, now);
-    const auto controls = Controls(sensor, kPassingTraced);
-    TraceSome(sensor, {controls.begin(), controls.end()}, kPassingTraced, traced, now);
+    TraceSome(sensor, PassingFrom(sensor, now), kPassingTraced, traced, now);
   }
   size_t witnesses = 0;
   for (const auto& [sensor, targets] : reaching) {

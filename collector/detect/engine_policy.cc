@@ -78,20 +78,25 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
   if (m.tries * MissWeight(v.Loss()) < DownThreshold()) {
     return;  // they may have been lost
   }
-  const std::string about =
-      fmt::format("{} {} {}", v.record.group.empty() ? v.record.name : v.record.group,
-                  ToString(method), family == Family::kV4 ? "ipv4" : "ipv6");
+  const std::string about = fmt::format(
+      "{} {}", v.record.group.empty() ? v.record.name : v.record.group, ToString(method));
+  const std::string word = family == Family::kV4 ? "ipv4" : "ipv6";
   const auto [it, is_new] = found.try_emplace(about);
   Condition& condition = it->second;
   if (is_new) {
     condition.verdict = Verdict::kPolicy;
     condition.about = about;
     condition.since = *m.filtered_since;
-    condition.family = family == Family::kV4 ? "ipv4" : "ipv6";
+    condition.family = word;
     condition.evidence = {{"filtered_method", std::string(ToString(method))}};
+  }
+  if (condition.family != word) {
+    condition.family = "both";
   }
   condition.failing.push_back(v.record.name);
   std::sort(condition.failing.begin(), condition.failing.end());
+  condition.failing.erase(std::unique(condition.failing.begin(), condition.failing.end()),
+                          condition.failing.end());
 }
 
 }  // namespace parallax::collector

@@ -15,6 +15,9 @@ constexpr size_t kCompareTries = 4;
 constexpr size_t kRecheckTries = 2;
 constexpr size_t kMostFailingAsked = 4;
 constexpr size_t kFew = 3;
+// A host that answers only so many a second is asked by one vantage after the other.
+constexpr uint8_t kLimited = 2;
+constexpr Duration kStagger = 1100ms;
 constexpr int kSilentPatience = 3;
 constexpr uint8_t kLessons = 2;
 constexpr uint64_t kJitterStep = 37;  // odd: visits all 64 steps
@@ -192,6 +195,9 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
         (kind == RoundKind::kControl &&
          vantages_.MethodFiltered(sensor, ProbeMethod::kTcpSyn, address.family()));
     order.tries = ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
+    if (target != nullptr && kind == RoundKind::kCompare && target->limited >= kLimited) {
+      order.start_after = kStagger * static_cast<int64_t>(std::min<size_t>(i, 3));
+    }
     OrdersTo(sensor).emplace_back(order);
   }
 }

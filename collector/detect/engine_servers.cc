@@ -102,25 +102,58 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
       continue;
     }
     if (flood.reports >= kReportsToBelieve) {
-      incidents_.Holds(ConditionOf(server, flood, views), now);
+      const Condition condition = ConditionOf(server, flood);
+      if (!MixFlood(condition, views)) {
+        incidents_.Holds(condition, now);
+      }
     }
     ++it;
   }
+  for (const IncidentView& view : views) {
+    if (view.verdict == Verdict::kMixed && floods_.empty()) {
+      incidents_.Explain(view.serial, {.verdict = Verdict::kRouteAnomaly,
+                                       .suspect = {},
+                                       .split = {},
+                                       .direction = {},
+                                       .evidence = {{"flood", {}}, {"flood_features", {}}}});
+    }
+  }
 }
 
-Condition Engine::ConditionOf(const IpAddress& server, const Flood& flood,
-                              const std::vector<IncidentView>& views) const {
+// A flood at a server from where routes fail as well: what fails is both, and says so. True if that
+// is where the flood is told; one that was told before goes on being told.
+bool Engine::MixFlood(const Condition& flood, const std::vector<IncidentView>& views) {
+  bool mixed = false;
+  for (const IncidentView& view : views) {
+    const bool here =
+        view.basis == Verdict::kRouteAnomaly &&
+        std::any_of(view.members.begin(), view.members.end(), [&](const auto& member) {
+          return std::any_of(member.failing.begin(), member.failing.end(), [&](const auto& name) {
+            return std::binary_search(flood.failing.begin(), flood.failing.end(), name);
+          });
+        });
+    if (!here) {
+      continue;
+    }
+    std::string features;
+    for (const auto& [key, value] : flood.evidence) {
+      features += fmt::format("{}{} {}", features.empty() ? "" : "; ", key, value);
+    }
+    incidents_.Explain(view.serial,
+                       {.verdict = Verdict::kMixed,
+                        .suspect = {},
+                        .split = {},
+                        .direction = {},
+                        .evidence = {{"flood", flood.about}, {"flood_features", features}}});
+    mixed = true;
+  }
+  return mixed && !incidents_.IsHeld(Verdict::kSynFlood, flood.about);
+}
+
+Condition Engine::ConditionOf(const IpAddress& server, const Flood& flood) {
   const ServerReport& r = flood.report;
-  const bool routes_fail_too = std::any_of(views.begin(), views.end(), [&](const auto& view) {
-    return view.open && view.basis == Verdict::kRouteAnomaly &&
-           std::any_of(view.members.begin(), view.members.end(), [&](const auto& member) {
-             return std::any_of(member.failing.begin(), member.failing.end(),
-                                [&](const auto& name) { return flood.sensors.contains(name); });
-           });
-  });
   Condition condition;
   condition.verdict = Verdict::kSynFlood;
-  condition.called = routes_fail_too ? Verdict::kMixed : Verdict::kSynFlood;
   condition.about = server.ToString();
   condition.since = flood.since;
   condition.failing = {flood.sensors.begin(), flood.sensors.end()};

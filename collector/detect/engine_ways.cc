@@ -19,6 +19,7 @@ constexpr Duration kSecondLook = 1s;
 // A trace asks silent hops twice.
 constexpr unsigned kMissesPerLook = 2;
 constexpr size_t kFewestThatAgree = 2;
+constexpr Duration kStuckLately = 90s;
 
 std::optional<IpAddress> EndOf(const PathHops& hops) {
   for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
@@ -123,7 +124,13 @@ void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
       cell.Led();
       opinion.reaching.push_back(sensor);
       opinion.undecided |= cell.down();
-    } else if (end && IsInside(*end)) {
+    } else if (end && IsInside(*end) && !paths_.IsExit(*end) &&
+               (cell.down() || IsStuck(target, sensor, now)) &&
+               std::none_of(look.ways.begin(), look.ways.end(), [&](const auto& other) {
+                 return ComesBy(other.second, *place) && ComesBy(other.second, *end);
+               })) {
+      // Where others' packets go on, it is only the answers from there that are missing; and where
+      // hosts hang, a way that ends there may well have led to one.
       cell.Missed(kMissesPerLook, MissWeight(vantages_.At(sensor).Loss()));
       if (cell.down()) {
         opinion.failing.push_back(sensor);
@@ -152,6 +159,13 @@ void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
   if (opinion.undecided) {
     ways_wanted_.emplace(target.record.address, now.mono + kSecondLook);
   }
+}
+
+// Its connections there come to nothing, too: routers may keep silent for reasons of their own.
+bool Engine::IsStuck(const Target& target, VantageId sensor, Moment now) {
+  const auto it = target.arrivals.find(sensor);
+  return it != target.arrivals.end() && it->second.stuck &&
+         now.mono - *it->second.stuck < kStuckLately;
 }
 
 void Engine::LookAgainAtWays(Moment now) {

@@ -189,8 +189,15 @@ std::string Summarise(const IncidentRecord& record, uint64_t half_open, uint64_t
           IsOver(record) ? "were stopped" : "are stopped");
     }
     case Verdict::kSynFlood:
-    case Verdict::kMixed:
       return SummariseFlood(record);
+    case Verdict::kMixed: {
+      const std::string* server = Evidence(record, "flood");
+      return fmt::format(
+          "{} And {} is flooded with SYNs from made-up sources at the same time: both "
+          "are true.",
+          SummariseAnomaly(record, half_open, repeated),
+          server == nullptr ? "a server there" : *server);
+    }
     case Verdict::kSensorDegraded: {
       const std::string* why = Evidence(record, kVantage);
       return fmt::format("{} {} degraded: {}. What it {} about others is set aside.",

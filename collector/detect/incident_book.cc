@@ -46,7 +46,7 @@ Verdict BasisOf(const IncidentRecord& record) {
     case Verdict::kLossyPath:
       return record.evidence.contains(kAbout) ? Verdict::kLossyPath : Verdict::kRouteAnomaly;
     case Verdict::kMixed:
-      return Verdict::kSynFlood;
+      return Verdict::kRouteAnomaly;
     default:
       return record.verdict;
   }
@@ -129,7 +129,8 @@ void IncidentBook::Restore(const IncidentRecord& record,
 }
 
 void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>& failing,
-                         const std::vector<SensorName>& reaching, MonoTime began, Moment now) {
+                         const std::vector<SensorName>& reaching, MonoTime began, Moment now,
+                         bool looping) {
   const std::set<SensorName> failing_set = ToSet(failing);
   const std::set<SensorName> reaching_set = ToSet(reaching);
   // Those whose accusers reach it again.
@@ -154,6 +155,10 @@ void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>&
   }
   for (auto& [i, sensors] : accusers) {
     AddRound(incidents_[i], target, sensors, reaching_set, began, now);
+    if (const auto member = incidents_[i].members.find(target);
+        member != incidents_[i].members.end()) {
+      member->second.looping = looping;
+    }
   }
 }
 
@@ -256,10 +261,6 @@ void IncidentBook::Holds(const Condition& condition, Moment now) {
 void IncidentBook::Describe(Incident& incident, const Condition& condition) {
   IncidentRecord& record = incident.record;
   const IncidentRecord before = record;
-  if (condition.called != Verdict::kUnknown) {
-    record.verdict = condition.called;
-    record.severity = SeverityOf(condition.called);
-  }
   record.failing_sensors = condition.failing;
   record.reaching_sensors = condition.reaching;
   record.targets.clear();
@@ -267,6 +268,7 @@ void IncidentBook::Describe(Incident& incident, const Condition& condition) {
     record.targets.push_back({target, true});
   }
   record.family = condition.family;
+  record.split = condition.split;
   record.suspect = condition.suspect;
   for (const auto& [key, value] : condition.evidence) {
     record.evidence[key] = value;
@@ -281,6 +283,12 @@ void IncidentBook::Over(Verdict verdict, const std::string& about) {
       incident.dirty = true;
     }
   }
+}
+
+bool IncidentBook::IsHeld(Verdict verdict, const std::string& about) const {
+  return std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
+    return incident.holds_now && !IsTentative(incident) && IsAbout(incident, verdict, about);
+  });
 }
 
 bool IncidentBook::IsAbout(const Incident& incident, Verdict verdict, const std::string& about) {

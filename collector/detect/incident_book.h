@@ -67,13 +67,13 @@ struct IncidentView {
 // `verdict` and `about` name it.
 struct Condition {
   Verdict verdict = Verdict::kUnknown;
-  Verdict called = Verdict::kUnknown;  // what people are told it is, if not that
-  std::string about;                   // a sensor, a server, a group
+  std::string about;  // a sensor, a server, a group
   Moment since;
   std::vector<SensorName> failing = {};   // sorted
   std::vector<SensorName> reaching = {};  // likewise
   std::vector<IpAddress> targets = {};    // likewise
   std::string family = "both";
+  std::string split = "unknown";
   std::optional<Suspect> suspect = {};
   std::map<std::string, std::string> evidence = {};
 };
@@ -103,8 +103,10 @@ class IncidentBook {
                const std::map<IpAddress, std::vector<SensorName>>& failing, Moment now);
 
   // A round that began at `began` found `target` failing from some sensors and answering others.
+  // `looping`: packets to it go round, which routing does for a while when it settles.
   void Split(const IpAddress& target, const std::vector<SensorName>& failing,
-             const std::vector<SensorName>& reaching, MonoTime began, Moment now);
+             const std::vector<SensorName>& reaching, MonoTime began, Moment now,
+             bool looping = false);
   // A round found that nobody reaches `target`. `ends`: where ways to it were seen to end of late,
   // the last place and the one before it. If that is where routes fail anyhow, it is one victim
   // more; a victim about which no way tells anything yet stays one for kUntraced.
@@ -122,6 +124,8 @@ class IncidentBook {
   // over, too (kSensorIsolated is not: a sensor that is cut off may be so for long).
   void Holds(const Condition& condition, Moment now);
   void Over(Verdict verdict, const std::string& about);
+  // Does it hold, and do people know?
+  bool IsHeld(Verdict verdict, const std::string& about) const;
   // An attempt of `client` at `sensor` stayed half-open: it reached us, our answer did not arrive.
   void HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated);
 
@@ -146,6 +150,7 @@ class IncidentBook {
   // The last look before an incident opens may have begun this much before open_after has passed:
   // it takes that long to be answered.
   static constexpr Duration kLook = std::chrono::seconds(2);
+  static constexpr Duration kLoopsSettle = std::chrono::seconds(30);
   static constexpr Duration kUntraced = std::chrono::minutes(1);
   static constexpr Duration kConditionLife = std::chrono::minutes(5);
   static constexpr size_t kMostIncidents = 1'000;
@@ -165,6 +170,7 @@ class IncidentBook {
     std::set<SensorName> reaching;
     bool failing_now = true;
     bool confirmed = false;  // by a second, separate round
+    bool looping = false;
     MonoTime first_round{};
     MonoTime last_round{};               // that found it failing
     std::optional<MonoTime> down_since;  // since when nobody reaches it
@@ -227,6 +233,7 @@ class IncidentBook {
   // Outages too short to open an incident, again and again by the same group.
   void NoteBrief(const Incident& incident, Moment now);
   size_t BriefLately(const Incident& incident, Moment now) const;
+  Duration OpenAfter(const Incident& incident) const;
   bool ComesAndGoes(const Incident& incident, Moment now) const;
   void Refresh(Incident& incident);
   void Tell(Incident& incident, const char* change, Moment now);

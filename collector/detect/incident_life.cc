@@ -85,6 +85,16 @@ size_t IncidentBook::BriefLately(const Incident& incident, Moment now) const {
   return most;
 }
 
+Duration IncidentBook::OpenAfter(const Incident& incident) const {
+  size_t failing = 0;
+  size_t looping = 0;
+  for (const auto& [address, member] : incident.members) {
+    failing += member.failing_now ? 1 : 0;
+    looping += member.failing_now && member.looping ? 1 : 0;
+  }
+  return 2 * looping > failing ? std::max(options_.open_after, kLoopsSettle) : options_.open_after;
+}
+
 bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
   return incident.basis == Verdict::kRouteAnomaly && incident.members.size() >= kBriefHosts &&
          BriefLately(incident, now) >= kBriefToFlap;
@@ -94,14 +104,14 @@ bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
   if (ComesAndGoes(incident, now)) {
     return true;  // it does not hold, and will not
   }
-  if (now.mono - incident.started < options_.open_after) {
+  if (now.mono - incident.started < OpenAfter(incident)) {
     return false;
   }
   return IsCondition(incident.basis) ||
          std::any_of(incident.members.begin(), incident.members.end(), [&](const auto& entry) {
            const Member& member = entry.second;
            return member.failing_now && member.confirmed &&
-                  member.last_round - incident.started >= options_.open_after - kLook;
+                  member.last_round - incident.started >= OpenAfter(incident) - kLook;
          });
 }
 

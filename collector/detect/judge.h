@@ -20,6 +20,7 @@ struct Ballot {
   Duration rtt{};
   ProbeMethod answered_by = ProbeMethod::kIcmpEcho;
   std::array<bool, 2> silent{};  // by ProbeMethod: silent or filtered, informative or not
+  bool looping = false;          // packets go round, said a router
   bool unsent = false;           // its own kernel would send none of them
 };
 
@@ -36,6 +37,7 @@ struct Opinion {
   std::vector<VantageId> failing;   // believed unable to reach it, and missed now
   std::vector<VantageId> reaching;  // answered now
   bool undecided = false;           // somebody missed, and it is not enough to believe it
+  bool looping = false;             // packets of somebody who fails go round
   bool unsure = false;              // somebody was silent, and it means nothing (yet)
 };
 

@@ -37,6 +37,8 @@ class LossWatch {
   // It was looked into.
   void Reset() { sum_ = 0; }
   double usual() const { return usual_; }
+  // Over the last two dozen samples or so.
+  double recent() const { return recent_; }
 
  private:
   // Two lost probes within two dozen, where next to nothing is lost else.
@@ -45,18 +47,21 @@ class LossWatch {
   static constexpr double kMost = 0.2;
   static constexpr double kLeastSeen = 0.05;
   static constexpr double kLearn = 0.0005;
+  static constexpr double kLearnFast = 0.08;
 
   void Take(bool lost) {
     const double l0 = std::clamp(usual_, kLeast, kMost);
     const double l1 = std::max(4 * l0, kLeastSeen);
     sum_ = std::max(0.0, sum_ + (lost ? std::log(l1 / l0) : std::log((1 - l1) / (1 - l0))));
     usual_ += kLearn * ((lost ? 1 : 0) - usual_);
+    recent_ += kLearnFast * ((lost ? 1 : 0) - recent_);
   }
 
   MonoTime second_{};
   bool lost_ = false;
   bool answered_ = false;
   double usual_ = kLeast;
+  double recent_ = 0;
   double sum_ = 0;
 };
 

@@ -8,6 +8,7 @@ namespace parallax::collector {
 void PathBook::Restore(VantageId sensor, const PathRecord& record, Moment now) {
   if (atlas_.size() < kMostRemembered) {
     const MonoTime seen = now.mono - (now.wall - record.seen_at);
+    NoteExit(record.hops);
     atlas_[{record.target, sensor}] = {record.hops, seen, seen};
   }
 }
@@ -52,6 +53,9 @@ const SeenPath* PathBook::Accept(VantageId sensor, const PathReport& report, boo
   if (path.end == TraceEnd::kNotSent || path.end == TraceEnd::kRefused) {
     return nullptr;  // says nothing about the network
   }
+  if (path.reached) {
+    NoteExit(path.hops);
+  }
   recent_.push_back(std::move(path));
   if (recent_.size() > kMostRecent) {
     recent_.pop_front();
@@ -84,6 +88,13 @@ std::optional<PathRecord> PathBook::Remember(const SeenPath& path, const SensorN
   }
   known.stored = now.mono;
   return PathRecord{name, path.target, now.wall, path.hops};
+}
+
+void PathBook::NoteExit(const PathHops& hops) {
+  // The last hop is the target itself.
+  if (hops.size() >= 2 && !hops[hops.size() - 2].empty() && exits_.size() < kMostExits) {
+    exits_.insert(hops[hops.size() - 2].front());
+  }
 }
 
 void PathBook::Forget(const IpAddress& target) {

@@ -10,7 +10,7 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <unordered_map>
+#include <set>
 #include <vector>
 
 #include "collector/detect/model.h"
@@ -56,6 +56,8 @@ class PathBook {
   const PathHops* Before(VantageId sensor, const IpAddress& target) const;
   // Is its way from there being traced, or was it within this time, whatever the flow?
   bool IsKnown(VantageId sensor, const IpAddress& target, MonoTime now, Duration within) const;
+  // Does a way to some host that answers lead by this place last of all?
+  bool IsExit(const IpAddress& place) const { return exits_.contains(place); }
   const std::deque<SeenPath>& recent() const { return recent_; }
   size_t waiting() const { return asked_.size(); }
   size_t atlas_size() const { return atlas_.size(); }
@@ -67,6 +69,7 @@ class PathBook {
   static constexpr size_t kMostRecent = 4'096;
   static constexpr size_t kMostWaiting = 4'096;
   static constexpr size_t kMostRemembered = 200'000;
+  static constexpr size_t kMostExits = 20'000;
 
   struct Key {
     IpAddress target;
@@ -78,6 +81,7 @@ class PathBook {
     ProbeTry attempt;
     MonoTime at{};
   };
+  void NoteExit(const PathHops& hops);
   struct Known {
     PathHops hops;
     MonoTime seen{};
@@ -88,6 +92,7 @@ class PathBook {
   std::map<uint64_t, Asked> asked_;  // by id
   std::map<Key, Known> atlas_;
   std::deque<SeenPath> recent_;  // oldest first
+  std::set<IpAddress> exits_;
 };
 
 }  // namespace parallax::collector

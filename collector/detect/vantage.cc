@@ -34,7 +34,10 @@ size_t Index(ProbeMethod method) { return method == ProbeMethod::kIcmpEcho ? 0 :
 }  // namespace
 
 double Vantage::Loss() const {
-  return std::clamp((1 + good_path_misses) / (20 + good_path_tries), kLeastLoss, kMostLoss);
+  // What it has come to lately counts at once, or a link that begins to lose makes false witnesses.
+  const double lately = std::max(loss_watch[0].recent(), loss_watch[1].recent());
+  return std::clamp(std::max((1 + good_path_misses) / (20 + good_path_tries), lately), kLeastLoss,
+                    kMostLoss);
 }
 
 Reach Vantage::GatewayReach(Family family) const {

@@ -16,6 +16,8 @@ constexpr Duration kTimeout = kSpacing - 50ms;
 constexpr Duration kLoneTimeout = 2s;
 // What the way to the sensor, its pacing and the way back may take on top.
 constexpr Duration kGrace = 3s;
+// Where vantages ask one after the other.
+constexpr Duration kStaggered = 4s;
 
 }  // namespace
 
@@ -32,7 +34,9 @@ ProbeOrder RoundBook::Open(RoundKind kind, const IpAddress& target, std::vector<
   round.kind = kind;
   round.target = target;
   round.began = now;
-  round.deadline = now + kSpacing * static_cast<int64_t>(tries - 1) + order.timeout + kGrace;
+  round.deadline =
+      now + kSpacing * static_cast<int64_t>(tries - 1) + order.timeout + kGrace +
+      (kind == RoundKind::kLoss || kind == RoundKind::kCompare ? kStaggered : Duration::zero());
   round.asked = std::move(asked);
   round.about = about;
   rounds_.emplace(order.id, std::move(round));

@@ -60,18 +60,23 @@ const Target* TargetTable::Find(const IpAddress& address) const {
 }
 
 std::vector<IpAddress> TargetTable::Forget(const std::function<bool(const IpAddress&)>& never,
-                                           Moment now) {
+                                           Moment now, size_t part) {
   std::vector<IpAddress> gone;
-  for (auto it = targets_.begin(); it != targets_.end();) {
-    const bool old = now.wall - it->second.record.last_seen > options_.forget_after;
-    if ((old && it->second.open_round == 0) || !Allowed(it->first) || never(it->first)) {
-      gone.push_back(it->first);
-      it = targets_.erase(it);
-    } else {
-      ++it;
+  const size_t buckets = targets_.bucket_count();
+  const size_t end = std::min(buckets, next_bucket_ + buckets / std::max<size_t>(part, 1) + 1);
+  for (size_t bucket = std::min(next_bucket_, end); bucket < end; ++bucket) {
+    for (auto it = targets_.begin(bucket); it != targets_.end(bucket); ++it) {
+      const bool old = now.wall - it->second.record.last_seen > options_.forget_after;
+      if ((old && it->second.open_round == 0) || !Allowed(it->first) || never(it->first)) {
+        gone.push_back(it->first);
+      }
     }
   }
-  if (targets_.size() * 20 > options_.capacity * 19) {
+  for (const IpAddress& address : gone) {
+    targets_.erase(address);
+  }
+  next_bucket_ = end >= buckets ? 0 : end;
+  if (next_bucket_ == 0 && targets_.size() * 20 > options_.capacity * 19) {
     EvictOldest(gone);
   }
   std::sort(gone.begin(), gone.end());
@@ -86,7 +91,7 @@ void TargetTable::EvictOldest(std::vector<IpAddress>& gone) {
       idle.emplace_back(target.record.last_seen, address);
     }
   }
-  const auto most = static_cast<std::ptrdiff_t>(std::min(idle.size(), options_.capacity / 10));
+  const auto most = static_cast<std::ptrdiff_t>(std::min(idle.size(), options_.capacity / 50 + 1));
   std::nth_element(idle.begin(), idle.begin() + most, idle.end());
   for (auto it = idle.begin(); it != idle.begin() + most; ++it) {
     gone.push_back(it->second);

@@ -42,7 +42,10 @@ struct Target {
   std::optional<MonoTime> triggered_at;
   uint64_t trickles = 0;     // visits of the trickle; starts anywhere, so that targets differ
   uint8_t unsure_looks = 0;  // taken because somebody's silence could not be read
-  uint8_t lessons = 0;       // comparisons in which an unproven method was tried first
+  // Rounds in which some vantages were answered at once and some only when they asked again: it, or
+  // something before it, answers so many a second and no more.
+  uint8_t limited = 0;
+  uint8_t lessons = 0;  // comparisons in which an unproven method was tried first
   // A comparison round that waits in one of the engine's queues.
   struct Wanted {
     bool queued = false;
@@ -69,8 +72,9 @@ struct Target {
   struct Arrivals {
     MonoTime first{};
     MonoTime last{};
-    uint32_t count = 0;      // from `first` to `last`
-    bool completed = false;  // one of them did: packets from there have reached it
+    uint32_t count = 0;             // from `first` to `last`
+    bool completed = false;         // one of them did: packets from there have reached it
+    std::optional<MonoTime> stuck;  // the last one stayed half-open or unanswered, then
   };
   std::map<VantageId, Arrivals> arrivals;
 
@@ -102,21 +106,24 @@ class TargetTable {
   const Target* Find(const IpAddress& address) const;
 
   // Drops targets unseen for forget_after, those that are no longer allowed and those that
-  // `never` names; returns them.
-  // Looks at every target: call it once a minute, not on every tick.
-  std::vector<IpAddress> Forget(const std::function<bool(const IpAddress&)>& never, Moment now);
+  // `never` names; returns them. Looks at one in `part` of them at a time, the next ones each time,
+  // so that no call takes long; and when it has been round and the table is nearly full, makes
+  // room.
+  std::vector<IpAddress> Forget(const std::function<bool(const IpAddress&)>& never, Moment now,
+                                size_t part = 1);
 
   std::unordered_map<IpAddress, Target>& all() { return targets_; }
   const std::unordered_map<IpAddress, Target>& all() const { return targets_; }
   uint64_t refused() const { return refused_; }
 
  private:
-  // Makes room for a tenth: those unheard for the longest, but none in trouble.
+  // Makes room for a fiftieth: those unheard for the longest, but none in trouble.
   void EvictOldest(std::vector<IpAddress>& gone);
 
   TargetOptions options_;
   std::unordered_map<IpAddress, Target> targets_;
   uint64_t refused_ = 0;
+  size_t next_bucket_ = 0;  // to be looked at by Forget; a table that grew begins somewhere else
 };
 
 }  // namespace parallax::collector

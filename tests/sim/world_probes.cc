@@ -138,7 +138,7 @@ void World::Return(size_t i, NodeId from, const Packet& reply, MonoTime at, Answ
   }
   answer.ttl = passage.ttl;
   events_.At(passage.at, [this, i, answer] {
-    sensors_[i].model->OnAnswer(answer, now());
+    sensors_[i].model->OnAnswer(answer, NowAt(i));
     Turn(i);
   });
 }

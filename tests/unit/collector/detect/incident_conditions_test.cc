@@ -38,24 +38,27 @@ TEST_F(IncidentConditions, AConditionNobodySpeaksOfIsOver) {
   EXPECT_EQ(latest_[1].state, IncidentState::kClosed);
 }
 
-TEST_F(IncidentConditions, AConditionMayChangeItsName) {
-  Condition flood{.verdict = Verdict::kSynFlood, .about = "192.0.2.25", .since = now_ + -11s};
-  book_.Holds(flood, now_);
-  Pass(1s);
-  EXPECT_EQ(latest_[1].severity, "warning");
-  flood.called = Verdict::kMixed;
-  book_.Holds(flood, now_);
+TEST_F(IncidentConditions, ARouteAnomalyInAFloodIsMixedAndStillTheSame) {
+  OpenSplit(kOne, {"a"}, {"b"});
+  Explanation mixed;
+  mixed.verdict = Verdict::kMixed;
+  mixed.evidence["flood"] = "192.0.2.25";
+  book_.Explain(book_.Views().at(0).serial, mixed);
   Pass(2s);
   EXPECT_EQ(latest_[1].verdict, Verdict::kMixed);
   EXPECT_EQ(latest_[1].severity, "critical");
-  // After a restart it is the same condition still.
+  // After a restart it is the same incident still.
   IncidentBook next({}, 1);
-  next.Restore(latest_[1], {}, now_);
+  next.Restore(latest_[1], {{kOne, {"a"}}}, now_);
   book_ = std::move(next);
-  flood.called = Verdict::kSynFlood;
-  book_.Holds(flood, now_);
+  EXPECT_TRUE(book_.IsFailing(kOne, Verdict::kRouteAnomaly));
+  Explanation over;
+  over.verdict = Verdict::kRouteAnomaly;
+  over.evidence["flood"] = "";
+  book_.Explain(book_.Views().at(0).serial, over);
   Pass(2s);
-  EXPECT_EQ(latest_[1].verdict, Verdict::kSynFlood);
+  EXPECT_EQ(latest_[1].verdict, Verdict::kRouteAnomaly);
+  EXPECT_FALSE(latest_[1].evidence.contains("flood"));
   EXPECT_EQ(latest_.size(), 1u);
 }
 
