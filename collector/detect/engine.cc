@@ -376,8 +376,7 @@ void Engine::Accuse(Target& target, const Opinion& opinion, MonoTime began, Mome
   // One answer does not yet acquit who was failing.
   std::vector<VantageId> reaching = opinion.reaching;
   std::erase_if(reaching, [&](VantageId id) { return target.cells[id].down(); });
-  incidents_.Split(target.record.address, Names(opinion.failing), Names(reaching), began, now,
-                   opinion.looping);
+  incidents_.Split(target.record.address, Names(opinion.failing), Names(reaching), began, now);
   for (const auto& [sensor, half_open] : target.half_open) {
     if (now.mono - half_open.at < kHalfOpenMemory) {
       incidents_.HalfOpen(target.record.address, vantages_.Name(sensor), half_open.syn_repeated);

@@ -161,6 +161,7 @@ class Engine {
   std::vector<const Target*> PassingFrom(VantageId sensor, Moment now);
   void TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
   void TraceDown(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
+  bool Settles(const IncidentView& view) const;
   // Where failing ways to it were seen to end of late.
   IncidentBook::WayEnds EndsOf(const IpAddress& target) const;
   std::vector<ObservedPath> PathsOf(const IncidentView& view) const;
@@ -225,6 +226,8 @@ class Engine {
     LossLook look;
     std::pair<uint64_t, uint64_t> gateways;  // asked and answered, when the look began
     unsigned looks = 0;
+    unsigned batch = 0;  // of the look under way
+    uint64_t half_open_before = 0;
     unsigned clean = 0;  // in a row
     Verdict verdict = Verdict::kUnknown;
     std::string about;

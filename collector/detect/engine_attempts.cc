@@ -58,6 +58,7 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
     SaveTarget(*target);
   }
   if (attempt.outcome == AttemptOutcome::kHalfOpen) {
+    ++vantages_.At(sensor).half_open;
     const bool repeated = attempt.syns >= 2;
     if (incidents_.IsFailing(client, Verdict::kRouteAnomaly)) {
       incidents_.HalfOpen(client, vantages_.Name(sensor), repeated);

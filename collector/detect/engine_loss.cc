@@ -15,15 +15,16 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr size_t kTargets = 10;
-constexpr size_t kTargetsOfAll = 30;  // of all vantages together
-constexpr size_t kTargetsAgain = 15;
+constexpr size_t kTargetsOfAll = 18;  // of all vantages together
 constexpr size_t kTries = 8;
-constexpr size_t kVantages = 5;
+constexpr size_t kVantages = 3;
+constexpr unsigned kBatches = 2;  // of the second look, and of all later ones
 constexpr Duration kSpacing = 1200ms;
 constexpr Duration kLookAgain = 2min;   // while it lasts
 constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
 constexpr Duration kLongestPause = 2h;
-constexpr unsigned kCleanLooks = 2;   // after which it is over
+constexpr unsigned kCleanLooks = 2;  // after which it is over
+constexpr uint64_t kHalfOpenToTell = 3;
 constexpr size_t kMostTroubles = 32;  // vantages at a time
 
 }  // namespace
@@ -58,6 +59,7 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
     if (!covered) {
       LossTrouble trouble;
       trouble.began = now;
+      trouble.half_open_before = v.half_open;
       loss_troubles_.emplace(id, std::move(trouble));
     }
     v.loss_watch[0].Reset();
@@ -72,14 +74,13 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
 }
 
 void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
-  const bool again = trouble.verdict != Verdict::kUnknown;
   std::vector<Target*> targets = Controls(id, 2 * kTargetsOfAll, Controlled::kReached);
   const auto tells = [&](VantageId sensor, const Target* target) {
     const auto telling = Telling(sensor, *target, now.mono);
     return telling[0] || telling[1];
   };
   std::erase_if(targets, [&](const Target* target) { return !tells(id, target); });
-  const size_t wanted = trouble.looks == 0 ? kTargets : again ? kTargetsAgain : kTargetsOfAll;
+  const size_t wanted = trouble.looks == 0 ? kTargets : kTargetsOfAll;
   targets.resize(std::min(targets.size(), wanted));
   if (targets.size() < 2 || tokens_ < static_cast<double>(targets.size())) {
     trouble.over = targets.size() < 2;
@@ -102,8 +103,10 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
       asked.push_back(id);  // it has no vote, and is asked all the same
     }
   }
-  trouble.look = LossLook();
-  trouble.gateways = GatewayCounts(id);
+  if (trouble.batch == 0) {
+    trouble.look = LossLook();
+    trouble.gateways = GatewayCounts(id);
+  }
   for (size_t i = 0; i < targets.size(); ++i) {
     const Target* target = targets[i];
     // By one vantage each: asked by several at once, hosts that limit their answers look lossy.
@@ -131,9 +134,15 @@ void Engine::FinishLoss(const Round& round, Moment now) {
       continue;
     }
     for (const auto& [sensor, report] : round.reports) {
-      trouble.look.Add(sensor, report);
+      trouble.look.Add(sensor, report, trouble.batch * kTries);
     }
-    if (trouble.open.empty()) {
+    if (!trouble.open.empty()) {
+      return;
+    }
+    if (trouble.looks > 0 && ++trouble.batch < kBatches) {
+      trouble.next = now.mono;
+    } else {
+      trouble.batch = 0;
       ConcludeLoss(id, trouble, now);
     }
     return;
@@ -235,6 +244,9 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
   } else {
     condition.failing = losing;
     condition.reaching = clean;
+    if (v.half_open - trouble.half_open_before >= kHalfOpenToTell) {
+      condition.direction = "outbound";  // what arrives is answered, and the answers get lost
+    }
     condition.split = mixed > whole ? "per_packet" : "unknown";
     DescribeLossyPath(trouble, condition);
   }

@@ -107,6 +107,7 @@ void Engine::Investigate(Moment now) {
       if (view.basis == Verdict::kRouteAnomaly) {
         Explanation said = ExplainPaths(view, PathsOf(view)).value_or(Explanation());
         AddWitness(view, said, now);
+        said.settles = Settles(view);
         incidents_.Explain(view.serial, said);
       } else if (const auto said = ExplainPaths(view, PathsOf(view))) {
         incidents_.Explain(view.serial, *said);
@@ -205,6 +206,38 @@ void Engine::TraceDown(const IncidentView& view, std::map<VantageId, size_t>& tr
   for (const auto& [sensor, targets] : failing) {
     TraceSome(sensor, targets, kDownTraced, traced, now);
   }
+}
+
+// Most ways that fail go round, and only by routers that other ways pass on their way out. By a
+// stranger they would not settle.
+bool Engine::Settles(const IncidentView& view) const {
+  std::set<IpAddress> known;
+  for (const SeenPath& seen : paths_.recent()) {
+    const PathHops* before = paths_.Before(seen.sensor, seen.target);
+    for (const PathHops* way : {seen.reached ? &seen.hops : nullptr, before}) {
+      for (size_t i = 0; way != nullptr && i < way->size(); ++i) {
+        known.insert((*way)[i].begin(), (*way)[i].end());
+      }
+    }
+  }
+  size_t failing = 0;
+  size_t settling = 0;
+  for (const SeenPath& seen : paths_.recent()) {
+    const bool ours = std::any_of(view.members.begin(), view.members.end(),
+                                  [&](const auto& member) { return member.target == seen.target; });
+    if (!ours || !seen.failing || seen.seen < view.started) {
+      continue;
+    }
+    ++failing;
+    settling += seen.end == TraceEnd::kLoop && std::all_of(seen.hops.begin(), seen.hops.end(),
+                                                           [&](const auto& routers) {
+                                                             return routers.empty() ||
+                                                                    known.contains(routers.front());
+                                                           })
+                    ? 1
+                    : 0;
+  }
+  return 2 * settling > failing;
 }
 
 IncidentBook::WayEnds Engine::EndsOf(const IpAddress& target) const {

@@ -129,8 +129,7 @@ void IncidentBook::Restore(const IncidentRecord& record,
 }
 
 void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>& failing,
-                         const std::vector<SensorName>& reaching, MonoTime began, Moment now,
-                         bool looping) {
+                         const std::vector<SensorName>& reaching, MonoTime began, Moment now) {
   const std::set<SensorName> failing_set = ToSet(failing);
   const std::set<SensorName> reaching_set = ToSet(reaching);
   // Those whose accusers reach it again.
@@ -155,10 +154,6 @@ void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>&
   }
   for (auto& [i, sensors] : accusers) {
     AddRound(incidents_[i], target, sensors, reaching_set, began, now);
-    if (const auto member = incidents_[i].members.find(target);
-        member != incidents_[i].members.end()) {
-      member->second.looping = looping;
-    }
   }
 }
 
@@ -269,6 +264,7 @@ void IncidentBook::Describe(Incident& incident, const Condition& condition) {
   }
   record.family = condition.family;
   record.split = condition.split;
+  record.direction = condition.direction;
   record.suspect = condition.suspect;
   for (const auto& [key, value] : condition.evidence) {
     record.evidence[key] = value;

@@ -74,17 +74,20 @@ struct Condition {
   std::vector<IpAddress> targets = {};    // likewise
   std::string family = "both";
   std::string split = "unknown";
+  std::string direction = "unknown";
   std::optional<Suspect> suspect = {};
   std::map<std::string, std::string> evidence = {};
 };
 
 // What can be said about an incident beyond who cannot reach whom.
 struct Explanation {
-  Verdict verdict = Verdict::kUnknown;          // kUnknown: it stays as it is
-  std::optional<Suspect> suspect;               // absent: it stays as it is
-  std::string split;                            // empty: it stays as it is
-  std::string direction;                        // likewise
-  std::map<std::string, std::string> evidence;  // replaces; an empty text takes away
+  Verdict verdict = Verdict::kUnknown;               // kUnknown: it stays as it is
+  std::optional<Suspect> suspect;                    // absent: it stays as it is
+  std::string split;                                 // empty: it stays as it is
+  std::string direction;                             // likewise
+  std::map<std::string, std::string> evidence = {};  // replaces; an empty text takes away
+  // Packets go round between routers that are as they should be: routing does so while it settles.
+  bool settles = false;
 };
 
 const char* SeverityOf(Verdict verdict);
@@ -103,10 +106,8 @@ class IncidentBook {
                const std::map<IpAddress, std::vector<SensorName>>& failing, Moment now);
 
   // A round that began at `began` found `target` failing from some sensors and answering others.
-  // `looping`: packets to it go round, which routing does for a while when it settles.
   void Split(const IpAddress& target, const std::vector<SensorName>& failing,
-             const std::vector<SensorName>& reaching, MonoTime began, Moment now,
-             bool looping = false);
+             const std::vector<SensorName>& reaching, MonoTime began, Moment now);
   // A round found that nobody reaches `target`. `ends`: where ways to it were seen to end of late,
   // the last place and the one before it. If that is where routes fail anyhow, it is one victim
   // more; a victim about which no way tells anything yet stays one for kUntraced.
@@ -170,7 +171,6 @@ class IncidentBook {
     std::set<SensorName> reaching;
     bool failing_now = true;
     bool confirmed = false;  // by a second, separate round
-    bool looping = false;
     MonoTime first_round{};
     MonoTime last_round{};               // that found it failing
     std::optional<MonoTime> down_since;  // since when nobody reaches it
@@ -182,6 +182,7 @@ class IncidentBook {
     // What it is made of: kRouteAnomaly and kTargetDown have members, all else is a condition.
     Verdict basis = Verdict::kUnknown;
     IncidentRecord record;
+    bool settles = false;
     std::optional<Suspect> where;  // the suspect, or for hosts that are down where ways to them end
     std::map<IpAddress, Member> members;
     std::set<std::string> groups;  // of the accusers

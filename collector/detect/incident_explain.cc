@@ -52,6 +52,7 @@ void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
     record.verdict = explanation.verdict;
     record.severity = SeverityOf(explanation.verdict);
   }
+  it->settles |= explanation.settles;
   if (explanation.suspect) {
     it->where = explanation.suspect;
   }

@@ -86,13 +86,7 @@ size_t IncidentBook::BriefLately(const Incident& incident, Moment now) const {
 }
 
 Duration IncidentBook::OpenAfter(const Incident& incident) const {
-  size_t failing = 0;
-  size_t looping = 0;
-  for (const auto& [address, member] : incident.members) {
-    failing += member.failing_now ? 1 : 0;
-    looping += member.failing_now && member.looping ? 1 : 0;
-  }
-  return 2 * looping > failing ? std::max(options_.open_after, kLoopsSettle) : options_.open_after;
+  return incident.settles ? std::max(options_.open_after, kLoopsSettle) : options_.open_after;
 }
 
 bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {

@@ -22,11 +22,8 @@ Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<
         ballot.silent[method] = true;
         ballot.misses += telling[method] ? 1 : 0;
         break;
-      case ProbeState::kTimeExceeded:
-        ballot.looping = true;
-        ++ballot.misses;
-        break;
       case ProbeState::kUnreachable:
+      case ProbeState::kTimeExceeded:
         ++ballot.misses;
         break;
       case ProbeState::kProhibited:
@@ -54,7 +51,6 @@ Opinion Judge(const std::vector<Ballot>& ballots, const Target& target) {
       opinion.reaching.push_back(ballot.sensor);
       opinion.undecided |= down;  // it was down a moment ago: look once more
     } else if (ballot.misses > 0) {
-      opinion.looping |= ballot.looping;
       if (down) {
         opinion.failing.push_back(ballot.sensor);
       } else {

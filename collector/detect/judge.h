@@ -20,7 +20,6 @@ struct Ballot {
   Duration rtt{};
   ProbeMethod answered_by = ProbeMethod::kIcmpEcho;
   std::array<bool, 2> silent{};  // by ProbeMethod: silent or filtered, informative or not
-  bool looping = false;          // packets go round, said a router
   bool unsent = false;           // its own kernel would send none of them
 };
 
@@ -37,7 +36,6 @@ struct Opinion {
   std::vector<VantageId> failing;   // believed unable to reach it, and missed now
   std::vector<VantageId> reaching;  // answered now
   bool undecided = false;           // somebody missed, and it is not enough to believe it
-  bool looping = false;             // packets of somebody who fails go round
   bool unsure = false;              // somebody was silent, and it means nothing (yet)
 };
 

@@ -2,7 +2,7 @@
 
 namespace parallax::collector {
 
-void LossLook::Add(VantageId sensor, const ProbeReport& report) {
+void LossLook::Add(VantageId sensor, const ProbeReport& report, size_t first) {
   for (size_t second = 0; second < report.tries.size(); ++second) {
     const ProbeState state = report.tries[second].state;
     if (state == ProbeState::kNotSent || state == ProbeState::kRefused) {
@@ -14,7 +14,7 @@ void LossLook::Add(VantageId sensor, const ProbeReport& report) {
       tally->lost += lost;
     }
     if (lost > 0) {
-      lossy_seconds_[sensor].insert(second);
+      lossy_seconds_[sensor].insert(first + second);
     }
   }
 }

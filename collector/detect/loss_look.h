@@ -21,8 +21,8 @@ struct LossTally {
 
 class LossLook {
  public:
-  // Tries of a report stand in the order in which they were made, one a second.
-  void Add(VantageId sensor, const ProbeReport& report);
+  // Tries of a report stand in the order in which they were made, one a second from `first` on.
+  void Add(VantageId sensor, const ProbeReport& report, size_t first = 0);
 
   // Loss in so many different seconds that it was no burst.
   bool Loses(VantageId sensor) const;
@@ -33,7 +33,7 @@ class LossLook {
 
  private:
   static constexpr size_t kFewestSeconds = 3;
-  static constexpr unsigned kFewestLost = 4;
+  static constexpr unsigned kFewestLost = 3;
   static constexpr double kLeastShare = 0.02;
 
   std::map<VantageId, std::set<size_t>> lossy_seconds_;

@@ -25,6 +25,7 @@ constexpr Duration kFresh = 7s;
 constexpr Duration kNoWayFor = 30s;
 // Weight of old rounds in the loss estimate: 0.998^346 = 1/2.
 constexpr double kLossDecay = 0.998;
+constexpr unsigned kMostInARow = 2;
 // A sensor's own addresses are never targets; more than this many are not remembered, so that a
 // lying sensor cannot hide the world.
 constexpr size_t kMostOwnAddresses = 32;
@@ -190,7 +191,8 @@ void VantageBook::NoteAnswer(VantageId id, Family family, ProbeMethod method, un
   m.answered_at = now;
   m.contradicted = 0;
   v.unprobed[FamilyIndex(family)] = {};
-  v.loss_watch[FamilyIndex(family)].Note(lost, now);
+  // More in a row are no losses but an outage.
+  v.loss_watch[FamilyIndex(family)].Note(lost <= kMostInARow ? lost : 0, now);
   v.good_path_tries = v.good_path_tries * kLossDecay + lost + 1;
   v.good_path_misses = v.good_path_misses * kLossDecay + lost;
 }

@@ -77,6 +77,7 @@ struct Vantage {
   // Servers there that draw too many attempts to follow each, and when it last said so.
   std::map<IpAddress, MonoTime> aggregates;
 
+  uint64_t half_open = 0;               // attempts there that stayed so
   std::optional<MonoTime> troubled_at;  // last attempt there that stayed half-open or unanswered
 
   // Losses on paths that work: misses before an answer within one round. Decaying sums.
