@@ -18,6 +18,7 @@ constexpr Duration kSecondLook = 2s;
 // A host that had not been heard of for longer than this when it fell silent has just left.
 constexpr Duration kRecentlyActive = 15min;
 constexpr uint8_t kMostLimited = 8;
+constexpr size_t kFewVantages = 4;
 constexpr Duration kForgetEvery = 1s;
 constexpr size_t kForgetParts = 60;  // all of them in a minute
 
@@ -219,6 +220,7 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
       if (result.state == ProbeState::kAnswered && result.attempt.method != ProbeMethod::kUdp) {
         (result.attempt.method == ProbeMethod::kIcmpEcho ? target.record.icmp_answered
                                                          : target.record.tcp_answered) = now.wall;
+        target.NoteAnswered(sensor);
       }
     }
   }
@@ -243,8 +245,14 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
 
 std::array<bool, 2> Engine::Telling(VantageId sensor, const Target& target, MonoTime now) const {
   const auto cell = target.cells.find(sensor);
-  const auto telling = [&](ProbeMethod method) {
+  // One sensor's word for a host's willingness would make all others miss what was never there.
+  const bool reached = cell != target.cells.end() && cell->second.reached();
+  const auto willing = [&](ProbeMethod method) {
     return target.Answers(method) &&
+           (reached || target.witnesses.size() != 1 || vantages_.size() < kFewVantages);
+  };
+  const auto telling = [&](ProbeMethod method) {
+    return willing(method) &&
            vantages_.MethodWorks(sensor, method, target.record.address.family(), now) &&
            (cell == target.cells.end() || !cell->second.filtered(method));
   };

@@ -115,6 +115,7 @@ class Engine {
   void Trigger(Target& target, VantageId accuser, Moment now);
   void StartRounds(Moment now);
   void StartQueued(Queue& queue, Moment now);
+  void AddNeighbours(std::vector<VantageId>& sensors, Family family, Moment now);
   void StartCompare(Target& target, const Target::Wanted& wanted, Moment now);
   void StartRechecks(Moment now);
   void StartTrickle(Moment now);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "collector/detect/engine.h"
@@ -25,6 +26,7 @@ constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
 constexpr Duration kLongestPause = 2h;
 constexpr unsigned kCleanLooks = 2;  // after which it is over
 constexpr uint64_t kHalfOpenToTell = 3;
+constexpr double kNoChance = 0.02;
 constexpr size_t kMostTroubles = 32;  // vantages at a time
 
 }  // namespace
@@ -120,7 +122,11 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
     order.every = true;
     order.spacing = kSpacing;
     trouble.open.insert(order.id);
-    order.tries.assign(kTries, TracedBy(sensor, *target, now.mono));
+    // Many hosts and routers answer only so many echo requests a second.
+    const ProbeTry attempt = Telling(sensor, *target, now.mono)[1]
+                                 ? ProbeTry{ProbeMethod::kTcpSyn, options_.probe_tcp_port, 0}
+                                 : TracedBy(sensor, *target, now.mono);
+    order.tries.assign(kTries, attempt);
     OrdersTo(sensor).emplace_back(order);
     if (trouble.looks > 0) {
       Trace(id, *target, now, 1h);
@@ -259,14 +265,18 @@ void Engine::DescribeLossyPath(const LossTrouble& trouble, Condition& condition)
   std::set<IpAddress> targets;
   for (const auto& [pair, tally] : trouble.look.pairs()) {
     const auto& [sensor, target] = pair;
-    const bool loses = tally.lost > 1 || (tally.lost == 1 && tally.sent < kTries);
+    const double share = trouble.look.Of(sensor).share();
+    const bool loses = trouble.look.Loses(sensor) && tally.share() >= share / 2;
+    // Nothing lost may be chance, where little is.
+    const bool passes = tally.lost == 0 && (!trouble.look.Loses(sensor) ||
+                                            std::pow(1 - share, tally.sent) < kNoChance);
     if (loses) {
       affected.sent += tally.sent;
       affected.lost += tally.lost;
       targets.insert(target);
     }
     const PathHops* way = paths_.Before(sensor, target);
-    if (way == nullptr || (!loses && tally.lost > 0)) {
+    if (way == nullptr || (!loses && !passes)) {
       continue;
     }
     ObservedPath path;
@@ -279,8 +289,12 @@ void Engine::DescribeLossyPath(const LossTrouble& trouble, Condition& condition)
     paths.push_back(std::move(path));
   }
   condition.targets = {targets.begin(), targets.end()};
+  const auto is_v4 = [](const IpAddress& target) { return target.is_v4(); };
+  const bool v4 = std::any_of(targets.begin(), targets.end(), is_v4);
+  const bool v6 = !std::all_of(targets.begin(), targets.end(), is_v4);
+  condition.family = v4 && v6 ? "both" : v6 ? "ipv6" : "ipv4";
   condition.evidence["loss_where_any"] = fmt::format("{:.0f} %", 100 * affected.share());
-  const auto edges = Localise(paths, {}, 1);
+  const auto edges = SuspectsAmong(paths);
   if (!edges.empty()) {
     condition.suspect = SuspectOf(edges.front(), "likely");
   }

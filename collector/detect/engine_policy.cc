@@ -56,7 +56,8 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
       method == ProbeMethod::kIcmpEcho ? ProbeMethod::kTcpSyn : ProbeMethod::kIcmpEcho;
   // Filtered ever since it connected is nothing new; and if no probe gets out, that is for others
   // to judge.
-  if (!v.connected || !vantages_.MethodFiltered(id, method, family) || !m.answered_at ||
+  if (!v.connected || v.degraded || loss_troubles_.contains(id) ||
+      !vantages_.MethodFiltered(id, method, family) || !m.answered_at ||
       !vantages_.MethodWorks(id, other, family, now.mono)) {
     m.filtered_since.reset();
     m.tries = 0;

@@ -76,6 +76,22 @@ void Engine::StartQueued(Queue& queue, Moment now) {
   }
 }
 
+// Beside each that could not reach it another one of its group: it tells the router from the host.
+void Engine::AddNeighbours(std::vector<VantageId>& sensors, Family family, Moment now) {
+  const size_t accusers = std::min(sensors.size(), options_.max_vantages_per_round / 2);
+  sensors.resize(accusers);
+  for (size_t i = 0; i < accusers; ++i) {
+    const std::string& group = vantages_.At(sensors[i]).record.group;
+    for (VantageId id = 0; id < vantages_.size(); ++id) {
+      if (vantages_.At(id).record.group == group && vantages_.Eligible(id, family, now.mono) &&
+          std::find(sensors.begin(), sensors.end(), id) == sensors.end()) {
+        sensors.push_back(id);
+        break;
+      }
+    }
+  }
+}
+
 void Engine::StartCompare(Target& target, const Target::Wanted& wanted, Moment now) {
   const IpAddress& address = target.record.address;
   // Who could not reach it must be heard, or the others would acquit in its absence.
@@ -89,6 +105,9 @@ void Engine::StartCompare(Target& target, const Target::Wanted& wanted, Moment n
   first.resize(std::min(first.size(), options_.max_vantages_per_round / 2));
   const bool wide = wanted.wide || !first.empty();
   first.insert(first.end(), wanted.must.begin(), wanted.must.end());
+  if (wide) {
+    AddNeighbours(first, address.family(), now);
+  }
   const size_t most =
       wide ? options_.max_vantages_per_round : std::min(kFew, options_.max_vantages_per_round);
   std::vector<VantageId> asked = vantages_.Choose(address.family(), now.mono, most, first, ++turn_);
@@ -191,6 +210,7 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
     // stay proven from everywhere.
     const bool tcp_first =
         (learner && !target->Answers(ProbeMethod::kTcpSyn)) ||
+        (target != nullptr && kind == RoundKind::kCompare && target->limited >= kLimited) ||
         (kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1) ||
         (kind == RoundKind::kControl &&
          vantages_.MethodFiltered(sensor, ProbeMethod::kTcpSyn, address.family()));

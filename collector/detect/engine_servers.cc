@@ -109,19 +109,10 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
     }
     ++it;
   }
-  for (const IncidentView& view : views) {
-    if (view.verdict == Verdict::kMixed && floods_.empty()) {
-      incidents_.Explain(view.serial, {.verdict = Verdict::kRouteAnomaly,
-                                       .suspect = {},
-                                       .split = {},
-                                       .direction = {},
-                                       .evidence = {{"flood", {}}, {"flood_features", {}}}});
-    }
-  }
 }
 
-// A flood at a server from where routes fail as well: what fails is both, and says so. True if that
-// is where the flood is told; one that was told before goes on being told.
+// A flood at a server from where routes fail as well: the incident was both, and says so from then
+// on. True if that is where the flood is told; one that was told before goes on being told.
 bool Engine::MixFlood(const Condition& flood, const std::vector<IncidentView>& views) {
   bool mixed = false;
   for (const IncidentView& view : views) {

@@ -46,8 +46,9 @@ void IncidentBook::MergeSame(Moment now) {
 }
 
 bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
-  const bool routes = a.basis == Verdict::kRouteAnomaly || b.basis == Verdict::kRouteAnomaly;
   const bool both = a.basis == Verdict::kRouteAnomaly && b.basis == Verdict::kRouteAnomaly;
+  const bool routes = (a.basis == Verdict::kRouteAnomaly && (both || !IsTentative(a))) ||
+                      (b.basis == Verdict::kRouteAnomaly && (both || !IsTentative(b)));
   // What nobody reaches because all ways to it lead by the suspect is a victim, too.
   return (both && SameVictims(a, b)) || (routes && SamePlace(a, b));
 }
@@ -69,11 +70,11 @@ bool IncidentBook::LeadsBy(const Incident& incident, const WayEnds& ends) {
 
 // People have just been told of another fault: whether this is the same one is worth a moment.
 bool IncidentBook::AwaitsSuspect(const Incident& incident, Moment now) const {
-  return !IsCondition(incident.basis) && !incident.where &&
+  return !IsCondition(incident.basis) &&
          now.mono - incident.started < options_.open_after + kLongestWait &&
          std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& other) {
            return other.basis == Verdict::kRouteAnomaly && IsLive(other) && !IsTentative(other) &&
-                  now.wall - other.record.opened_at < kLately;
+                  (!incident.where || !other.where) && now.wall - other.record.opened_at < kLately;
          });
 }
 

@@ -3,27 +3,47 @@
 namespace parallax::collector {
 
 void LossLook::Add(VantageId sensor, const ProbeReport& report, size_t first) {
+  unsigned run = 0;  // of lost ones
+  const auto end_run = [&] {
+    scattered_[sensor] += run < kSolid ? run : 0;
+    solid_[sensor] += run < kSolid ? 0 : run;
+    run = 0;
+  };
   for (size_t second = 0; second < report.tries.size(); ++second) {
     const ProbeState state = report.tries[second].state;
     if (state == ProbeState::kNotSent || state == ProbeState::kRefused) {
       continue;
     }
-    const unsigned lost = state == ProbeState::kAnswered ? 0 : 1;
-    for (LossTally* tally : {&sensors_[sensor], &pairs_[{sensor, report.target}]}) {
+    const bool lost = state != ProbeState::kAnswered;
+    for (LossTally* tally :
+         {&sensors_[sensor], &pairs_[{sensor, report.target}], &seconds_[sensor][first + second]}) {
       ++tally->sent;
-      tally->lost += lost;
+      tally->lost += lost ? 1 : 0;
     }
-    if (lost > 0) {
-      lossy_seconds_[sensor].insert(first + second);
+    if (lost) {
+      ++run;
+    } else {
+      end_run();
     }
   }
+  end_run();
 }
 
 bool LossLook::Loses(VantageId sensor) const {
-  const auto seconds = lossy_seconds_.find(sensor);
-  const LossTally tally = Of(sensor);
-  return seconds != lossy_seconds_.end() && seconds->second.size() >= kFewestSeconds &&
-         tally.lost >= kFewestLost && tally.share() >= kLeastShare;
+  const auto seconds = seconds_.find(sensor);
+  if (seconds == seconds_.end() || solid_.at(sensor) >= scattered_.at(sensor)) {
+    return false;
+  }
+  size_t lossy = 0;
+  LossTally tally;
+  for (const auto& [second, here] : seconds->second) {
+    if (here.lost < here.sent) {
+      lossy += here.lost > 0 ? 1 : 0;
+      tally.sent += here.sent;
+      tally.lost += here.lost;
+    }
+  }
+  return lossy >= kFewestSeconds && tally.lost >= kFewestLost && tally.share() >= kLeastShare;
 }
 
 LossTally LossLook::Of(VantageId sensor) const {

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <vector>
 
 #include "collector/detect/vantage.h"
@@ -24,7 +23,7 @@ class LossLook {
   // Tries of a report stand in the order in which they were made, one a second from `first` on.
   void Add(VantageId sensor, const ProbeReport& report, size_t first = 0);
 
-  // Loss in so many different seconds that it was no burst.
+  // Loss in so many different seconds that it was no burst, beside answers in the same seconds.
   bool Loses(VantageId sensor) const;
   LossTally Of(VantageId sensor) const;
   // Of the sensor and target alone.
@@ -33,11 +32,16 @@ class LossLook {
 
  private:
   static constexpr size_t kFewestSeconds = 3;
+  static constexpr unsigned kSolid = 4;
   static constexpr unsigned kFewestLost = 3;
   static constexpr double kLeastShare = 0.02;
 
-  std::map<VantageId, std::set<size_t>> lossy_seconds_;
+  // By second: one in which nothing is answered belongs to an outage, and is no loss.
+  std::map<VantageId, std::map<size_t, LossTally>> seconds_;
   std::map<VantageId, LossTally> sensors_;
+  // Lost tries by how they lie: a few in a row, or so many that nothing got through for a while.
+  std::map<VantageId, unsigned> scattered_;
+  std::map<VantageId, unsigned> solid_;
   std::map<std::pair<VantageId, IpAddress>, LossTally> pairs_;
 };
 

@@ -84,6 +84,10 @@ std::vector<std::optional<IpAddress>> Hops(const PathHops& hops) {
   return out;
 }
 
+std::vector<SuspectEdge> SuspectsAmong(const std::vector<ObservedPath>& paths) {
+  return Localise(OneRouterPerGroup(paths), {}, kMostSuspects);
+}
+
 Suspect SuspectOf(const SuspectEdge& edge, const std::string& confidence) {
   Suspect suspect;
   // Whoever sends packets to a box that passes nothing on is to be mended, not that box.
@@ -104,7 +108,7 @@ std::optional<Explanation> ExplainPaths(const IncidentView& view,
                                         const std::vector<ObservedPath>& paths) {
   const auto failing = static_cast<size_t>(
       std::count_if(paths.begin(), paths.end(), [](const auto& path) { return path.failing; }));
-  const std::vector<SuspectEdge> edges = Localise(OneRouterPerGroup(paths), {}, kMostSuspects);
+  const std::vector<SuspectEdge> edges = SuspectsAmong(paths);
   if (edges.empty()) {
     return std::nullopt;
   }

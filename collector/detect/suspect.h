@@ -16,6 +16,10 @@ namespace parallax::collector {
 // answered.
 std::vector<std::optional<IpAddress>> Hops(const PathHops& hops);
 
+// The suspect edges, best first; a department's router is taken for one, whichever of its addresses
+// it answers a sensor from.
+std::vector<SuspectEdge> SuspectsAmong(const std::vector<ObservedPath>& paths);
+
 Suspect SuspectOf(const SuspectEdge& edge, const std::string& confidence);
 
 // nullopt: the ways do not tell.

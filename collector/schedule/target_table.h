@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -77,6 +78,14 @@ struct Target {
     std::optional<MonoTime> stuck;  // the last one stayed half-open or unanswered, then
   };
   std::map<VantageId, Arrivals> arrivals;
+
+  // The first two vantages that had an answer: enough to know that it was no lie.
+  std::set<VantageId> witnesses;
+  void NoteAnswered(VantageId by) {
+    if (witnesses.size() < 2) {
+      witnesses.insert(by);
+    }
+  }
 
   bool Answers(ProbeMethod method) const {
     return (method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered) !=
