@@ -8,6 +8,7 @@ constexpr double kFloodRepeated = 0.05;
 constexpr double kFaultAllOrNothing = 0.8;
 constexpr double kFloodExcess = 10;
 constexpr uint64_t kForgedHalfOpen = 20;
+constexpr double kForgedRate = 50;  // SYNs a second
 
 }  // namespace
 
@@ -18,7 +19,8 @@ ServerTrouble ReadTrouble(const ServerReport& r) {
   if (repeated && always) {
     return r.excess >= kFloodExcess ? ServerTrouble::kBoth : ServerTrouble::kFault;
   }
-  const bool forged = r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2;
+  const bool forged = r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2 &&
+                      r.syn_rate >= kForgedRate;
   return not_repeated && (r.excess >= kFloodExcess || forged) ? ServerTrouble::kFlood
                                                               : ServerTrouble::kNone;
 }

@@ -265,8 +265,9 @@ std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
   }
   std::vector<ObservedPath> paths;
   for (const SeenPath& seen : paths_.recent()) {
-    // What failed a little earlier, under another name, fails for the same reason.
-    if (seen.seen < view.started - (seen.reached ? 0s : kEarlier)) {
+    // What is down was, a little earlier, a victim of some split.
+    const bool earlier = !seen.reached && view.basis == Verdict::kTargetDown;
+    if (seen.seen < view.started - (earlier ? kEarlier : 0s)) {
       continue;
     }
     const SensorName& name = vantages_.Name(seen.sensor);

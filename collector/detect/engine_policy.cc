@@ -19,7 +19,8 @@ constexpr Duration kTrySoon = 5s;
 constexpr unsigned kTriesToBelieve = 3;
 constexpr Duration kTryAgain = 60s;
 constexpr size_t kTries = 2;
-constexpr size_t kControlsAsked = 8;
+constexpr size_t kControlsAsked = 64;
+constexpr Duration kElsewhereLately = 2min;
 
 }  // namespace
 
@@ -69,7 +70,10 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
   } else if (now.mono >= m.next_try && tokens_ >= 1) {
     m.next_try = now.mono + (m.tries < kTriesToBelieve ? kTrySoon : kTryAgain);
     for (const Target* target : Controls(id, kControlsAsked)) {
-      if (target->record.address.family() == family && target->Answers(method)) {
+      // Hosts may have stopped to answer: only what somebody else was told of late counts.
+      const WallTime answered = method == ProbeMethod::kIcmpEcho ? target->record.icmp_answered
+                                                                 : target->record.tcp_answered;
+      if (target->record.address.family() == family && now.wall - answered < kElsewhereLately) {
         ++m.tries;
         Start(RoundKind::kControl, target->record.address, {id}, kTries, now);
         break;

@@ -16,8 +16,6 @@ constexpr Duration kTimeout = kSpacing - 50ms;
 constexpr Duration kLoneTimeout = 2s;
 // What the way to the sensor, its pacing and the way back may take on top.
 constexpr Duration kGrace = 3s;
-// Where vantages ask one after the other.
-constexpr Duration kStaggered = 4s;
 
 }  // namespace
 
@@ -34,13 +32,17 @@ ProbeOrder RoundBook::Open(RoundKind kind, const IpAddress& target, std::vector<
   round.kind = kind;
   round.target = target;
   round.began = now;
-  round.deadline =
-      now + kSpacing * static_cast<int64_t>(tries - 1) + order.timeout + kGrace +
-      (kind == RoundKind::kLoss || kind == RoundKind::kCompare ? kStaggered : Duration::zero());
+  round.deadline = now + kSpacing * static_cast<int64_t>(tries - 1) + order.timeout + kGrace;
   round.asked = std::move(asked);
   round.about = about;
   rounds_.emplace(order.id, std::move(round));
   return order;
+}
+
+void RoundBook::Extend(uint64_t id, Duration by) {
+  if (const auto it = rounds_.find(id); it != rounds_.end()) {
+    it->second.deadline += by;
+  }
 }
 
 bool RoundBook::Accept(VantageId from, const ProbeReport& report) {

@@ -50,6 +50,9 @@ class RoundBook {
   ProbeOrder Open(RoundKind kind, const IpAddress& target, std::vector<VantageId> asked,
                   size_t tries, MonoTime now, std::optional<VantageId> about = std::nullopt);
 
+  // Some of its vantages begin so much later.
+  void Extend(uint64_t id, Duration by);
+
   // Takes a report; false if no open round asked that sensor for it, or it has answered already.
   bool Accept(VantageId from, const ProbeReport& report);
 

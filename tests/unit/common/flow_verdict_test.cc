@@ -9,7 +9,7 @@
 namespace parallax {
 namespace {
 
-using test::Chance;
+using sensor::test::Chance;
 
 FlowTally Tally(size_t flow, size_t sent, size_t answered) {
   return {static_cast<uint16_t>(flow), static_cast<uint16_t>(sent),

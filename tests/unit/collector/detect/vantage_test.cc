@@ -116,7 +116,7 @@ TEST_F(VantageBookTest, LossIsLearntWithinLimits) {
   for (int i = 0; i < 2000; ++i) {
     book_.NoteAnswer(id, Family::kV4, kIcmp, 3, now_.mono);
   }
-  EXPECT_DOUBLE_EQ(book_.At(id).Loss(), 0.3);
+  EXPECT_DOUBLE_EQ(book_.At(id).Loss(), 0.6);
 }
 
 TEST_F(VantageBookTest, ASensorWithoutARouteIsNotAskedForAWhile) {
