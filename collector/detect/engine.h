@@ -158,7 +158,7 @@ class Engine {
   bool Trace(VantageId sensor, const Target& target, Moment now, Duration not_within);
   void TraceInPeace(const Target& target, VantageId sensor, Moment now);
   void TraceSome(VantageId sensor, const std::vector<const Target*>& targets, size_t most,
-                 std::map<VantageId, size_t>& traced, Moment now);
+                 MonoTime since, std::map<VantageId, size_t>& traced, Moment now);
   std::vector<const Target*> PassingFrom(VantageId sensor, Moment now);
   void TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
   void TraceDown(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);

@@ -126,15 +126,17 @@ void Engine::Investigate(Moment now) {
 }
 
 void Engine::TraceSome(VantageId sensor, const std::vector<const Target*>& targets, size_t most,
-                       std::map<VantageId, size_t>& traced, Moment now) {
+                       MonoTime since, std::map<VantageId, size_t>& traced, Moment now) {
+  // What an earlier trouble showed says nothing about this one.
+  const Duration within = std::min<Duration>(kTraceAgain, now.mono - since);
   size_t known = 0;
   for (const Target* target : targets) {
     if (known >= most) {
       break;
     }
-    if (paths_.IsKnown(sensor, target->record.address, now.mono, kTraceAgain)) {
+    if (paths_.IsKnown(sensor, target->record.address, now.mono, within)) {
       ++known;
-    } else if (traced[sensor] < kTracesPerTurn && Trace(sensor, *target, now, kTraceAgain)) {
+    } else if (traced[sensor] < kTracesPerTurn && Trace(sensor, *target, now, within)) {
       ++traced[sensor];
       ++known;
     }
@@ -182,15 +184,15 @@ void Engine::TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& t
     if (accusers++ >= kAccusersTraced) {
       break;
     }
-    TraceSome(sensor, targets, kFailingTraced, traced, now);
-    TraceSome(sensor, PassingFrom(sensor, now), kPassingTraced, traced, now);
+    TraceSome(sensor, targets, kFailingTraced, view.started, traced, now);
+    TraceSome(sensor, PassingFrom(sensor, now), kPassingTraced, view.started, traced, now);
   }
   size_t witnesses = 0;
   for (const auto& [sensor, targets] : reaching) {
     if (witnesses++ >= kWitnessesTraced) {
       break;
     }
-    TraceSome(sensor, targets, kPassingTraced, traced, now);
+    TraceSome(sensor, targets, kPassingTraced, view.started, traced, now);
   }
 }
 
@@ -204,7 +206,7 @@ void Engine::TraceDown(const IncidentView& view, std::map<VantageId, size_t>& tr
     }
   }
   for (const auto& [sensor, targets] : failing) {
-    TraceSome(sensor, targets, kDownTraced, traced, now);
+    TraceSome(sensor, targets, kDownTraced, view.started - kEarlier, traced, now);
   }
 }
 
@@ -283,6 +285,9 @@ std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
     path.failing = !seen.reached;
     path.reached = seen.reached;
     path.hops = Hops(seen.hops);
+    if (path.hops.empty()) {
+      path.hops.emplace_back();  // traced, and not even the first router answers for this host
+    }
     if (const PathHops* before = path.failing ? paths_.Before(seen.sensor, seen.target) : nullptr) {
       path.before = Hops(*before);
     }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "collector/detect/engine.h"
 
@@ -30,9 +31,28 @@ void Engine::WatchPolicy(Moment now) {
   }
   next_policy_watch_ = now.mono + kWatchEvery;
   std::map<std::string, Condition> found;
+  // What most departments see is no filter near one of them: it is the hosts that have changed.
+  std::set<std::string> groups;
+  std::map<ProbeMethod, std::set<std::string>> silent;
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    const Vantage& v = vantages_.At(id);
+    if (!v.connected) {
+      continue;
+    }
+    groups.insert(v.record.group);
+    for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
+      if (vantages_.MethodFiltered(id, method, Family::kV4) ||
+          vantages_.MethodFiltered(id, method, Family::kV6)) {
+        silent[method].insert(v.record.group);
+      }
+    }
+  }
   for (VantageId id = 0; id < vantages_.size(); ++id) {
     for (const Family family : {Family::kV4, Family::kV6}) {
       for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
+        if (silent[method].size() > 1 && 2 * silent[method].size() >= groups.size()) {
+          continue;
+        }
         NotePolicy(id, family, method, found, now);
       }
     }

@@ -73,8 +73,8 @@ void Engine::ForgetAggregates(VantageId sensor, Moment now) {
 }
 
 void Engine::NoteFlood(VantageId sensor, const ServerReport& report, Moment now) {
-  const ServerTrouble trouble = ReadTrouble(report);
-  const bool flood = trouble == ServerTrouble::kFlood || trouble == ServerTrouble::kBoth;
+  // Real clients that try again and again draw more SYNs than is usual, too: that is no flood.
+  const bool flood = ReadTrouble(report) == ServerTrouble::kFlood;
   auto it = floods_.find(report.server);
   if (!flood) {
     return;  // it ends by reports that are missed: one odd minute within a flood is no end

@@ -339,6 +339,7 @@ std::optional<size_t> IncidentBook::FindOrCreate(Verdict basis, const std::strin
     incident.half_open = incident.half_open_repeated = 0;
     incident.where.reset();
     incident.record.suspect.reset();
+    incident.record.evidence.clear();
     incident.record.direction = incident.record.split = "unknown";
     incident.record.verdict = basis;
     incident.record.severity = SeverityOf(basis);
