@@ -94,6 +94,14 @@ Suspect SuspectOf(const SuspectEdge& edge, const std::string& confidence) {
   const bool led = !edge.led_by.empty();
   suspect.from = (led ? edge.led_by.front() : edge.from).ToString();
   suspect.to = (led ? edge.from : edge.to).ToString();
+  // The first router answers for other hosts, and not for these: a router that has a null route
+  // drops a packet before it looks at its TTL. It is that router, and not the wire before it.
+  const bool at_gateway = edge.from.kind == PathPlace::Kind::kSensor &&
+                          edge.to.kind == PathPlace::Kind::kSilence && edge.instead_of;
+  if (at_gateway) {
+    suspect.ambiguity.push_back(suspect.from + " -> " + suspect.to);
+    suspect.from = edge.instead_of->ToString();
+  }
   suspect.confidence = confidence;
   for (size_t i = 1; i < edge.led_by.size(); ++i) {
     suspect.ambiguity.push_back(edge.led_by[i].ToString() + " -> " + suspect.to);
@@ -115,12 +123,24 @@ std::optional<Explanation> ExplainPaths(const IncidentView& view,
   const SuspectEdge& first = edges.front();
   Explanation said;
   said.suspect = SuspectOf(first, IsConfirmed(view, first) ? "confirmed" : "likely");
+  // All that should go on to one place goes silent on different routers: it is that place.
+  const auto lost_before = [&](const SuspectEdge& edge) {
+    return edge.to.kind == PathPlace::Kind::kSilence && edge.instead_of == first.instead_of;
+  };
+  if (first.instead_of && std::count_if(edges.begin(), edges.end(), lost_before) > 1) {
+    said.suspect->from = first.instead_of->ToString();
+    said.suspect->to = kIntoSilence;
+    said.suspect->ambiguity.clear();
+    for (const SuspectEdge& edge : edges) {
+      said.suspect->ambiguity.push_back(edge.from.ToString() + " -> " + edge.to.ToString());
+    }
+  }
   said.evidence["traced_ways"] =
       fmt::format("{} that fail, {} that work", failing, paths.size() - failing);
   said.evidence["suspect_1"] = Describe(first);
   said.evidence[kSuspectWordOf] = Join(first.accusers);
-  said.evidence[kSuspectInsteadOf] =
-      first.instead_of ? first.instead_of->ToString() : std::string();
+  const bool beyond = first.instead_of && first.instead_of->ToString() != said.suspect->from;
+  said.evidence[kSuspectInsteadOf] = beyond ? first.instead_of->ToString() : std::string();
   for (size_t i = 1; i < kMostSuspects; ++i) {
     said.evidence[fmt::format("suspect_{}", i + 1)] =
         i < edges.size() ? Describe(edges[i]) : std::string();

@@ -49,6 +49,18 @@ TEST(Suspect, ARogueIsNamedWithWhatItTookThePlaceOf) {
   EXPECT_THAT(said->evidence.at("suspect_1"), HasSubstr("2 of 2 ways"));
 }
 
+// A null route drops a packet before its TTL is looked at.
+TEST(Suspect, AGatewayThatIsSilentForSomeHostsIsItself) {
+  const auto said = ExplainPaths(
+      ViewOf({"mail"}, {"web"}),
+      {Way("mail", "physics", "a", true, "*"), Way("mail", "physics", "b", true, "*"),
+       Way("mail", "physics", "c", false, "R C B"), Way("mail", "physics", "d", false, "R C B")});
+  ASSERT_TRUE(said);
+  EXPECT_EQ(said->suspect->from, At("R").ToString());
+  EXPECT_EQ(said->suspect->to, kIntoSilence);
+  EXPECT_THAT(said->suspect->ambiguity, ElementsAre("mail -> silence"));
+}
+
 TEST(Suspect, NothingIsSaidOnTheStrengthOfOneWay) {
   EXPECT_FALSE(ExplainPaths(
       ViewOf({"mail"}, {"web"}),
