@@ -21,7 +21,7 @@ constexpr size_t kTries = 8;
 constexpr size_t kVantages = 3;
 constexpr unsigned kBatches = 2;  // of the second look, and of all later ones
 constexpr Duration kSpacing = 1200ms;
-constexpr Duration kLookAgain = 2min;   // while it lasts
+constexpr Duration kLookAgain = 20s;    // while it lasts
 constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
 constexpr Duration kLongestPause = 2h;
 constexpr unsigned kCleanLooks = 2;  // after which it is over
@@ -36,6 +36,9 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
   std::set<SensorName> accusers;
   for (const IncidentView& view : views) {
     for (const IncidentView::Member& member : view.members) {
+      if (!view.open) {
+        break;  // where much is lost there is always a candidate
+      }
       accusers.insert(member.failing.begin(), member.failing.end());
     }
   }

@@ -50,10 +50,9 @@ void Engine::WatchPolicy(Moment now) {
   for (VantageId id = 0; id < vantages_.size(); ++id) {
     for (const Family family : {Family::kV4, Family::kV6}) {
       for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
-        if (silent[method].size() > 1 && 2 * silent[method].size() >= groups.size()) {
-          continue;
-        }
-        NotePolicy(id, family, method, found, now);
+        const bool most = silent[method].size() > 1 && 2 * silent[method].size() >= groups.size();
+        std::map<std::string, Condition> untold;
+        NotePolicy(id, family, method, most ? untold : found, now);
       }
     }
   }

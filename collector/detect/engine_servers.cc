@@ -103,7 +103,9 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
     }
     if (flood.reports >= kReportsToBelieve) {
       const Condition condition = ConditionOf(server, flood);
-      if (!MixFlood(condition, views)) {
+      if (MixFlood(condition, views)) {
+        incidents_.Over(Verdict::kSynFlood, condition.about);  // it is told there
+      } else {
         incidents_.Holds(condition, now);
       }
     }
@@ -112,7 +114,7 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
 }
 
 // A flood at a server from where routes fail as well: the incident was both, and says so from then
-// on. True if that is where the flood is told; one that was told before goes on being told.
+// on. True if that is where the flood is told.
 bool Engine::MixFlood(const Condition& flood, const std::vector<IncidentView>& views) {
   bool mixed = false;
   for (const IncidentView& view : views) {
@@ -138,7 +140,7 @@ bool Engine::MixFlood(const Condition& flood, const std::vector<IncidentView>& v
                         .evidence = {{"flood", flood.about}, {"flood_features", features}}});
     mixed = true;
   }
-  return mixed && !incidents_.IsHeld(Verdict::kSynFlood, flood.about);
+  return mixed;
 }
 
 Condition Engine::ConditionOf(const IpAddress& server, const Flood& flood) {

@@ -50,9 +50,9 @@ std::string SuspectSentence(const IncidentRecord& record) {
   const std::string* instead = Evidence(record, kSuspectInsteadOf);
   std::string text;
   if (suspect.to == kIntoSilence) {
-    text = fmt::format(" Packets get as far as {} and no further", suspect.from);
+    text = fmt::format(" Packets are lost at {} or right behind it", suspect.from);
     text +=
-        instead == nullptr ? std::string() : fmt::format("; they used to go on to {}", *instead);
+        instead == nullptr ? std::string() : fmt::format(", where others go on to {}", *instead);
   } else {
     text = fmt::format(" {} sends them to {}", suspect.from, suspect.to);
     text += instead == nullptr ? std::string() : fmt::format(" instead of {}", *instead);

@@ -281,12 +281,6 @@ void IncidentBook::Over(Verdict verdict, const std::string& about) {
   }
 }
 
-bool IncidentBook::IsHeld(Verdict verdict, const std::string& about) const {
-  return std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
-    return incident.holds_now && !IsTentative(incident) && IsAbout(incident, verdict, about);
-  });
-}
-
 bool IncidentBook::IsAbout(const Incident& incident, Verdict verdict, const std::string& about) {
   const auto it = incident.record.evidence.find(kAbout);
   return incident.basis == verdict && it != incident.record.evidence.end() && it->second == about;

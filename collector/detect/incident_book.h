@@ -125,8 +125,6 @@ class IncidentBook {
   // over, too (kSensorIsolated is not: a sensor that is cut off may be so for long).
   void Holds(const Condition& condition, Moment now);
   void Over(Verdict verdict, const std::string& about);
-  // Does it hold, and do people know?
-  bool IsHeld(Verdict verdict, const std::string& about) const;
   // An attempt of `client` at `sensor` stayed half-open: it reached us, our answer did not arrive.
   void HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated);
 

@@ -17,7 +17,8 @@ ensure_can_lab
 LABS=("$LAB_NAME")
 
 # What the collector says today. Verdict "none": no incident at all. "-": nobody, or no suspect.
-# Suspects are nodes, "FROM>TO"; "FROM>" is a way into silence.
+# "*": whoever, where a few sensors take turns. Suspects are nodes, "FROM>TO"; "FROM>" is a way into
+# silence.
 # Targets: "all" that really fail and no others, or "some" of them; "-": not looked at.
 #  fault                          verdict          failing              reaching        family direction split   suspect targets
 EXPECTED=(
@@ -27,7 +28,7 @@ EXPECTED=(
   "route-flap                     none             -                    -               -      -         -               -        -"
   "return-path                    route_anomaly    mail1                lib1,noc1,web1  both   outbound  per_destination r-mail>  all"
   "inbound-path                   route_anomaly    mail1                lib1,noc1,web1  both   inbound   per_destination border>  all"
-  "loss                           lossy_path       mail1                lib1,noc1       both   outbound  per_packet      -        -"
+  "loss                           lossy_path       mail1                *               both   outbound  per_packet      *        -"
   "icmp-filtered                  policy           lib1                 -               both   unknown   unknown         -        -"
   "silent-clients                 none             -                    -               -      -         -               -        -"
   "silent-clients+rogue-default   route_anomaly    mail1                lib1,noc1,web1  both   outbound  per_destination r-mail>  all"
