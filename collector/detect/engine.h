@@ -230,6 +230,7 @@ class Engine {
     unsigned batch = 0;  // of the look under way
     uint64_t half_open_before = 0;
     unsigned clean = 0;  // in a row
+    double share = 0;    // lost, when it was told first
     Verdict verdict = Verdict::kUnknown;
     std::string about;
     std::set<SensorName> losing;

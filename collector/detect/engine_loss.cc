@@ -16,12 +16,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr size_t kTargets = 10;
-constexpr size_t kTargetsOfAll = 18;  // of all vantages together
+constexpr size_t kTargetsAgain = 9;   // of all vantages together, while it lasts
+constexpr size_t kTargetsOfAll = 18;  // and before
 constexpr size_t kTries = 8;
 constexpr size_t kVantages = 3;
 constexpr unsigned kBatches = 2;  // of the second look, and of all later ones
 constexpr Duration kSpacing = 1200ms;
-constexpr Duration kLookAgain = 20s;    // while it lasts
+constexpr Duration kLookAgain = 30s;    // while it lasts
 constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
 constexpr Duration kLongestPause = 2h;
 constexpr unsigned kCleanLooks = 2;  // after which it is over
@@ -85,7 +86,9 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
     return telling[0] || telling[1];
   };
   std::erase_if(targets, [&](const Target* target) { return !tells(id, target); });
-  const size_t wanted = trouble.looks == 0 ? kTargets : kTargetsOfAll;
+  const size_t wanted = trouble.looks == 0   ? kTargets
+                        : trouble.looks == 1 ? kTargetsOfAll
+                                             : kTargetsAgain;
   targets.resize(std::min(targets.size(), wanted));
   if (targets.size() < 2 || tokens_ < static_cast<double>(targets.size())) {
     trouble.over = targets.size() < 2;
@@ -148,7 +151,7 @@ void Engine::FinishLoss(const Round& round, Moment now) {
     if (!trouble.open.empty()) {
       return;
     }
-    if (trouble.looks > 0 && ++trouble.batch < kBatches) {
+    if (trouble.looks == 1 && ++trouble.batch < kBatches) {
       trouble.next = now.mono;
     } else {
       trouble.batch = 0;
@@ -160,7 +163,7 @@ void Engine::FinishLoss(const Round& round, Moment now) {
 
 void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
   Vantage& v = vantages_.At(id);
-  const bool loses = trouble.look.Loses(id);
+  bool loses = trouble.look.Loses(id);
   if (trouble.looks == 0 && !loses) {  // a burst, and it is over
     v.loss_pause = std::clamp<Duration>(2 * v.loss_pause, kLeastPause, kLongestPause);
     v.next_loss_look = now.mono + v.loss_pause;
@@ -172,6 +175,12 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
     return;
   }
   trouble.next = now.mono + kLookAgain;
+  const double share = trouble.look.Of(id).share();
+  if (trouble.looks > 2) {  // few were asked: what it was is over only if next to nothing is lost
+    loses = share > trouble.share / 4;
+  } else {
+    trouble.share = share;
+  }
   trouble.clean = loses ? 0 : trouble.clean + 1;
   if (trouble.clean >= kCleanLooks || (trouble.clean > 0 && trouble.verdict == Verdict::kUnknown)) {
     if (trouble.verdict != Verdict::kUnknown) {

@@ -230,6 +230,8 @@ void IncidentBook::Refresh(Incident& incident) {
       }
     }
     if (!failing.empty()) {  // else all recovered: keep who it was
+      // Who has reached them goes on being told, though the last to recover were asked by few.
+      reaching.insert(record.reaching_sensors.begin(), record.reaching_sensors.end());
       for (const SensorName& name : failing) {
         reaching.erase(name);
       }

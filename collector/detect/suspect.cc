@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -85,7 +86,19 @@ std::vector<std::optional<IpAddress>> Hops(const PathHops& hops) {
 }
 
 std::vector<SuspectEdge> SuspectsAmong(const std::vector<ObservedPath>& paths) {
-  return Localise(OneRouterPerGroup(paths), {}, kMostSuspects);
+  // The families have routers of their own, by name.
+  std::vector<SuspectEdge> edges;
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    std::vector<ObservedPath> ways;
+    std::copy_if(paths.begin(), paths.end(), std::back_inserter(ways),
+                 [&](const ObservedPath& path) { return path.target.family() == family; });
+    const auto found = Localise(OneRouterPerGroup(std::move(ways)), {}, kMostSuspects);
+    edges.insert(edges.end(), found.begin(), found.end());
+  }
+  std::stable_sort(edges.begin(), edges.end(),
+                   [](const auto& a, const auto& b) { return a.gain > b.gain; });
+  edges.resize(std::min(edges.size(), kMostSuspects));
+  return edges;
 }
 
 Suspect SuspectOf(const SuspectEdge& edge, const std::string& confidence) {
