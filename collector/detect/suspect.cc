@@ -104,7 +104,7 @@ std::vector<SuspectEdge> SuspectsAmong(const std::vector<ObservedPath>& paths) {
 Suspect SuspectOf(const SuspectEdge& edge, const std::string& confidence) {
   Suspect suspect;
   // Whoever sends packets to a box that passes nothing on is to be mended, not that box.
-  const bool led = !edge.led_by.empty();
+  const bool led = !edge.led_by.empty() && edge.led_by.front().kind == PathPlace::Kind::kAddress;
   suspect.from = (led ? edge.led_by.front() : edge.from).ToString();
   suspect.to = (led ? edge.from : edge.to).ToString();
   // The first router answers for other hosts, and not for these: a router that has a null route

@@ -17,8 +17,7 @@ ensure_can_lab
 LABS=("$LAB_NAME")
 
 # What the collector says today. Verdict "none": no incident at all. "-": nobody, or no suspect.
-# "*": whoever, where a few sensors take turns. Suspects are nodes, "FROM>TO"; "FROM>" is a way into
-# silence.
+# "*": whoever. Suspects are nodes, "FROM>TO"; "FROM>" is a way into silence.
 # Targets: "all" that really fail and no others, or "some" of them; "-": not looked at.
 #  fault                          verdict          failing              reaching        family direction split   suspect targets
 EXPECTED=(
