@@ -138,22 +138,23 @@ Actions Engine::Take() {
 }
 
 void Engine::Finish(const Round& round, Moment now) {
-  if (round.kind == RoundKind::kHost) {
-    FinishHost(round, now);
-    return;
+  switch (round.kind) {
+    case RoundKind::kHost:
+      return FinishHost(round, now);
+    case RoundKind::kControl:
+      return FinishControl(round, now);
+    case RoundKind::kFlows:
+      return FinishFlows(round);
+    case RoundKind::kLoss:
+      return FinishLoss(round, now);
+    case RoundKind::kTrickle:
+    case RoundKind::kRecheck:
+    case RoundKind::kCompare:
+      return FinishTarget(round, now);
   }
-  if (round.kind == RoundKind::kControl) {
-    FinishControl(round, now);
-    return;
-  }
-  if (round.kind == RoundKind::kFlows) {
-    FinishFlows(round);
-    return;
-  }
-  if (round.kind == RoundKind::kLoss) {
-    FinishLoss(round, now);
-    return;
-  }
+}
+
+void Engine::FinishTarget(const Round& round, Moment now) {
   Target* target = targets_.Find(round.target);
   if (target == nullptr) {
     return;
@@ -173,20 +174,12 @@ void Engine::Finish(const Round& round, Moment now) {
   }
   const Verdict before = target->record.verdict;
   target->record.checked_at = now.wall;
-  switch (round.kind) {
-    case RoundKind::kTrickle:
-      ConcludeTrickle(*target, opinion, round, now);
-      break;
-    case RoundKind::kRecheck:
-      ConcludeRecheck(*target, opinion, round, now);
-      break;
-    case RoundKind::kCompare:
-    case RoundKind::kHost:
-    case RoundKind::kControl:
-    case RoundKind::kFlows:
-    case RoundKind::kLoss:
-      ConcludeCompare(*target, opinion, round, now);
-      break;
+  if (round.kind == RoundKind::kTrickle) {
+    ConcludeTrickle(*target, opinion, round, now);
+  } else if (round.kind == RoundKind::kRecheck) {
+    ConcludeRecheck(*target, opinion, round, now);
+  } else {
+    ConcludeCompare(*target, opinion, round, now);
   }
   if (round.kind != RoundKind::kTrickle || target->record.verdict != before) {
     SaveTarget(*target);
@@ -218,8 +211,7 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
   for (const auto& [sensor, report] : round.reports) {
     for (const ProbeTryResult& result : report.tries) {
       if (result.state == ProbeState::kAnswered && result.attempt.method != ProbeMethod::kUdp) {
-        (result.attempt.method == ProbeMethod::kIcmpEcho ? target.record.icmp_answered
-                                                         : target.record.tcp_answered) = now.wall;
+        target.AnsweredAt(result.attempt.method) = now.wall;
         target.NoteAnswered(sensor);
       }
     }
@@ -281,8 +273,7 @@ void Engine::BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Mom
   const IpAddress& address = target.record.address;
   const unsigned lost = cell.Answered(ballot.answered_by, ballot.misses, ballot.rtt);
   // What a filter near the sensor swallows is not lost on the way.
-  const ProbeMethod other =
-      ballot.answered_by == ProbeMethod::kIcmpEcho ? ProbeMethod::kTcpSyn : ProbeMethod::kIcmpEcho;
+  const ProbeMethod other = OtherMethod(ballot.answered_by);
   const bool filter = ballot.silent[static_cast<size_t>(other)] &&
                       vantages_.MethodFiltered(ballot.sensor, other, address.family());
   vantages_.NoteAnswer(ballot.sensor, address.family(), ballot.answered_by, filter ? 0 : lost,

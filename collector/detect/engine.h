@@ -115,6 +115,8 @@ class Engine {
   void Trigger(Target& target, VantageId accuser, Moment now);
   void StartRounds(Moment now);
   void StartQueued(Queue& queue, Moment now);
+  // Another one of its group, if there is one to ask that is not among them.
+  void AddNeighbour(std::vector<VantageId>& sensors, VantageId of, Family family, Moment now);
   void AddNeighbours(std::vector<VantageId>& sensors, Family family, Moment now);
   void StartCompare(Target& target, const Target::Wanted& wanted, Moment now);
   void StartRechecks(Moment now);
@@ -130,6 +132,7 @@ class Engine {
                                     MonoTime now) const;
 
   void Finish(const Round& round, Moment now);
+  void FinishTarget(const Round& round, Moment now);
   void ConcludeTrickle(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void ConcludeRecheck(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void ConcludeCompare(Target& target, const Opinion& opinion, const Round& round, Moment now);
@@ -159,6 +162,9 @@ class Engine {
   void TraceInPeace(const Target& target, VantageId sensor, Moment now);
   void TraceSome(VantageId sensor, const std::vector<const Target*>& targets, size_t most,
                  MonoTime since, std::map<VantageId, size_t>& traced, Moment now);
+  // The targets of the incident's members, by the sensors that fail. Those that nobody reaches come
+  // first: whether they are gone, or victims, only the ways to them tell.
+  std::map<VantageId, std::vector<const Target*>> FailingBySensor(const IncidentView& view);
   std::vector<const Target*> PassingFrom(VantageId sensor, Moment now);
   void TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
   void TraceDown(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now);
@@ -192,7 +198,6 @@ class Engine {
   bool LookAtWays(Target& target, const std::vector<VantageId>& must, Moment now);
   void NoteWay(const SeenPath& path);
   void ConcludeWays(Moment now);
-  std::optional<IpAddress> WhereMostEnd(const WayLook& look) const;
   void JudgeWays(Target& target, const WayLook& look, Moment now);
   void LookAgainAtWays(Moment now);
   static bool IsStuck(const Target& target, VantageId sensor, Moment now);
@@ -232,7 +237,6 @@ class Engine {
     unsigned clean = 0;  // in a row
     double share = 0;    // lost, when it was told first
     Verdict verdict = Verdict::kUnknown;
-    std::string about;
     std::set<SensorName> losing;
     bool over = false;
   };

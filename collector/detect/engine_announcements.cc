@@ -51,10 +51,10 @@ void Engine::OnAnnouncement(VantageId sensor, const Announcement& announcement, 
     }
   }
   Offer& offer = it->second;
-  paths_changed_ |= offer.by.emplace(vantages_.Name(sensor), std::string()).second;
+  paths_changed_ |=
+      offer.by.insert_or_assign(vantages_.Name(sensor), vantages_.At(sensor).record.group).second;
   offer.announcement = announcement;
   offer.heard = now.mono;
-  offer.by[vantages_.Name(sensor)] = vantages_.At(sensor).record.group;
 }
 
 bool Engine::IsExpected(const Announcement& announcement) const {

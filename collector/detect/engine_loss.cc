@@ -97,14 +97,7 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
   std::vector<VantageId> asked = {id};
   if (trouble.looks > 0) {
     // One of its own group first: it tells the link from the sensor.
-    const std::string& group = vantages_.At(id).record.group;
-    for (VantageId other = 0; other < vantages_.size(); ++other) {
-      if (other != id && vantages_.At(other).record.group == group &&
-          vantages_.Eligible(other, Family::kV4, now.mono)) {
-        asked.push_back(other);
-        break;
-      }
-    }
+    AddNeighbour(asked, id, Family::kV4, now);
     asked = vantages_.Choose(targets.front()->record.address.family(), now.mono, kVantages, asked,
                              ++turn_);
     if (std::find(asked.begin(), asked.end(), id) == asked.end()) {
@@ -184,7 +177,7 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
   trouble.clean = loses ? 0 : trouble.clean + 1;
   if (trouble.clean >= kCleanLooks || (trouble.clean > 0 && trouble.verdict == Verdict::kUnknown)) {
     if (trouble.verdict != Verdict::kUnknown) {
-      incidents_.Over(trouble.verdict, trouble.about);
+      incidents_.Over(trouble.verdict, v.record.name);
     }
     v.degraded = false;
     v.loss_pause = {};
@@ -238,7 +231,6 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
     }
     const bool degraded = LosesOnItsLink(id, trouble);
     trouble.verdict = degraded ? Verdict::kSensorDegraded : Verdict::kLossyPath;
-    trouble.about = v.record.name;
     v.degraded = degraded;
   }
   trouble.losing = {losing.begin(), losing.end()};
@@ -251,7 +243,7 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
   }
   Condition condition;
   condition.verdict = trouble.verdict;
-  condition.about = trouble.about;
+  condition.about = v.record.name;
   condition.since = trouble.began;
   condition.evidence = {{"loss", fmt::format("{:.0f} %", 100 * own.share())},
                         {"loss_usual", fmt::format("{:.1f} %", 100 * v.loss_watch[0].usual())}};

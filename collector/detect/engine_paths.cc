@@ -162,30 +162,38 @@ std::vector<const Target*> Engine::PassingFrom(VantageId sensor, Moment now) {
   return targets;
 }
 
-void Engine::TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now) {
+std::map<VantageId, std::vector<const Target*>> Engine::FailingBySensor(const IncidentView& view) {
   std::map<VantageId, std::vector<const Target*>> failing;
-  std::map<VantageId, std::vector<const Target*>> reaching;
-  for (const IncidentView::Member& member : view.members) {
-    const Target* target = targets_.Find(member.target);
-    if (target == nullptr) {
-      continue;
-    }
-    for (const VantageId id : Ids(member.failing)) {
-      // Whether what nobody reaches is gone, or a victim, only its ways tell.
-      auto& targets = failing[id];
-      targets.insert(member.reaching.empty() ? targets.begin() : targets.end(), target);
-    }
-    for (const VantageId id : Ids(member.reaching)) {
-      reaching[id].push_back(target);
+  for (const bool unreached : {true, false}) {
+    for (const IncidentView::Member& member : view.members) {
+      const Target* target = targets_.Find(member.target);
+      if (target == nullptr || member.reaching.empty() != unreached) {
+        continue;
+      }
+      for (const VantageId id : Ids(member.failing)) {
+        failing[id].push_back(target);
+      }
     }
   }
+  return failing;
+}
+
+void Engine::TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now) {
   size_t accusers = 0;
-  for (const auto& [sensor, targets] : failing) {
+  for (const auto& [sensor, targets] : FailingBySensor(view)) {
     if (accusers++ >= kAccusersTraced) {
       break;
     }
     TraceSome(sensor, targets, kFailingTraced, view.started, traced, now);
     TraceSome(sensor, PassingFrom(sensor, now), kPassingTraced, view.started, traced, now);
+  }
+  std::map<VantageId, std::vector<const Target*>> reaching;
+  for (const IncidentView::Member& member : view.members) {
+    if (const Target* target = targets_.Find(member.target)) {
+      for (const VantageId id : Ids(member.reaching)) {
+        reaching[id].push_back(target);
+      }
+    }
   }
   size_t witnesses = 0;
   for (const auto& [sensor, targets] : reaching) {
@@ -197,15 +205,7 @@ void Engine::TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& t
 }
 
 void Engine::TraceDown(const IncidentView& view, std::map<VantageId, size_t>& traced, Moment now) {
-  std::map<VantageId, std::vector<const Target*>> failing;
-  for (const IncidentView::Member& member : view.members) {
-    if (const Target* target = targets_.Find(member.target)) {
-      for (const VantageId id : Ids(member.failing)) {
-        failing[id].push_back(target);
-      }
-    }
-  }
-  for (const auto& [sensor, targets] : failing) {
+  for (const auto& [sensor, targets] : FailingBySensor(view)) {
     TraceSome(sensor, targets, kDownTraced, view.started - kEarlier, traced, now);
   }
 }
@@ -213,6 +213,21 @@ void Engine::TraceDown(const IncidentView& view, std::map<VantageId, size_t>& tr
 // Most ways that fail go round, and only by routers that other ways pass on their way out. By a
 // stranger they would not settle.
 bool Engine::Settles(const IncidentView& view) const {
+  size_t failing = 0;
+  std::vector<const SeenPath*> loops;
+  for (const SeenPath& seen : paths_.recent()) {
+    const bool ours = std::any_of(view.members.begin(), view.members.end(),
+                                  [&](const auto& member) { return member.target == seen.target; });
+    if (ours && seen.failing && seen.seen >= view.started) {
+      ++failing;
+      if (seen.end == TraceEnd::kLoop) {
+        loops.push_back(&seen);
+      }
+    }
+  }
+  if (2 * loops.size() <= failing) {
+    return false;
+  }
   std::set<IpAddress> known;
   for (const SeenPath& seen : paths_.recent()) {
     const PathHops* before = paths_.Before(seen.sensor, seen.target);
@@ -222,24 +237,12 @@ bool Engine::Settles(const IncidentView& view) const {
       }
     }
   }
-  size_t failing = 0;
-  size_t settling = 0;
-  for (const SeenPath& seen : paths_.recent()) {
-    const bool ours = std::any_of(view.members.begin(), view.members.end(),
-                                  [&](const auto& member) { return member.target == seen.target; });
-    if (!ours || !seen.failing || seen.seen < view.started) {
-      continue;
-    }
-    ++failing;
-    settling += seen.end == TraceEnd::kLoop && std::all_of(seen.hops.begin(), seen.hops.end(),
-                                                           [&](const auto& routers) {
-                                                             return routers.empty() ||
-                                                                    known.contains(routers.front());
-                                                           })
-                    ? 1
-                    : 0;
-  }
-  return 2 * settling > failing;
+  const auto by_known = [&](const SeenPath* loop) {
+    return std::all_of(loop->hops.begin(), loop->hops.end(), [&](const auto& routers) {
+      return routers.empty() || known.contains(routers.front());
+    });
+  };
+  return 2 * static_cast<size_t>(std::count_if(loops.begin(), loops.end(), by_known)) > failing;
 }
 
 IncidentBook::WayEnds Engine::EndsOf(const IpAddress& target) const {

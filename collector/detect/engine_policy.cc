@@ -31,6 +31,7 @@ void Engine::WatchPolicy(Moment now) {
   }
   next_policy_watch_ = now.mono + kWatchEvery;
   std::map<std::string, Condition> found;
+  std::map<std::string, Condition> untold;
   // What most departments see is no filter near one of them: it is the hosts that have changed.
   std::set<std::string> groups;
   std::map<ProbeMethod, std::set<std::string>> silent;
@@ -51,7 +52,6 @@ void Engine::WatchPolicy(Moment now) {
     for (const Family family : {Family::kV4, Family::kV6}) {
       for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
         const bool most = silent[method].size() > 1 && 2 * silent[method].size() >= groups.size();
-        std::map<std::string, Condition> untold;
         NotePolicy(id, family, method, most ? untold : found, now);
       }
     }
@@ -71,14 +71,12 @@ void Engine::WatchPolicy(Moment now) {
 void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
                         std::map<std::string, Condition>& found, Moment now) {
   Vantage& v = vantages_.At(id);
-  Vantage::Method& m = v.methods[FamilyIndex(family)][method == ProbeMethod::kIcmpEcho ? 0 : 1];
-  const ProbeMethod other =
-      method == ProbeMethod::kIcmpEcho ? ProbeMethod::kTcpSyn : ProbeMethod::kIcmpEcho;
+  Vantage::Method& m = v.methods[FamilyIndex(family)][MethodIndex(method)];
   // Filtered ever since it connected is nothing new; and if no probe gets out, that is for others
   // to judge.
   if (!v.connected || v.degraded || loss_troubles_.contains(id) ||
       !vantages_.MethodFiltered(id, method, family) || !m.answered_at ||
-      !vantages_.MethodWorks(id, other, family, now.mono)) {
+      !vantages_.MethodWorks(id, OtherMethod(method), family, now.mono)) {
     m.filtered_since.reset();
     m.tries = 0;
     return;
@@ -90,9 +88,8 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
     m.next_try = now.mono + (m.tries < kTriesToBelieve ? kTrySoon : kTryAgain);
     for (const Target* target : Controls(id, kControlsAsked)) {
       // Hosts may have stopped to answer: only what somebody else was told of late counts.
-      const WallTime answered = method == ProbeMethod::kIcmpEcho ? target->record.icmp_answered
-                                                                 : target->record.tcp_answered;
-      if (target->record.address.family() == family && now.wall - answered < kElsewhereLately) {
+      if (target->record.address.family() == family &&
+          now.wall - target->AnsweredAt(method) < kElsewhereLately) {
         ++m.tries;
         Start(RoundKind::kControl, target->record.address, {id}, kTries, now);
         break;

@@ -77,19 +77,24 @@ void Engine::StartQueued(Queue& queue, Moment now) {
   }
 }
 
+void Engine::AddNeighbour(std::vector<VantageId>& sensors, VantageId of, Family family,
+                          Moment now) {
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    if (vantages_.At(id).record.group == vantages_.At(of).record.group &&
+        vantages_.Eligible(id, family, now.mono) &&
+        std::find(sensors.begin(), sensors.end(), id) == sensors.end()) {
+      sensors.push_back(id);
+      return;
+    }
+  }
+}
+
 // Beside each that could not reach it another one of its group: it tells the router from the host.
 void Engine::AddNeighbours(std::vector<VantageId>& sensors, Family family, Moment now) {
   const size_t accusers = std::min(sensors.size(), options_.max_vantages_per_round / 2);
   sensors.resize(accusers);
   for (size_t i = 0; i < accusers; ++i) {
-    const std::string& group = vantages_.At(sensors[i]).record.group;
-    for (VantageId id = 0; id < vantages_.size(); ++id) {
-      if (vantages_.At(id).record.group == group && vantages_.Eligible(id, family, now.mono) &&
-          std::find(sensors.begin(), sensors.end(), id) == sensors.end()) {
-        sensors.push_back(id);
-        break;
-      }
-    }
+    AddNeighbour(sensors, sensors[i], family, now);
   }
 }
 

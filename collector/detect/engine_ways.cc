@@ -36,6 +36,23 @@ bool ComesBy(const PathHops& hops, const IpAddress& place) {
   });
 }
 
+// Where two or more ways end; of several such places, where most do.
+std::optional<IpAddress> WhereMostEnd(const std::map<VantageId, PathHops>& ways) {
+  std::map<IpAddress, size_t> votes;
+  for (const auto& [sensor, hops] : ways) {
+    if (const auto end = EndOf(hops)) {
+      ++votes[*end];
+    }
+  }
+  std::optional<IpAddress> best;
+  for (const auto& [place, count] : votes) {
+    if (count >= kFewestThatAgree && (!best || count > votes.at(*best))) {
+      best = place;
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 bool Engine::LookAtWays(Target& target, const std::vector<VantageId>& must, Moment now) {
@@ -89,26 +106,8 @@ void Engine::ConcludeWays(Moment now) {
   }
 }
 
-std::optional<IpAddress> Engine::WhereMostEnd(const WayLook& look) const {
-  std::map<IpAddress, std::set<std::string>> ends;  // with the groups of those who end there
-  std::map<IpAddress, size_t> votes;
-  for (const auto& [sensor, hops] : look.ways) {
-    if (const auto end = EndOf(hops)) {
-      ends[*end].insert(vantages_.At(sensor).record.group);
-      ++votes[*end];
-    }
-  }
-  std::optional<IpAddress> best;
-  for (const auto& [place, count] : votes) {
-    if (count >= kFewestThatAgree && (!best || count > votes.at(*best))) {
-      best = place;
-    }
-  }
-  return best;
-}
-
 void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
-  const auto place = WhereMostEnd(look);
+  const auto place = WhereMostEnd(look.ways);
   if (!place) {
     return;
   }

@@ -60,7 +60,6 @@ class PathBook {
   bool IsExit(const IpAddress& place) const { return exits_.contains(place); }
   const std::deque<SeenPath>& recent() const { return recent_; }
   size_t waiting() const { return asked_.size(); }
-  size_t atlas_size() const { return atlas_.size(); }
 
  private:
   static constexpr Duration kRecent = std::chrono::minutes(15);

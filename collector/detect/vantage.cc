@@ -30,8 +30,6 @@ constexpr unsigned kMostInARow = 2;
 // lying sensor cannot hide the world.
 constexpr size_t kMostOwnAddresses = 32;
 
-size_t Index(ProbeMethod method) { return method == ProbeMethod::kIcmpEcho ? 0 : 1; }
-
 }  // namespace
 
 double Vantage::Loss() const {
@@ -162,13 +160,13 @@ bool VantageBook::Eligible(VantageId id, Family family, MonoTime now) const {
 }
 
 bool VantageBook::MethodFiltered(VantageId id, ProbeMethod method, Family family) const {
-  return vantages_[id].methods[FamilyIndex(family)][Index(method)].contradicted >=
+  return vantages_[id].methods[FamilyIndex(family)][MethodIndex(method)].contradicted >=
          kContradictionsToFilter;
 }
 
 bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family, MonoTime now) const {
   const Vantage& v = vantages_[id];
-  const Vantage::Method& m = v.methods[FamilyIndex(family)][Index(method)];
+  const Vantage::Method& m = v.methods[FamilyIndex(family)][MethodIndex(method)];
   if (MethodFiltered(id, method, family)) {
     return false;
   }
@@ -186,7 +184,7 @@ bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family, M
 void VantageBook::NoteAnswer(VantageId id, Family family, ProbeMethod method, unsigned lost,
                              MonoTime now) {
   Vantage& v = vantages_[id];
-  Vantage::Method& m = v.methods[FamilyIndex(family)][Index(method)];
+  Vantage::Method& m = v.methods[FamilyIndex(family)][MethodIndex(method)];
   v.answered_at = now;
   m.answered_at = now;
   m.contradicted = 0;
@@ -198,7 +196,7 @@ void VantageBook::NoteAnswer(VantageId id, Family family, ProbeMethod method, un
 }
 
 void VantageBook::NoteContradiction(VantageId id, const IpAddress& target, ProbeMethod silent) {
-  Vantage::Method& m = vantages_[id].methods[FamilyIndex(target.family())][Index(silent)];
+  Vantage::Method& m = vantages_[id].methods[FamilyIndex(target.family())][MethodIndex(silent)];
   if (m.contradicted == 0 || m.contradicted_by != target) {
     ++m.contradicted;
     m.contradicted_by = target;

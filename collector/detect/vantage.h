@@ -108,6 +108,11 @@ struct Vantage {
   bool GatewayContradicted(MonoTime now) const;
 };
 
+// Of the two methods that rounds use.
+inline size_t MethodIndex(ProbeMethod method) { return method == ProbeMethod::kIcmpEcho ? 0 : 1; }
+inline ProbeMethod OtherMethod(ProbeMethod method) {
+  return method == ProbeMethod::kIcmpEcho ? ProbeMethod::kTcpSyn : ProbeMethod::kIcmpEcho;
+}
 inline size_t FamilyIndex(Family family) { return family == Family::kV4 ? 0 : 1; }
 
 class VantageBook {

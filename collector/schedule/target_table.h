@@ -87,10 +87,14 @@ struct Target {
     }
   }
 
-  bool Answers(ProbeMethod method) const {
-    return (method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered) !=
-           WallTime{};
+  // When anybody had an answer by that method last; epoch 0 if never.
+  WallTime& AnsweredAt(ProbeMethod method) {
+    return method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered;
   }
+  WallTime AnsweredAt(ProbeMethod method) const {
+    return method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered;
+  }
+  bool Answers(ProbeMethod method) const { return AnsweredAt(method) != WallTime{}; }
   bool Answers() const { return Answers(ProbeMethod::kIcmpEcho) || Answers(ProbeMethod::kTcpSyn); }
 };
 

@@ -89,28 +89,37 @@ bool OfferReader::PassUdp(uint16_t& from) {
   return true;
 }
 
-void OfferReader::ReadRip() {
+std::optional<OfferReader::RipHeader> OfferReader::PassRipHeader() {
   kind_ = AnnouncementKind::kRip;
-  uint16_t from = 0;
-  if (!PassUdp(from)) {
-    return;
+  RipHeader header;
+  if (!PassUdp(header.from)) {
+    return std::nullopt;
   }
   Cursor c(bytes_);
-  const uint8_t command = c.U8(0);
-  const uint8_t version = c.U8(1);
+  header.command = c.U8(0);
+  header.version = c.U8(1);
   c.Skip(kRipHeader);
   if (!c.ok()) {
-    return RunOut();
+    RunOut();
+    return std::nullopt;
   }
-  if (command != kRipResponse || from != wire::kPortRip) {
+  bytes_ = bytes_.subspan(kRipHeader);
+  return header;
+}
+
+void OfferReader::ReadRip() {
+  const auto header = PassRipHeader();
+  if (!header) {
+    return;
+  }
+  if (header->command != kRipResponse || header->from != wire::kPortRip) {
     no_offer_ = true;
     return;
   }
-  if (version == 0 || !CanBeGateway(packet_->src)) {
+  if (header->version == 0 || !CanBeGateway(packet_->src)) {
     malformed_ = true;
     return;
   }
-  bytes_ = bytes_.subspan(kRipHeader);
   for (bool first = true; bytes_.size() >= kRipRoute; first = false) {
     const Bytes route = bytes_.first(kRipRoute);
     const uint16_t family = Cursor(route).U16(0);
@@ -118,7 +127,7 @@ void OfferReader::ReadRip() {
       return;  // what follows is a digest
     }
     if (family == kRipIp) {
-      ReadRipRoute(route, version == 1);
+      ReadRipRoute(route, header->version == 1);
     }
     bytes_ = bytes_.subspan(kRipRoute);
   }
@@ -149,28 +158,20 @@ void OfferReader::ReadRipRoute(Bytes route, bool version_1) {
 }
 
 void OfferReader::ReadRipng() {
-  kind_ = AnnouncementKind::kRip;
-  uint16_t from = 0;
-  if (!PassUdp(from)) {
+  const auto header = PassRipHeader();
+  if (!header) {
     return;
   }
-  Cursor c(bytes_);
-  const uint8_t command = c.U8(0);
-  const uint8_t version = c.U8(1);
-  c.Skip(kRipHeader);
-  if (!c.ok()) {
-    return RunOut();
-  }
   const bool far = packet_->dst.bytes()[0] == kMulticast6 && packet_->ttl != 255;
-  if (command != kRipResponse || from != wire::kPortRipng || far || !IsLinkLocal(packet_->src)) {
+  if (header->command != kRipResponse || header->from != wire::kPortRipng || far ||
+      !IsLinkLocal(packet_->src)) {
     no_offer_ = true;  // RFC 2080 section 2.4.2
     return;
   }
-  if (version != 1) {
+  if (header->version != 1) {
     malformed_ = true;
     return;
   }
-  bytes_ = bytes_.subspan(kRipHeader);
   IpAddress gateway = packet_->src;
   for (; bytes_.size() >= kRipRoute; bytes_ = bytes_.subspan(kRipRoute)) {
     Cursor route(bytes_);

@@ -66,6 +66,13 @@ class OfferReader {
 
   // False if the UDP header makes no sense; otherwise leaves what is behind it in bytes_.
   bool PassUdp(uint16_t& from);
+  // What RIP and RIPng begin with.
+  struct RipHeader {
+    uint16_t from = 0;  // port
+    uint8_t command = 0;
+    uint8_t version = 0;
+  };
+  std::optional<RipHeader> PassRipHeader();
   void ReadRip();
   void ReadRipRoute(Bytes route, bool version_1);
   void ReadRipng();

@@ -60,6 +60,16 @@ void BpfAssembler::JumpIfGreaterThanX(Label yes, Label no) {
       0, yes, no);
 }
 
+void BpfAssembler::PassIpv4Header(uint32_t base, Label reject) {
+  LoadByte(base);
+  JumpIf(BpfTest::kGreaterOrEqual, 0x45, kNext, reject);
+  JumpIf(BpfTest::kGreater, 0x4f, reject);
+  And(0x0f);
+  ShiftLeft(2);
+  AddX();
+  AToX();
+}
+
 std::vector<BpfInstruction> BpfAssembler::Assemble() const {
   // A conditional line takes one instruction, plus one for each side that is out of reach. Growing
   // a line can only move labels farther from earlier lines, so this settles.

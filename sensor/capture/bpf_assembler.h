@@ -66,6 +66,10 @@ class BpfAssembler {
   // `yes` if A > X.
   void JumpIfGreaterThanX(Label yes, Label no = kNext);
 
+  // Moves X, at an IPv4 header that begins `base` bytes further on, behind that header; `reject` if
+  // it is none.
+  void PassIpv4Header(uint32_t base, Label reject);
+
   // REQUIRES: every label that was used is bound.
   std::vector<BpfInstruction> Assemble() const;
 

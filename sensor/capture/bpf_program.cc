@@ -240,13 +240,7 @@ class FilterWriter {
     a_.Bind(end_known);
     a_.Store(kEnd);
 
-    a_.LoadByte(base_);
-    a_.JumpIf(BpfTest::kGreaterOrEqual, 0x45, kNext, reject_);
-    a_.JumpIf(BpfTest::kGreater, 0x4f, reject_);
-    a_.And(0x0f);
-    a_.ShiftLeft(2);
-    a_.AddX();
-    a_.AToX();
+    a_.PassIpv4Header(base_, reject_);
 
     a_.Recall(kValue);
     a_.JumpIf(BpfTest::kEqual, wire::kProtoTcp, tcp_);

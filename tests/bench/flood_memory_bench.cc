@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "sensor/observe/observer.h"
+#include "tests/bench/resident.h"
 
 namespace parallax::sensor {
 namespace {
@@ -23,17 +24,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr uint64_t kPerSecond = 1'000'000;
-
-double ResidentMiB() {
-  std::FILE* const file = std::fopen("/proc/self/statm", "r");
-  unsigned long size = 0;
-  unsigned long resident = 0;
-  if (file == nullptr || std::fscanf(file, "%lu %lu", &size, &resident) != 2) {
-    return 0;
-  }
-  std::fclose(file);
-  return static_cast<double>(resident) * 4096 / (1 << 20);
-}
 
 int Main(uint64_t seconds) {
   ObserverOptions options;
@@ -70,10 +60,10 @@ int Main(uint64_t seconds) {
     records.clear();
     const uint64_t second = i / kPerSecond;
     if (i % kPerSecond < batch.size() && (second <= 1 || second % 10 == 0)) {
-      warm = second <= 1 ? ResidentMiB() : warm;
+      warm = second <= 1 ? bench::ResidentMiB() : warm;
       const AttemptTrackerStats stats = observer.stats().tracker;
       fmt::print("{:>8} {:>12} {:>12} {:>12} {:>10.1f} {:>+12.1f}\n", second, i, stats.attempts,
-                 reported, ResidentMiB(), ResidentMiB() - warm);
+                 reported, bench::ResidentMiB(), bench::ResidentMiB() - warm);
     }
   }
   const double took =

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "tests/bench/resident.h"
 #include "tests/sim/stage.h"
 
 namespace parallax::sim {
@@ -24,17 +25,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kRows = 8;
-
-double ResidentMiB() {
-  std::FILE* const file = std::fopen("/proc/self/statm", "r");
-  unsigned long size = 0;
-  unsigned long resident = 0;
-  if (file == nullptr || std::fscanf(file, "%lu %lu", &size, &resident) != 2) {
-    return 0;
-  }
-  std::fclose(file);
-  return static_cast<double>(resident) * 4096 / (1 << 20);
-}
 
 double ProcessorSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
@@ -50,7 +40,7 @@ void Measure(const Scenario& scenario) {
   };
   world.Start();
   stage.PlanFaults();
-  const double at_first = ResidentMiB();
+  const double at_first = bench::ResidentMiB();
   fmt::print("{}: {} sensors, {} hosts; ready after {:.1f} s, {:.0f} MiB\n", scenario.title,
              world.sensors(), world.remotes().size(), ProcessorSeconds() - before, at_first);
   fmt::print("{:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "VIRTUAL_S", "TARGETS", "X_TIME",
@@ -65,7 +55,7 @@ void Measure(const Scenario& scenario) {
     fmt::print("{:>9.0f} {:>9} {:>9.0f} {:>9.3f} {:>9.3f} {:>9.2f} {:>9.0f} {:>9.0f}\n",
                ToSeconds(scenario.length) * row / kRows, world.store().targets().size(),
                ToSeconds(scenario.length) / kRows / spent, ticks[n / 2], ticks[n * 99 / 100],
-               ticks.back(), ResidentMiB(), ResidentMiB() - at_first);
+               ticks.back(), bench::ResidentMiB(), bench::ResidentMiB() - at_first);
     std::fflush(stdout);
   }
 }

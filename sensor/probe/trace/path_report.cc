@@ -1,11 +1,10 @@
 #include "sensor/probe/trace/path_report.h"
 
-#include <algorithm>
-
 namespace parallax::sensor {
 namespace {
 
 constexpr uint8_t kMaxTtl = 30;
+static_assert(kMaxTtl <= kMaxHops);
 constexpr uint16_t kProbesPerHop = 1;
 constexpr uint8_t kGapLimit = 4;
 constexpr Duration kPatience = std::chrono::seconds(2);
@@ -37,17 +36,13 @@ PathReport ReportOf(const TraceResult& result) {
     report.reporter = path.reporter->router;
   }
   report.changed = path.changed;
-  const size_t hops = std::min(path.ForwardingHops(), kMaxHops);
-  for (size_t i = 0; i < hops; ++i) {
+  for (size_t i = 0, hops = path.ForwardingHops(); i < hops; ++i) {
     auto& routers = report.hops.emplace_back();
     for (const PathNode& node : path.hops[i].nodes) {
       if (routers.size() < kMaxRoutersPerHop) {
         routers.push_back(node.address);
       }
     }
-  }
-  while (!report.hops.empty() && report.hops.back().empty()) {
-    report.hops.pop_back();
   }
   return report;
 }
