@@ -108,6 +108,8 @@ build_jobs() {
 ensure_build() {
   local log=$BUILD_DIR/build.log jobs
   jobs=$(build_jobs)
+  # What one clone has compiled, the next one need not.
+  export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
   if [[ -e $BUILD_DIR && ! -w $BUILD_DIR ]] || { [[ ! -e $BUILD_DIR && ! -w $(dirname "$BUILD_DIR") ]]; }; then
     if [[ -x $BIN/parallax && -x $BIN/parallax-sensor && -x $BIN/parallax-collector ]]; then
       step "Using the binaries in $BIN as they are (the folder is not writable here)"

@@ -95,7 +95,7 @@ class Engine {
   };
   void NoteFlood(VantageId sensor, const ServerReport& report, Moment now);
   void WatchFloods(const std::vector<IncidentView>& views, Moment now);
-  bool MixFlood(const Condition& flood, const std::vector<IncidentView>& views);
+  bool MixFlood(const Condition& flood, const std::vector<IncidentView>& views, Moment now);
   static Condition ConditionOf(const IpAddress& server, const Flood& flood);
   // Of servers that it tells of no more: they do not draw too many attempts any longer.
   void ForgetAggregates(VantageId sensor, Moment now);

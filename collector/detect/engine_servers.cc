@@ -103,9 +103,7 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
     }
     if (flood.reports >= kReportsToBelieve) {
       const Condition condition = ConditionOf(server, flood);
-      if (MixFlood(condition, views)) {
-        incidents_.Over(Verdict::kSynFlood, condition.about);  // it is told there
-      } else {
+      if (!MixFlood(condition, views, now)) {
         incidents_.Holds(condition, now);
       }
     }
@@ -114,8 +112,8 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
 }
 
 // A flood at a server from where routes fail as well: the incident was both, and says so from then
-// on. True if that is where the flood is told.
-bool Engine::MixFlood(const Condition& flood, const std::vector<IncidentView>& views) {
+// on. True if people have been told of it, and need not hear of the flood anywhere else.
+bool Engine::MixFlood(const Condition& flood, const std::vector<IncidentView>& views, Moment now) {
   bool mixed = false;
   for (const IncidentView& view : views) {
     const bool here =
@@ -138,7 +136,10 @@ bool Engine::MixFlood(const Condition& flood, const std::vector<IncidentView>& v
                         .split = {},
                         .direction = {},
                         .evidence = {{"flood", flood.about}, {"flood_features", features}}});
-    mixed = true;
+    if (view.open) {
+      incidents_.Joins(flood.verdict, flood.about, view.serial, now);
+      mixed = true;
+    }
   }
   return mixed;
 }

@@ -233,6 +233,7 @@ void IncidentBook::Holds(const Condition& condition, Moment now) {
         continue;
       }
       incident.record.state = IncidentState::kMonitoring;
+      incident.record.evidence.erase(kMergedInto);
     }
     if (!incident.holds_now) {
       incident.holds_now = true;

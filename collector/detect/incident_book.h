@@ -125,6 +125,8 @@ class IncidentBook {
   // over, too (kSensorIsolated is not: a sensor that is cut off may be so for long).
   void Holds(const Condition& condition, Moment now);
   void Over(Verdict verdict, const std::string& about);
+  // From now on the open incident `serial` tells of this condition, too.
+  void Joins(Verdict verdict, const std::string& about, uint64_t serial, Moment now);
   // An attempt of `client` at `sensor` stayed half-open: it reached us, our answer did not arrive.
   void HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated);
 
@@ -226,6 +228,7 @@ class IncidentBook {
   bool IsOneCause(const Incident& a, const Incident& b) const;
   bool AwaitsSuspect(const Incident& incident, Moment now) const;
   void Absorb(Incident& into, Incident& from, Moment now);
+  void CloseInto(const Incident& into, Incident& from, const char* why, Moment now);
   Duration FirstRecheck(const Incident& incident) const;
   void Advance(Incident& incident, Moment now);
   bool WatchFlaps(Incident& incident, bool failing, Moment now);

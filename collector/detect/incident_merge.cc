@@ -120,12 +120,35 @@ void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
   into.half_open_repeated += from.half_open_repeated;
   into.dirty = true;
   if (from.record.number != 0 && !from.reopening) {
-    from.record.state = IncidentState::kClosed;
-    from.record.closed_at = from.record.updated_at = now.wall;
-    from.record.evidence["merged_into"] = IncidentId(into.record.number);
-    from.record.summary = "One with " + IncidentId(into.record.number) + ": the same hosts fail.";
-    changes_.push_back({"closed", now.wall, from.record});
+    CloseInto(into, from, "the same hosts fail", now);
   }
+}
+
+void IncidentBook::Joins(Verdict verdict, const std::string& about, uint64_t serial, Moment now) {
+  const auto into = std::find_if(incidents_.begin(), incidents_.end(),
+                                 [&](const auto& incident) { return incident.serial == serial; });
+  if (into == incidents_.end() || into->record.number == 0) {
+    return;
+  }
+  for (Incident& incident : incidents_) {
+    if (IsAbout(incident, verdict, about) && IsLive(incident)) {
+      incident.holds_now = false;
+      incident.closed = now.mono;
+      if (incident.record.number != 0) {
+        CloseInto(*into, incident, "it tells of both", now);
+      }
+      incident.record.state = IncidentState::kClosed;
+    }
+  }
+}
+
+void IncidentBook::CloseInto(const Incident& into, Incident& from, const char* why, Moment now) {
+  const std::string id = IncidentId(into.record.number);
+  from.record.state = IncidentState::kClosed;
+  from.record.closed_at = from.record.updated_at = now.wall;
+  from.record.evidence[kMergedInto] = id;
+  from.record.summary = "One with " + id + ": " + why + ".";
+  changes_.push_back({"closed", now.wall, from.record});
 }
 
 }  // namespace parallax::collector

@@ -12,7 +12,7 @@ verdicts and states. Every command reads files ("-": standard input) and exits 0
                                          is there such an incident; print the ids
   field FILE NAME                        print one field of the (single) object
   judge FILE --targets FILE --failing FILE --failing-sensors A,B --reaching-sensors C,D
-                                         is this route anomaly exactly what really happened
+        [--verdict V]                    is this incident exactly what really happened
   expect FILE --verdict V --failing-sensors A,B --reaching-sensors C,D --family F --direction D
          --split S --suspect FROM,FROM>TO,TO [--targets FILE --failing FILE [--some]]
                                          is this live incident what it should be. "-": nobody, no
@@ -97,11 +97,11 @@ def differences(what, found, wanted):
     return complaints
 
 
-def judge(incident, known, really_failing, failing_sensors, reaching_sensors):
+def judge(incident, verdict, known, really_failing, failing_sensors, reaching_sensors):
     """What is wrong with this incident, given what really fails; an empty list if nothing is."""
     complaints = []
-    if field(incident, "verdict") != "route_anomaly":
-        complaints.append(f"verdict is {incident['verdict']}, not route_anomaly")
+    if field(incident, "verdict") != verdict:
+        complaints.append(f"verdict is {incident['verdict']}, not {verdict}")
     if field(incident, "state") not in ("open", "monitoring"):
         complaints.append(f"state is {incident['state']}, not open")
     complaints += differences("failing sensors", set(field(incident, "failing_sensors")),
@@ -221,7 +221,7 @@ def cmd_judge(args):
     known = address_set(field(item, "address") for item in load_items(args.targets, "TargetList"))
     with open(args.failing, encoding="utf-8") as file:
         failing = address_set(file.read().split())
-    return no(judge(incident, known, failing, set(args.failing_sensors.split(",")),
+    return no(judge(incident, args.verdict, known, failing, set(args.failing_sensors.split(",")),
                     set(args.reaching_sensors.split(","))))
 
 
@@ -258,6 +258,7 @@ def main():
     one.add_argument("name")
     for name in ("--targets", "--failing", "--failing-sensors", "--reaching-sensors"):
         judged.add_argument(name, required=True)
+    judged.add_argument("--verdict", default="route_anomaly")
     for name in ("--verdict", "--failing-sensors", "--reaching-sensors", "--family", "--direction",
                  "--split", "--suspect"):
         expected.add_argument(name, required=True)

@@ -40,17 +40,17 @@ unreachable_by_tcp_from() {
   lab exec "$1" "$PYTHON" "$ROOT/deploy/campus/reach.py" <"$2" | awk '$2 == 0 { print $1 }' | sort -u
 }
 
-# judge_now ID FAILING REACHING FOLDER: compares incident ID with the truth of this moment, leaves
+# judge_now ID FAILING REACHING FOLDER [VERDICT]: compares incident ID with the truth of this moment, leaves
 # what it read in FOLDER, and prints what is wrong there into FOLDER/complaints.
 # The truth is taken at each sensor: it fails from the failing ones and from none of the others.
 judge_now() {
-  local id=$1 failing=$2 reaching=$3 folder=$4 node status=0
+  local id=$1 failing=$2 reaching=$3 folder=$4 verdict=${5:-route_anomaly} node status=0
   px target list -o json >"$folder/targets.json" 2>"$folder/complaints" || return 1
   px incident show "$id" -o json >"$folder/incident.json" 2>"$folder/complaints" || return 1
   { lab clients list && check targets "$folder/targets.json" --list; } |
     sort -u >"$folder/addresses" || return 1
   unreachable_from "${failing%%,*}" "$folder/addresses" >"$folder/failing"
-  check judge "$folder/incident.json" --targets "$folder/targets.json" \
+  check judge "$folder/incident.json" --verdict "$verdict" --targets "$folder/targets.json" \
     --failing "$folder/failing" --failing-sensors "$failing" --reaching-sensors "$reaching" \
     2>"$folder/complaints" || status=1
   for node in ${reaching//,/ }; do
@@ -62,8 +62,4 @@ judge_now() {
     }
   done
   return "$status"
-}
-
-only_one_route_anomaly() {
-  [[ $(incident_ids route_anomaly candidate,open,monitoring | wc -l) == 1 ]]
 }

@@ -2,12 +2,12 @@
 # Each fault of the lab (deploy/lab fault): first what it does to packets, seen without Parallax,
 # and only then what the collector says of it. Who teaches the collector a verdict, a direction, a
 # split or a suspect changes a line of the table below, and no test.
-# usage: tests/e2e/faults.sh [inbound-path|rogue-per-flow|...]
 # Each test may be run alone; together they share one lab, which each of them leaves whole. Two
 # things outlive a fault in the collector today, so the order is no accident: an incident that opens
 # again keeps its former direction, and a method that was silent now and then (rogue-per-flow,
 # route-flap, loss) may be taken for filtered between a sensor and a host, and not be believed from
 # then on.
+# tests/run: beside the others
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=deploy/campus/topology.sh

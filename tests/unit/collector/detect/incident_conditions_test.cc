@@ -62,6 +62,28 @@ TEST_F(IncidentConditions, ARouteAnomalyInAFloodIsMixedAndStillTheSame) {
   EXPECT_EQ(latest_.size(), 1u);
 }
 
+TEST_F(IncidentConditions, AFloodIsToldByTheRouteAnomalyBesideIt) {
+  const Condition flood{.verdict = Verdict::kSynFlood, .about = "192.0.2.25", .since = now_};
+  book_.Holds(flood, now_);
+  Pass(11s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+  const auto route = [&] { return book_.Views().at(0).serial; };
+  Split(kOne, {"a"}, {"b"});
+  book_.Joins(flood.verdict, flood.about, route(), now_);
+  EXPECT_EQ(latest_[1].state, IncidentState::kOpen) << "nobody has heard of the other one yet";
+  OpenSplit(kOne, {"a"}, {"b"});
+  book_.Joins(flood.verdict, flood.about, route(), now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].state, IncidentState::kClosed);
+  EXPECT_EQ(latest_[1].evidence[kMergedInto], "INC-2");
+  // It goes on after the routes have healed: that is the same flood.
+  book_.Holds(flood, now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].state, IncidentState::kOpen);
+  EXPECT_FALSE(latest_[1].evidence.contains(kMergedInto));
+  EXPECT_EQ(latest_.size(), 2u);
+}
+
 TEST_F(IncidentConditions, FlappingIsOneStateAndNoStreamOfNews) {
   OpenSplit(kOne, {"a"}, {"b"});
   for (int i = 0; i < 10; ++i) {
