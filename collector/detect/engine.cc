@@ -17,7 +17,6 @@ constexpr Duration kHalfOpenMemory = 60s;
 constexpr Duration kSecondLook = 2s;
 // A host that had not been heard of for longer than this when it fell silent has just left.
 constexpr Duration kRecentlyActive = 15min;
-constexpr uint8_t kMostLimited = 8;
 constexpr size_t kFewVantages = 4;
 constexpr Duration kForgetEvery = 1s;
 constexpr size_t kForgetParts = 60;  // all of them in a minute
@@ -162,7 +161,6 @@ void Engine::FinishTarget(const Round& round, Moment now) {
   if (target->open_round == round.id) {
     target->open_round = 0;
   }
-  NoteLimit(round, *target);
   const std::vector<Ballot> ballots = Read(round, *target, now);
   if (ballots.empty()) {
     return;  // nobody reported: silence of sensors says nothing about the target
@@ -186,26 +184,6 @@ void Engine::FinishTarget(const Round& round, Moment now) {
   }
 }
 
-// Asked by several at the same time, it answers some of them and the others when they ask again.
-void Engine::NoteLimit(const Round& round, Target& target) {
-  if (round.kind != RoundKind::kCompare || round.reports.size() < 2) {
-    return;
-  }
-  size_t at_once = 0;
-  size_t later = 0;
-  for (const auto& [sensor, report] : round.reports) {
-    if (report.tries.empty() || report.tries.back().state != ProbeState::kAnswered) {
-      return;  // somebody did not get through: that is another matter
-    }
-    ++(report.tries.size() == 1 ? at_once : later);
-  }
-  if (later == 0 && target.limited > 0) {
-    --target.limited;
-  } else if (at_once > 0 && target.limited < kMostLimited) {
-    ++target.limited;
-  }
-}
-
 std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now) {
   // Willingness first: an answer to anybody makes the others' silence mean something.
   for (const auto& [sensor, report] : round.reports) {
@@ -216,6 +194,8 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
       }
     }
   }
+  const Echoes echoes = EchoesOf(round);
+  target.echoes_at_once = EchoesAtOnce(round, echoes).value_or(target.echoes_at_once);
   std::vector<Ballot> ballots;
   for (const auto& [sensor, report] : round.reports) {
     if (!vantages_.Eligible(sensor, round.target.family(), now.mono)) {
@@ -225,7 +205,8 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
     const auto arrivals = target.arrivals.find(sensor);
     const bool reached = (cell != target.cells.end() && cell->second.reached()) ||
                          (arrivals != target.arrivals.end() && arrivals->second.completed);
-    const Ballot ballot = ReadReport(sensor, report, Telling(sensor, target, now.mono), reached);
+    const Ballot ballot = ReadReport(sensor, report, Telling(sensor, target, now.mono), reached,
+                                     echoes, target.echoes_at_once);
     if (ballot.unsent) {
       vantages_.NoteNoWay(sensor, round.target, now.mono);
       continue;

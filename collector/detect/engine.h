@@ -142,7 +142,6 @@ class Engine {
   enum class Controlled : uint8_t { kHealthy, kReached };  // or, where much is lost, not down
   std::vector<Target*> Controls(std::optional<VantageId> by, size_t most,
                                 Controlled which = Controlled::kHealthy);
-  static void NoteLimit(const Round& round, Target& target);
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
   void Believe(Target& target, const std::vector<Ballot>& ballots, Moment now);
   void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
@@ -230,7 +229,7 @@ class Engine {
     MonoTime next{};          // look
     std::set<uint64_t> open;  // rounds of the look under way
     LossLook look;
-    std::pair<uint64_t, uint64_t> gateways;  // asked and answered, when the look began
+    Vantage::GatewayCounts gateways;  // a little before the look began
     unsigned looks = 0;
     unsigned batch = 0;  // of the look under way
     uint64_t half_open_before = 0;
@@ -244,8 +243,8 @@ class Engine {
   void LookAtLoss(VantageId id, LossTrouble& trouble, Moment now);
   void FinishLoss(const Round& round, Moment now);
   void ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now);
-  std::pair<uint64_t, uint64_t> GatewayCounts(VantageId id) const;
-  bool LosesOnItsLink(VantageId id, const LossTrouble& trouble) const;
+  bool LosesAtGateway(VantageId id, const Vantage::GatewayCounts& since, Moment now) const;
+  bool LosesOnItsLink(VantageId id, const LossTrouble& trouble, Moment now) const;
   void TellLoss(VantageId id, LossTrouble& trouble, Moment now);
   void DescribeLossyPath(const LossTrouble& trouble, Condition& condition) const;
 

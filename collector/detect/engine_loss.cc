@@ -1,7 +1,8 @@
-// Loss well above what is usual. A vantage's alarm (loss_watch.h) leads to a look from there; if it
-// loses indeed, to a second one from others as well, which tells whether it is the sensor's own
-// link (sensor_degraded) or a path that others share (lossy_path). While it lasts it is looked at
-// again.
+// Loss well above what is usual. A vantage's alarm (loss_watch.h, or its gateway answers now and
+// then) leads to a look from there; if it loses indeed, to a second one from others as well, which
+// tells whether it is the sensor's own link (sensor_degraded) or a path that others share
+// (lossy_path). Where its gateway alone tells, no second look is needed. While it lasts it is
+// looked at again.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,6 +30,10 @@ constexpr unsigned kCleanLooks = 2;  // after which it is over
 constexpr uint64_t kHalfOpenToTell = 3;
 constexpr double kNoChance = 0.02;
 constexpr size_t kMostTroubles = 32;  // vantages at a time
+constexpr Duration kTraceFirst = 3s;  // a trace takes some of the answers that a host has to give
+// Of some ten echo requests to a gateway, which is one hop away, hardly one is ever lost.
+constexpr Duration kGatewayWindow = 10s;
+constexpr uint64_t kFewestLostAtGateway = 3;
 
 }  // namespace
 
@@ -45,7 +50,11 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
   }
   for (VantageId id = 0; id < vantages_.size(); ++id) {
     Vantage& v = vantages_.At(id);
-    const bool alarm = v.loss_watch[0].alarm() || v.loss_watch[1].alarm();
+    if (now.mono - v.gateways_lately.at >= kGatewayWindow) {
+      v.gateways_earlier = std::exchange(v.gateways_lately, v.CountGateways(now.mono));
+    }
+    const bool alarm = v.loss_watch[0].alarm() || v.loss_watch[1].alarm() ||
+                       LosesAtGateway(id, v.gateways_earlier, now);
     if (accusers.contains(v.record.name)) {
       v.loss_watch[0].Reset();
       v.loss_watch[1].Reset();
@@ -106,20 +115,32 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
   }
   if (trouble.batch == 0) {
     trouble.look = LossLook();
-    trouble.gateways = GatewayCounts(id);
+    trouble.gateways = vantages_.At(id).gateways_earlier;
   }
+  std::vector<std::pair<VantageId, Target*>> pairs;
+  Duration start_after{};
   for (size_t i = 0; i < targets.size(); ++i) {
-    const Target* target = targets[i];
+    Target* target = targets[i];
     // By one vantage each: asked by several at once, hosts that limit their answers look lossy.
     const VantageId sensor = asked[i % asked.size()];
-    if (!tells(sensor, target)) {
+    if (!tells(sensor, target) || target->open_round != 0) {
       continue;
     }
+    pairs.emplace_back(sensor, target);
+    // Not while it is counted what comes back.
+    if (trouble.looks > 0 && Trace(sensor, *target, now, 1h)) {
+      start_after = kTraceFirst;
+    }
+  }
+  for (const auto& [sensor, target] : pairs) {
     ProbeOrder order =
         rounds_.Open(RoundKind::kLoss, target->record.address, {sensor}, kTries, now.mono);
     tokens_ -= 1;
+    target->open_round = order.id;
     order.every = true;
+    order.start_after = start_after;
     order.spacing = kSpacing;
+    rounds_.Extend(order.id, start_after + kSpacing * static_cast<int64_t>(kTries) / 4);
     trouble.open.insert(order.id);
     // Many hosts and routers answer only so many echo requests a second.
     const ProbeTry attempt = Telling(sensor, *target, now.mono)[1]
@@ -127,13 +148,14 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
                                  : TracedBy(sensor, *target, now.mono);
     order.tries.assign(kTries, attempt);
     OrdersTo(sensor).emplace_back(order);
-    if (trouble.looks > 0) {
-      Trace(id, *target, now, 1h);
-    }
   }
 }
 
 void Engine::FinishLoss(const Round& round, Moment now) {
+  if (Target* target = targets_.Find(round.target);
+      target != nullptr && target->open_round == round.id) {
+    target->open_round = 0;
+  }
   for (auto& [id, trouble] : loss_troubles_) {
     if (trouble.open.erase(round.id) == 0) {
       continue;
@@ -164,8 +186,11 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
     return;
   }
   if (++trouble.looks == 1) {
-    trouble.next = now.mono;
-    return;
+    if (!LosesAtGateway(id, trouble.gateways, now)) {
+      trouble.next = now.mono;
+      return;
+    }
+    ++trouble.looks;  // no other needs to be asked
   }
   trouble.next = now.mono + kLookAgain;
   const double share = trouble.look.Of(id).share();
@@ -188,16 +213,27 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
   }
 }
 
-std::pair<uint64_t, uint64_t> Engine::GatewayCounts(VantageId id) const {
-  std::pair<uint64_t, uint64_t> counts;
-  for (const GatewayHealth& gateway : vantages_.At(id).record.health.gateways) {
-    counts.first += gateway.asked;
-    counts.second += gateway.answered;
+bool Engine::LosesAtGateway(VantageId id, const Vantage::GatewayCounts& since, Moment now) const {
+  const auto counts = [&](VantageId sensor, const Vantage::GatewayCounts& before) {
+    const Vantage::GatewayCounts after = vantages_.At(sensor).CountGateways(now.mono);
+    // A sensor that has begun anew counts from nothing again.
+    return before.at != MonoTime{} && after.answered > before.answered &&
+           after.asked - before.asked >= after.answered - before.answered + kFewestLostAtGateway;
+  };
+  if (!counts(id, since)) {
+    return false;
   }
-  return counts;
+  // If its neighbours lose as much there, it is no link of its own.
+  for (VantageId other = 0; other < vantages_.size(); ++other) {
+    if (other != id && vantages_.At(other).record.group == vantages_.At(id).record.group &&
+        counts(other, vantages_.At(other).gateways_earlier)) {
+      return false;
+    }
+  }
+  return true;
 }
 
-bool Engine::LosesOnItsLink(VantageId id, const LossTrouble& trouble) const {
+bool Engine::LosesOnItsLink(VantageId id, const LossTrouble& trouble, Moment now) const {
   const std::string& group = vantages_.At(id).record.group;
   for (const VantageId other : trouble.look.sensors()) {
     if (other != id && vantages_.At(other).record.group == group) {
@@ -205,10 +241,7 @@ bool Engine::LosesOnItsLink(VantageId id, const LossTrouble& trouble) const {
     }
   }
   // Alone in its place: does it lose what its own gateway should answer?
-  const auto [asked, answered] = GatewayCounts(id);
-  const uint64_t asked_since = asked - std::min(asked, trouble.gateways.first);
-  const uint64_t answered_since = answered - std::min(answered, trouble.gateways.second);
-  return asked_since >= answered_since + 2;
+  return LosesAtGateway(id, trouble.gateways, now);
 }
 
 void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
@@ -229,7 +262,7 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
         return;
       }
     }
-    const bool degraded = LosesOnItsLink(id, trouble);
+    const bool degraded = LosesOnItsLink(id, trouble, now);
     trouble.verdict = degraded ? Verdict::kSensorDegraded : Verdict::kLossyPath;
     v.degraded = degraded;
   }

@@ -15,10 +15,6 @@ constexpr size_t kCompareTries = 4;
 constexpr size_t kRecheckTries = 2;
 constexpr size_t kMostFailingAsked = 4;
 constexpr size_t kFew = 3;
-// A host that answers only so many a second is asked by one vantage after the other.
-constexpr uint8_t kLimited = 2;
-constexpr Duration kStagger = 1100ms;
-constexpr size_t kInTurn = 4;
 constexpr int kSilentPatience = 3;
 constexpr uint8_t kLessons = 2;
 constexpr uint64_t kJitterStep = 37;  // odd: visits all 64 steps
@@ -205,11 +201,6 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
   if (lesson) {
     ++target->lessons;
   }
-  const bool one_by_one =
-      target != nullptr && kind == RoundKind::kCompare && target->limited >= kLimited;
-  if (one_by_one) {
-    rounds_.Extend(order.id, kStagger * static_cast<int64_t>(kInTurn - 1));
-  }
   for (size_t i = 0; i < asked.size(); ++i) {
     const VantageId sensor = asked[i];
     const bool learner = i % 2 == 1 && (lesson || first_lesson);
@@ -220,14 +211,11 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
     // The trickle takes the other method first with every circle over the sensors, so that both
     // stay proven from everywhere.
     const bool tcp_first =
-        (learner && !target->Answers(ProbeMethod::kTcpSyn)) || one_by_one ||
+        (learner && !target->Answers(ProbeMethod::kTcpSyn)) ||
         (kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1) ||
         (kind == RoundKind::kControl &&
          vantages_.MethodFiltered(sensor, ProbeMethod::kTcpSyn, address.family()));
     order.tries = ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
-    if (one_by_one) {
-      order.start_after = kStagger * static_cast<int64_t>(i % kInTurn);
-    }
     OrdersTo(sensor).emplace_back(order);
   }
 }

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <array>
-#include <map>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "collector/detect/vantage.h"
@@ -23,13 +24,23 @@ struct Ballot {
   bool unsent = false;           // its own kernel would send none of them
 };
 
+// How many vantages had an echo in the same second of a round, by the number of the try: those of
+// one round are made together.
+using Echoes = std::vector<unsigned>;
+Echoes EchoesOf(const Round& round);
+// Hosts and routers that limit their echos answer one vantage after the other: how many at once, if
+// this round shows that; kUnlimited if it shows the contrary, nullopt if it tells nothing.
+std::optional<uint8_t> EchoesAtOnce(const Round& round, const Echoes& echoes);
+
 // Reads a report. A silent try counts as a miss only if `telling` (by ProbeMethod): the target
 // answers that method to somebody and the method works from this vantage. A router's "unreachable"
 // is a miss whatever the method. "Prohibited" is a filter's word, and no miss, unless the target
 // was reached from here before: then something has changed, and it is the rogue that rejects. Tries
-// that were never sent say nothing.
+// that were never sent say nothing, nor does a silent echo in a second in which `at_once` others
+// had one, which is all that this target has to give.
 Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<bool, 2>& telling,
-                  bool reached_before);
+                  bool reached_before, const Echoes& echoes = {},
+                  uint8_t at_once = Target::kUnlimited);
 
 struct Opinion {
   Verdict verdict = Verdict::kUnknown;

@@ -55,6 +55,15 @@ Reach Vantage::GatewayReach(Family family) const {
   return reach;
 }
 
+Vantage::GatewayCounts Vantage::CountGateways(MonoTime now) const {
+  GatewayCounts counts{now, 0, 0};
+  for (const GatewayHealth& gateway : record.health.gateways) {
+    counts.asked += gateway.asked;
+    counts.answered += gateway.answered;
+  }
+  return counts;
+}
+
 bool Vantage::AllGatewaysDown() const {
   const auto& gateways = record.health.gateways;
   return std::any_of(gateways.begin(), gateways.end(),

@@ -86,6 +86,15 @@ struct Vantage {
 
   // Does it lose more than it used to, by family; see engine_loss.cc.
   std::array<LossWatch, 2> loss_watch;
+  // Echo requests to its gateways so far, and what was answered: lately, and a little earlier.
+  struct GatewayCounts {
+    MonoTime at{};
+    uint64_t asked = 0;
+    uint64_t answered = 0;
+  };
+  GatewayCounts gateways_lately;
+  GatewayCounts gateways_earlier;
+  GatewayCounts CountGateways(MonoTime now) const;
   MonoTime next_loss_look{};
   Duration loss_pause{};
   bool degraded = false;  // on its own link: what it says is set aside

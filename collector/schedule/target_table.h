@@ -43,9 +43,10 @@ struct Target {
   std::optional<MonoTime> triggered_at;
   uint64_t trickles = 0;     // visits of the trickle; starts anywhere, so that targets differ
   uint8_t unsure_looks = 0;  // taken because somebody's silence could not be read
-  // Rounds in which some vantages were answered at once and some only when they asked again: it, or
-  // something before it, answers so many a second and no more.
-  uint8_t limited = 0;
+  // It, or something before it, answers no more echo requests than that in a second, as far as is
+  // known: some vantages were answered only when they asked again, and others meanwhile.
+  uint8_t echoes_at_once = kUnlimited;
+  static constexpr uint8_t kUnlimited = UINT8_MAX;
   uint8_t lessons = 0;  // comparisons in which an unproven method was tried first
   // A comparison round that waits in one of the engine's queues.
   struct Wanted {
