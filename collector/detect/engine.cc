@@ -18,6 +18,7 @@ constexpr Duration kSecondLook = 2s;
 // A host that had not been heard of for longer than this when it fell silent has just left.
 constexpr Duration kRecentlyActive = 15min;
 constexpr size_t kFewVantages = 4;
+constexpr size_t kTriesThatCount = 2;  // of a comparison, where one method is known, at the least
 constexpr Duration kForgetEvery = 1s;
 constexpr size_t kForgetParts = 60;  // all of them in a minute
 
@@ -165,7 +166,7 @@ void Engine::FinishTarget(const Round& round, Moment now) {
   if (ballots.empty()) {
     return;  // nobody reported: silence of sensors says nothing about the target
   }
-  Believe(*target, ballots, now);
+  Believe(*target, ballots, round.kind == RoundKind::kCompare ? kTriesThatCount : 1, now);
   Opinion opinion = Judge(ballots, *target);
   if (opinion.verdict == Verdict::kTargetDown && !vantages_.SpanGroups(opinion.failing, now.mono)) {
     opinion.verdict = Verdict::kUnknown;  // one department cannot tell its router from the host
@@ -232,14 +233,19 @@ std::array<bool, 2> Engine::Telling(VantageId sensor, const Target& target, Mono
   return {telling(ProbeMethod::kIcmpEcho), telling(ProbeMethod::kTcpSyn)};
 }
 
-void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, Moment now) {
+void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, size_t tries, Moment now) {
   for (const Ballot& ballot : ballots) {
     Cell& cell = target.cells[ballot.sensor];
     const CellState before = cell.state();
+    Vantage& v = vantages_.At(ballot.sensor);
+    GroupEvidence& together = v.together[FamilyIndex(target.record.address.family())];
+    if (ballot.answered || ballot.misses > 0) {
+      together.Note(ballot.answered ? tries : ballot.misses, !ballot.answered, v.Loss(), now.mono);
+    }
     if (ballot.answered) {
       BelieveAnswer(target, ballot, cell, now);
     } else if (ballot.misses > 0) {
-      cell.Missed(ballot.misses, MissWeight(vantages_.At(ballot.sensor).Loss()));
+      cell.Missed(ballot.misses, MissWeight(together.Fails() ? kLeastLoss : v.Loss()));
     } else if (ballot.prohibited) {
       cell.Prohibited();
     }

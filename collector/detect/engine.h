@@ -143,7 +143,9 @@ class Engine {
   std::vector<Target*> Controls(std::optional<VantageId> by, size_t most,
                                 Controlled which = Controlled::kHealthy);
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
-  void Believe(Target& target, const std::vector<Ballot>& ballots, Moment now);
+  // `tries`: so many, at the least, would have to get lost for a round to miss a target that is
+  // reached.
+  void Believe(Target& target, const std::vector<Ballot>& ballots, size_t tries, Moment now);
   void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
   // Does a sensor, present or not, hold that it cannot reach it?
   bool IsAccused(const Target& target, Moment now) const;
@@ -178,6 +180,10 @@ class Engine {
     ProbeTry attempt;    // one and the same in all rounds, but for the flow
     uint64_t round = 0;  // under way; 0: none
     size_t done = 0;     // rounds
+    // Of these: answered as a whole, silent as a whole, and changing once from one to the other.
+    size_t all = 0;
+    size_t none = 0;
+    size_t torn = 0;
     std::map<uint16_t, FlowTally> flows;
   };
   void CheckFlows(const std::vector<IncidentView>& views, Moment now);
@@ -228,13 +234,15 @@ class Engine {
     Moment began;
     MonoTime next{};          // look
     std::set<uint64_t> open;  // rounds of the look under way
-    LossLook look;
+    LossLook look;            // under way
+    LossLook total;  // of all looks but the first, which was made because something was lost
     Vantage::GatewayCounts gateways;  // a little before the look began
     unsigned looks = 0;
     unsigned batch = 0;  // of the look under way
     uint64_t half_open_before = 0;
-    unsigned clean = 0;  // in a row
-    double share = 0;    // lost, when it was told first
+    LossLook calm;     // looks since one that lost as before
+    double share = 0;  // lost, when it was told first
+    SensorName about;  // whose trouble people were told of
     Verdict verdict = Verdict::kUnknown;
     std::set<SensorName> losing;
     bool over = false;
@@ -246,7 +254,9 @@ class Engine {
   bool LosesAtGateway(VantageId id, const Vantage::GatewayCounts& since, Moment now) const;
   bool LosesOnItsLink(VantageId id, const LossTrouble& trouble, Moment now) const;
   void TellLoss(VantageId id, LossTrouble& trouble, Moment now);
-  void DescribeLossyPath(const LossTrouble& trouble, Condition& condition) const;
+  bool IsUndecided(VantageId id, const LossTrouble& trouble) const;
+  void DescribeLossyPath(const LossTrouble& trouble, double share, Condition& condition) const;
+  std::optional<Suspect> LossyEdgeOf(const LossTrouble& trouble) const;
 
   void WatchPolicy(Moment now);
   void NotePolicy(VantageId id, Family family, ProbeMethod method,
@@ -278,7 +288,8 @@ class Engine {
   std::map<IpAddress, MonoTime> ways_wanted_;  // and not before when
   std::map<OfferKey, Offer> offers_;
   std::map<VantageId, LossTrouble> loss_troubles_;
-  std::set<std::string> policies_;  // that hold
+  std::map<SensorName, std::pair<SensorName, MonoTime>> lossy_about_;  // and told when
+  std::set<std::string> policies_;                                     // that hold
   MonoTime next_policy_watch_{};
   double peace_traces_ = 0;  // that may be made now
   std::optional<MonoTime> investigated_at_;

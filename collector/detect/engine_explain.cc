@@ -62,7 +62,7 @@ void Engine::CheckFlows(const std::vector<IncidentView>& views, Moment now) {
               vantages_.MethodWorks(sensor, ProbeMethod::kTcpSyn, member.target.family(), now.mono);
           const ProbeTry attempt = tcp ? ProbeTry{ProbeMethod::kTcpSyn, options_.probe_tcp_port, 0}
                                        : TracedBy(sensor, *target, now.mono);
-          looks.push_back({member.target, sensor, attempt, 0, 0, {}});
+          looks.push_back({member.target, sensor, attempt, 0, 0, 0, 0, 0, {}});
         }
       }
     }
@@ -102,6 +102,7 @@ void Engine::FinishFlows(const Round& round) {
     }
     look->round = 0;
     ++look->done;
+    std::vector<bool> answers;
     for (const auto& [sensor, report] : round.reports) {
       for (const ProbeTryResult& result : report.tries) {
         if (result.state == ProbeState::kNotSent || result.state == ProbeState::kRefused ||
@@ -111,10 +112,18 @@ void Engine::FinishFlows(const Round& round) {
         FlowTally& tally = look->flows[result.attempt.flow];
         tally.flow = result.attempt.flow;
         ++tally.sent;
-        if (result.state == ProbeState::kAnswered) {
+        answers.push_back(result.state == ProbeState::kAnswered);
+        if (answers.back()) {
           ++tally.answered;
         }
       }
+    }
+    size_t changes = 0;
+    for (size_t i = 1; i < answers.size(); ++i) {
+      changes += answers[i] != answers[i - 1] ? 1 : 0;
+    }
+    if (!answers.empty() && changes <= 1) {
+      ++(changes == 1 ? look->torn : answers.front() ? look->all : look->none);
     }
     ExplainSplit(serial, looks);
     return;
@@ -126,7 +135,10 @@ void Engine::ExplainSplit(uint64_t serial, const std::vector<FlowLook>& looks) {
   double share = 0;
   double loss = 0;
   for (const FlowLook& look : looks) {
-    if (look.done < kFlowRounds) {
+    // What comes or goes meanwhile does so for all flows at once.
+    const bool scattered = look.all + look.none + look.torn < look.done;
+    const bool came_or_went = (look.all > 0 && look.none > 0) || (look.torn > 0 && !scattered);
+    if (look.done < kFlowRounds || came_or_went) {
       continue;
     }
     std::vector<FlowTally> tallies;

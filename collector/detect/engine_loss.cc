@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "collector/detect/engine.h"
+#include "collector/detect/localise/lossy_edge.h"
 
 namespace parallax::collector {
 namespace {
@@ -26,9 +26,11 @@ constexpr Duration kSpacing = 1200ms;
 constexpr Duration kLookAgain = 30s;    // while it lasts
 constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
 constexpr Duration kLongestPause = 2h;
-constexpr unsigned kCleanLooks = 2;  // after which it is over
+constexpr unsigned kCleanLooks = 2;   // after which it is over
+constexpr unsigned kLooksToTell = 4;  // after which it is told, whoever else is or is not concerned
+constexpr unsigned kLooksInTotal = 20;
+constexpr Duration kSameTrouble = 30min;
 constexpr uint64_t kHalfOpenToTell = 3;
-constexpr double kNoChance = 0.02;
 constexpr size_t kMostTroubles = 32;  // vantages at a time
 constexpr Duration kTraceFirst = 3s;  // a trace takes some of the answers that a host has to give
 // Of some ten echo requests to a gateway, which is one hop away, hardly one is ever lost.
@@ -86,6 +88,13 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
     }
   }
   std::erase_if(loss_troubles_, [](const auto& entry) { return entry.second.over; });
+  // Where single packets are lost, some host or other seems out of reach for a while.
+  std::set<SensorName> losing;
+  for (const auto& [id, trouble] : loss_troubles_) {
+    losing.insert(vantages_.Name(id));
+    losing.insert(trouble.losing.begin(), trouble.losing.end());
+  }
+  incidents_.Doubt(std::move(losing));
 }
 
 void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
@@ -162,6 +171,11 @@ void Engine::FinishLoss(const Round& round, Moment now) {
     }
     for (const auto& [sensor, report] : round.reports) {
       trouble.look.Add(sensor, report, trouble.batch * kTries);
+      if (trouble.looks > 0) {
+        const size_t first = (trouble.looks * kBatches + trouble.batch) * kTries;
+        trouble.total.Add(sensor, report, first);
+        trouble.calm.Add(sensor, report, first);
+      }
     }
     if (!trouble.open.empty()) {
       return;
@@ -194,15 +208,24 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
   }
   trouble.next = now.mono + kLookAgain;
   const double share = trouble.look.Of(id).share();
-  if (trouble.looks > 2) {  // few were asked: what it was is over only if next to nothing is lost
-    loses = share > trouble.share / 4;
-  } else {
+  if (trouble.verdict == Verdict::kUnknown && trouble.looks > 1) {
+    loses = trouble.total.Loses(id) || (trouble.total.Of(id).sent == 0 && loses);
     trouble.share = share;
+    if (loses && trouble.looks < kLooksToTell && IsUndecided(id, trouble)) {
+      trouble.next = now.mono;
+      return;
+    }
+  } else {  // few were asked: what it was is over only if next to nothing is lost
+    loses = share > trouble.share / 2;
+    trouble.calm = loses ? LossLook() : std::move(trouble.calm);
   }
-  trouble.clean = loses ? 0 : trouble.clean + 1;
-  if (trouble.clean >= kCleanLooks || (trouble.clean > 0 && trouble.verdict == Verdict::kUnknown)) {
-    if (trouble.verdict != Verdict::kUnknown) {
-      incidents_.Over(trouble.verdict, v.record.name);
+  if (trouble.looks % kLooksInTotal == 0) {
+    trouble.total = trouble.look;  // what was, long ago, need not be so now
+  }
+  const bool told = trouble.verdict != Verdict::kUnknown;
+  if (told ? trouble.calm.Spares(id, trouble.share / 2) : !loses) {
+    if (told) {
+      incidents_.Over(trouble.verdict, trouble.about);
     }
     v.degraded = false;
     v.loss_pause = {};
@@ -235,22 +258,39 @@ bool Engine::LosesAtGateway(VantageId id, const Vantage::GatewayCounts& since, M
 
 bool Engine::LosesOnItsLink(VantageId id, const LossTrouble& trouble, Moment now) const {
   const std::string& group = vantages_.At(id).record.group;
-  for (const VantageId other : trouble.look.sensors()) {
+  for (const VantageId other : trouble.total.sensors()) {
     if (other != id && vantages_.At(other).record.group == group) {
-      return !trouble.look.Loses(other);
+      return !trouble.total.Loses(other) &&
+             trouble.total.Spares(other, trouble.total.Of(id).share());
     }
   }
   // Alone in its place: does it lose what its own gateway should answer?
   return LosesAtGateway(id, trouble.gateways, now);
 }
 
+// Does one of its own group lose as much? Too little was asked yet to say.
+bool Engine::IsUndecided(VantageId id, const LossTrouble& trouble) const {
+  const std::vector<VantageId> sensors = trouble.total.sensors();
+  return std::any_of(sensors.begin(), sensors.end(), [&](VantageId other) {
+    return other != id && vantages_.At(other).record.group == vantages_.At(id).record.group &&
+           !trouble.total.Loses(other) &&
+           !trouble.total.Spares(other, trouble.total.Of(id).share());
+  });
+}
+
 void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
   Vantage& v = vantages_.At(id);
-  const LossTally own = trouble.look.Of(id);
+  // Where the gateway alone told, there was but one look.
+  const LossLook& total = trouble.total.sensors().empty() ? trouble.look : trouble.total;
+  const double share = total.Of(id).share();
   std::vector<SensorName> losing;
   std::vector<SensorName> clean;
-  for (const VantageId sensor : trouble.look.sensors()) {
-    (trouble.look.Loses(sensor) ? losing : clean).push_back(vantages_.Name(sensor));
+  for (const VantageId sensor : total.sensors()) {
+    if (sensor == id || total.Loses(sensor)) {
+      losing.push_back(vantages_.Name(sensor));
+    } else if (total.Spares(sensor, share)) {
+      clean.push_back(vantages_.Name(sensor));
+    }
   }
   std::sort(losing.begin(), losing.end());
   std::sort(clean.begin(), clean.end());
@@ -265,76 +305,102 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
     const bool degraded = LosesOnItsLink(id, trouble, now);
     trouble.verdict = degraded ? Verdict::kSensorDegraded : Verdict::kLossyPath;
     v.degraded = degraded;
+    // It may have been another one of those that lose who was told of before.
+    const auto before = lossy_about_.find(v.record.name);
+    trouble.about =
+        !degraded && before != lossy_about_.end() && now.mono - before->second.second < kSameTrouble
+            ? before->second.first
+            : v.record.name;
   }
   trouble.losing = {losing.begin(), losing.end()};
-  // The same flow is answered now and then not: it is the single packet that is lost.
-  size_t mixed = 0;
-  size_t whole = 0;
-  for (const auto& [pair, tally] : trouble.look.pairs()) {
-    mixed += tally.lost > 0 && tally.lost < tally.sent ? 1 : 0;
-    whole += tally.lost == tally.sent ? 1 : 0;
-  }
   Condition condition;
   condition.verdict = trouble.verdict;
-  condition.about = v.record.name;
+  condition.about = trouble.about;
   condition.since = trouble.began;
-  condition.evidence = {{"loss", fmt::format("{:.0f} %", 100 * own.share())},
+  condition.evidence = {{"loss", fmt::format("{:.0f} %", 100 * share)},
                         {"loss_usual", fmt::format("{:.1f} %", 100 * v.loss_watch[0].usual())}};
   if (trouble.verdict == Verdict::kSensorDegraded) {
     condition.failing = {v.record.name};
     condition.evidence[kVantage] =
-        fmt::format("it loses {:.0f} % of its packets on its own link", 100 * own.share());
+        fmt::format("it loses {:.0f} % of its packets on its own link", 100 * share);
   } else {
+    for (const SensorName& name : losing) {
+      lossy_about_[name] = {trouble.about, now.mono};
+    }
     condition.failing = losing;
     condition.reaching = clean;
     if (v.half_open - trouble.half_open_before >= kHalfOpenToTell) {
       condition.direction = "outbound";  // what arrives is answered, and the answers get lost
     }
-    condition.split = mixed > whole ? "per_packet" : "unknown";
-    DescribeLossyPath(trouble, condition);
+    DescribeLossyPath(trouble, share, condition);
   }
   incidents_.Holds(condition, now);
 }
 
-void Engine::DescribeLossyPath(const LossTrouble& trouble, Condition& condition) const {
+void Engine::DescribeLossyPath(const LossTrouble& trouble, double share,
+                               Condition& condition) const {
   LossTally affected;
-  std::vector<ObservedPath> paths;
   std::set<IpAddress> targets;
-  for (const auto& [pair, tally] : trouble.look.pairs()) {
+  // The same flow is answered now and then not: it is the single packet that is lost.
+  size_t mixed = 0;
+  size_t whole = 0;
+  for (const auto& [pair, tally] : trouble.total.pairs()) {
+    mixed += tally.lost > 0 && tally.lost < tally.sent ? 1 : 0;
+    whole += tally.lost == tally.sent ? 1 : 0;
     const auto& [sensor, target] = pair;
-    const double share = trouble.look.Of(sensor).share();
-    const bool loses = trouble.look.Loses(sensor) && tally.share() >= share / 2;
-    // Nothing lost may be chance, where little is.
-    const bool passes = tally.lost == 0 && (!trouble.look.Loses(sensor) ||
-                                            std::pow(1 - share, tally.sent) < kNoChance);
-    if (loses) {
+    if (trouble.losing.contains(vantages_.Name(sensor)) && tally.share() >= share / 2) {
       affected.sent += tally.sent;
       affected.lost += tally.lost;
       targets.insert(target);
     }
-    const PathHops* way = paths_.Before(sensor, target);
-    if (way == nullptr || (!loses && !passes)) {
-      continue;
-    }
-    ObservedPath path;
-    path.sensor = vantages_.Name(sensor);
-    path.group = vantages_.At(sensor).record.group;
-    path.target = target;
-    path.failing = loses;
-    path.reached = true;
-    path.hops = Hops(*way);
-    paths.push_back(std::move(path));
   }
+  condition.split = mixed > whole ? "per_packet" : "unknown";
   condition.targets = {targets.begin(), targets.end()};
   const auto is_v4 = [](const IpAddress& target) { return target.is_v4(); };
   const bool v4 = std::any_of(targets.begin(), targets.end(), is_v4);
   const bool v6 = !std::all_of(targets.begin(), targets.end(), is_v4);
   condition.family = v4 && v6 ? "both" : v6 ? "ipv6" : "ipv4";
   condition.evidence["loss_where_any"] = fmt::format("{:.0f} %", 100 * affected.share());
-  const auto edges = SuspectsAmong(paths);
-  if (!edges.empty()) {
-    condition.suspect = SuspectOf(edges.front(), "likely");
+  condition.suspect = LossyEdgeOf(trouble);
+}
+
+std::optional<Suspect> Engine::LossyEdgeOf(const LossTrouble& trouble) const {
+  std::optional<LossyEdge> best;
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    std::vector<ObservedPath> paths;
+    std::vector<LossTally> tallies;
+    for (const auto& [pair, tally] : trouble.total.pairs()) {
+      const auto& [sensor, target] = pair;
+      const PathHops* way = paths_.Before(sensor, target);
+      if (way == nullptr || target.family() != family) {
+        continue;
+      }
+      ObservedPath& path = paths.emplace_back();
+      path.sensor = vantages_.Name(sensor);
+      path.group = vantages_.At(sensor).record.group;
+      path.target = target;
+      path.reached = true;
+      path.hops = Hops(*way);
+      tallies.push_back(tally);
+    }
+    paths = OneRouterPerGroup(std::move(paths));
+    std::vector<LossyWay> ways;
+    for (size_t i = 0; i < paths.size(); ++i) {
+      ways.push_back({std::move(paths[i]), tallies[i].sent, tallies[i].lost});
+    }
+    auto edge = LocaliseLoss(ways);
+    if (edge && (!best || edge->gain > best->gain)) {
+      best = std::move(edge);
+    }
   }
+  if (!best) {
+    return std::nullopt;
+  }
+  Suspect suspect{best->from.ToString(), best->to.ToString(), "likely", {}};
+  for (const auto& [from, to] : best->ambiguity) {
+    suspect.ambiguity.push_back(from.ToString() + " -> " + to.ToString());
+  }
+  return suspect;
 }
 
 }  // namespace parallax::collector

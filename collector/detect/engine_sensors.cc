@@ -223,7 +223,7 @@ void Engine::FinishControl(const Round& round, Moment now) {
     if (!ballot.answered || target == nullptr) {
       continue;
     }
-    Believe(*target, {ballot}, now);
+    Believe(*target, {ballot}, 1, now);
     Vantage& v = vantages_.At(id);
     if (v.record.state == SensorState::kIsolated && v.connected) {
       SetSensorState(id, SensorState::kConnected, "", now);

@@ -266,7 +266,7 @@ void IncidentBook::Describe(Incident& incident, const Condition& condition) {
   record.family = condition.family;
   record.split = condition.split;
   record.direction = condition.direction;
-  record.suspect = condition.suspect;
+  record.suspect = condition.suspect ? condition.suspect : record.suspect;
   for (const auto& [key, value] : condition.evidence) {
     record.evidence[key] = value;
   }

@@ -117,6 +117,9 @@ class IncidentBook {
   // What `sensor` holds against others is about itself. What is confirmed and open stays: the
   // evidence was good when it was given.
   void Discredit(const SensorName& sensor);
+  // From there packets get lost, or it is being looked into: a few hosts that only these sensors
+  // cannot reach are nothing to tell people of. Replaces what was said before.
+  void Doubt(std::set<SensorName> sensors) { doubted_ = std::move(sensors); }
   // `sensor` has been away for so long that nobody can say whether its accusations still hold.
   void Forget(const SensorName& sensor, Moment now);
   // Everybody who was asked reaches it, or it is no longer a target.
@@ -162,6 +165,7 @@ class IncidentBook {
   static constexpr size_t kBriefToFlap = 3;
   static constexpr size_t kBriefHosts = 2;
   static constexpr size_t kMostBriefGroups = 1'000;
+  static constexpr size_t kFewHosts = 2;
   // Counters live on in the evidence, so that a restart goes on counting.
   static constexpr const char* kHalfOpen = "half_open_attempts";
   static constexpr const char* kHalfOpenRepeated = "half_open_with_repeated_syn";
@@ -236,6 +240,7 @@ class IncidentBook {
   void NoteBrief(const Incident& incident, Moment now);
   size_t BriefLately(const Incident& incident, Moment now) const;
   Duration OpenAfter(const Incident& incident) const;
+  bool IsDoubtful(const Incident& incident) const;
   bool ComesAndGoes(const Incident& incident, Moment now) const;
   void Refresh(Incident& incident);
   void Tell(Incident& incident, const char* change, Moment now);
@@ -243,6 +248,7 @@ class IncidentBook {
   IncidentOptions options_;
   std::map<SensorName, std::string> groups_;
   std::map<std::string, std::deque<MonoTime>> brief_;  // by group: when they were over
+  std::set<SensorName> doubted_;
   MonoTime merged_at_{};
   uint64_t last_number_;
   uint64_t last_serial_ = 0;

@@ -94,7 +94,25 @@ bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
          BriefLately(incident, now) >= kBriefToFlap;
 }
 
+bool IncidentBook::IsDoubtful(const Incident& incident) const {
+  if (incident.basis != Verdict::kRouteAnomaly || doubted_.empty()) {
+    return false;
+  }
+  size_t failing = 0;
+  bool doubted = true;
+  for (const auto& [address, member] : incident.members) {
+    failing += member.failing_now ? 1 : 0;
+    doubted &= !member.failing_now ||
+               std::all_of(member.failing.begin(), member.failing.end(),
+                           [&](const SensorName& name) { return doubted_.contains(name); });
+  }
+  return doubted && failing <= kFewHosts;
+}
+
 bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
+  if (IsDoubtful(incident)) {
+    return false;
+  }
   if (ComesAndGoes(incident, now)) {
     return true;  // it does not hold, and will not
   }

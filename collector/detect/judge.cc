@@ -46,7 +46,8 @@ std::optional<uint8_t> EchoesAtOnce(const Round& round, const Echoes& echoes) {
   if (least) {
     return static_cast<uint8_t>(std::min<unsigned>(*least, Target::kUnlimited - 1));
   }
-  const bool many = !echoes.empty() && *std::max_element(echoes.begin(), echoes.end()) >= kManyEchoes;
+  const bool many =
+      !echoes.empty() && *std::max_element(echoes.begin(), echoes.end()) >= kManyEchoes;
   return many ? std::optional(Target::kUnlimited) : std::nullopt;
 }
 

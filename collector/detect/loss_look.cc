@@ -1,5 +1,7 @@
 #include "collector/detect/loss_look.h"
 
+#include <cmath>
+
 namespace parallax::collector {
 
 void LossLook::Add(VantageId sensor, const ProbeReport& report, size_t first) {
@@ -44,6 +46,17 @@ bool LossLook::Loses(VantageId sensor) const {
     }
   }
   return lossy >= kFewestSeconds && tally.lost >= kFewestLost && tally.share() >= kLeastShare;
+}
+
+bool LossLook::Spares(VantageId sensor, double share) const {
+  const LossTally tally = Of(sensor);
+  double term = std::pow(1 - share, tally.sent);  // of the binomial distribution
+  double sum = term;
+  for (unsigned k = 1; k <= tally.lost; ++k) {
+    term *= (tally.sent - k + 1) / static_cast<double>(k) * share / (1 - share);
+    sum += term;
+  }
+  return share < 1 && sum < kNoChance;
 }
 
 LossTally LossLook::Of(VantageId sensor) const {

@@ -25,6 +25,8 @@ class LossLook {
 
   // Loss in so many different seconds that it was no burst, beside answers in the same seconds.
   bool Loses(VantageId sensor) const;
+  // So little loss that it is hardly the chance of one that loses that share.
+  bool Spares(VantageId sensor, double share) const;
   LossTally Of(VantageId sensor) const;
   // Of the sensor and target alone.
   const std::map<std::pair<VantageId, IpAddress>, LossTally>& pairs() const { return pairs_; }
@@ -35,6 +37,7 @@ class LossLook {
   static constexpr unsigned kSolid = 4;
   static constexpr unsigned kFewestLost = 3;
   static constexpr double kLeastShare = 0.02;
+  static constexpr double kNoChance = 0.02;
 
   // By second: one in which nothing is answered belongs to an outage, and is no loss.
   std::map<VantageId, std::map<size_t, LossTally>> seconds_;

@@ -38,9 +38,17 @@ bool IsConfirmed(const IncidentView& view, const SuspectEdge& edge) {
   return looked.size() >= kQuorumSensors && edge.groups.size() >= kQuorumGroups;
 }
 
-// A department's router may answer each of its sensors from another address: the one that faces it.
-// First hops of one group that lead on to the same place are one router; all of them get the lowest
-// of its addresses.
+}  // namespace
+
+std::vector<std::optional<IpAddress>> Hops(const PathHops& hops) {
+  std::vector<std::optional<IpAddress>> out;
+  out.reserve(hops.size());
+  for (const auto& routers : hops) {
+    out.push_back(routers.empty() ? std::nullopt : std::optional(routers.front()));
+  }
+  return out;
+}
+
 std::vector<ObservedPath> OneRouterPerGroup(std::vector<ObservedPath> paths) {
   // By group and next place: the first hops that lead there.
   std::map<std::pair<std::string, IpAddress>, std::set<IpAddress>> leading;
@@ -72,17 +80,6 @@ std::vector<ObservedPath> OneRouterPerGroup(std::vector<ObservedPath> paths) {
     }
   }
   return paths;
-}
-
-}  // namespace
-
-std::vector<std::optional<IpAddress>> Hops(const PathHops& hops) {
-  std::vector<std::optional<IpAddress>> out;
-  out.reserve(hops.size());
-  for (const auto& routers : hops) {
-    out.push_back(routers.empty() ? std::nullopt : std::optional(routers.front()));
-  }
-  return out;
 }
 
 std::vector<SuspectEdge> SuspectsAmong(const std::vector<ObservedPath>& paths) {

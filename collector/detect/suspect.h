@@ -16,6 +16,11 @@ namespace parallax::collector {
 // answered.
 std::vector<std::optional<IpAddress>> Hops(const PathHops& hops);
 
+// A department's router may answer each of its sensors from another address: the one that faces it.
+// First hops of one group that lead on to the same place are one router; all of them get the lowest
+// of its addresses.
+std::vector<ObservedPath> OneRouterPerGroup(std::vector<ObservedPath> paths);
+
 // The suspect edges, best first; a department's router is taken for one, whichever of its addresses
 // it answers a sensor from.
 std::vector<SuspectEdge> SuspectsAmong(const std::vector<ObservedPath>& paths);

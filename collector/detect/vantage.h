@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collector/detect/group_evidence.h"
 #include "collector/detect/loss_watch.h"
 #include "collector/detect/model.h"
 #include "common/time.h"
@@ -83,6 +84,8 @@ struct Vantage {
   // Losses on paths that work: misses before an answer within one round. Decaying sums.
   double good_path_tries = 0;
   double good_path_misses = 0;
+
+  std::array<GroupEvidence, 2> together;  // by family
 
   // Does it lose more than it used to, by family; see engine_loss.cc.
   std::array<LossWatch, 2> loss_watch;

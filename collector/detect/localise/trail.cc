@@ -15,6 +15,21 @@ Span SpanOf(const Trail& trail, const Step& step) {
   return {trail[step.from], trail[step.to], step.to - step.from};
 }
 
+// The next silence between two places that answered, which may be one and the same: packets that go
+// round come by again.
+std::optional<Step> NextGap(const Trail& trail, size_t at) {
+  for (size_t i = at + 1; i < trail.size(); ++i) {
+    if (trail[i] == kSilence) {
+      continue;
+    }
+    if (i - at > 1) {
+      return Step{at, i};
+    }
+    at = i;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Step> NextStep(const Trail& trail, size_t at) {
@@ -48,10 +63,8 @@ void SpanFinder::Want(const Span& span) {
 void FillSilence(std::span<Trail* const> gappy, std::span<Trail* const> known, size_t places) {
   SpanFinder finder(places);
   for (const Trail* trail : gappy) {
-    for (auto step = NextStep(*trail, 0); step; step = NextStep(*trail, step->to)) {
-      if (step->to - step->from > 1) {
-        finder.Want(SpanOf(*trail, *step));
-      }
+    for (auto gap = NextGap(*trail, 0); gap; gap = NextGap(*trail, gap->to)) {
+      finder.Want(SpanOf(*trail, *gap));
     }
   }
   if (finder.empty()) {
@@ -73,13 +86,10 @@ void FillSilence(std::span<Trail* const> gappy, std::span<Trail* const> known, s
     });
   }
   for (Trail* trail : gappy) {
-    for (auto step = NextStep(*trail, 0); step; step = NextStep(*trail, step->to)) {
-      if (step->to - step->from == 1) {
-        continue;
-      }
-      if (const auto found = between.find(SpanOf(*trail, *step)); found != between.end()) {
+    for (auto gap = NextGap(*trail, 0); gap; gap = NextGap(*trail, gap->to)) {
+      if (const auto found = between.find(SpanOf(*trail, *gap)); found != between.end()) {
         std::copy(found->second.begin(), found->second.end(),
-                  trail->begin() + static_cast<std::ptrdiff_t>(step->from + 1));
+                  trail->begin() + static_cast<std::ptrdiff_t>(gap->from + 1));
       }
     }
   }
