@@ -319,6 +319,7 @@ class Engine {
   MonoTime next_forget_{};
   bool forgot_once_ = false;
   std::optional<MonoTime> swept_at_;
+  Duration sweep_gap_{};
   bool sweep_wanted_ = false;
   std::set<VantageId> sweep_must_;
   uint64_t turn_ = 0;

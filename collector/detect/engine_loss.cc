@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "collector/detect/engine.h"
@@ -30,6 +31,8 @@ constexpr unsigned kCleanLooks = 2;   // after which it is over
 constexpr unsigned kLooksToTell = 4;  // after which it is told, whoever else is or is not concerned
 constexpr unsigned kLooksInTotal = 20;
 constexpr Duration kSameTrouble = 30min;
+constexpr double kHalf = 0.5;
+constexpr double kDeviations = 2;  // standard ones
 constexpr uint64_t kHalfOpenToTell = 3;
 constexpr size_t kMostTroubles = 32;  // vantages at a time
 constexpr Duration kTraceFirst = 3s;  // a trace takes some of the answers that a host has to give
@@ -397,6 +400,12 @@ std::optional<Suspect> Engine::LossyEdgeOf(const LossTrouble& trouble) const {
     return std::nullopt;
   }
   Suspect suspect{best->from.ToString(), best->to.ToString(), "likely", {}};
+  // A link that loses every other packet is rare, a second way that leads nowhere is not.
+  const double share = static_cast<double>(best->lost) / best->sent;
+  if (std::abs(share - kHalf) < kDeviations * std::sqrt(kHalf * kHalf / best->sent)) {
+    suspect.ambiguity.push_back(suspect.from + " -> " + suspect.to);
+    suspect.to = kIntoSilence;
+  }
   for (const auto& [from, to] : best->ambiguity) {
     suspect.ambiguity.push_back(from.ToString() + " -> " + to.ToString());
   }

@@ -45,8 +45,10 @@ bool Engine::Trace(VantageId sensor, const Target& target, Moment now, Duration 
   if (!target.Answers() || !vantages_.Eligible(sensor, address.family(), now.mono)) {
     return false;
   }
+  const auto cell = target.cells.find(sensor);
+  const bool down = cell != target.cells.end() && cell->second.down();
   const auto order =
-      paths_.Ask(sensor, address, TracedBy(sensor, target, now.mono), now.mono, not_within);
+      paths_.Ask(sensor, address, TracedBy(sensor, target, now.mono), now.mono, not_within, down);
   if (order) {
     OrdersTo(sensor).emplace_back(*order);
   }

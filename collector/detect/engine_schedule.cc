@@ -18,9 +18,10 @@ constexpr size_t kFew = 3;
 constexpr int kSilentPatience = 3;
 constexpr uint8_t kLessons = 2;
 constexpr uint64_t kJitterStep = 37;  // odd: visits all 64 steps
-constexpr Duration kSweepEvery = 20s;
-constexpr Duration kSweepActive = 10min;  // targets heard of within this are worth a look
-constexpr Duration kSweepFresh = 20s;     // unless they were compared within this
+constexpr Duration kSweepGap = 20s;
+constexpr Duration kLongestSweepGap = 5min;  // in a trouble that lasts: doubles
+constexpr Duration kSweepActive = 10min;     // targets heard of within this are worth a look
+constexpr Duration kSweepFresh = 20s;        // unless they were compared within this
 constexpr size_t kMostSwept = 512;
 
 }  // namespace
@@ -256,9 +257,11 @@ void Engine::WantSweep(const std::vector<VantageId>& must) {
 }
 
 void Engine::Sweep(Moment now) {
-  if (!sweep_wanted_ || (swept_at_ && now.mono - *swept_at_ < kSweepEvery)) {
+  if (!sweep_wanted_ || (swept_at_ && now.mono - *swept_at_ < sweep_gap_)) {
     return;
   }
+  const bool goes_on = swept_at_ && now.mono - *swept_at_ < 2 * sweep_gap_;
+  sweep_gap_ = goes_on ? std::min<Duration>(2 * sweep_gap_, kLongestSweepGap) : kSweepGap;
   swept_at_ = now.mono;
   sweep_wanted_ = false;
   const std::set<VantageId> accusers = std::exchange(sweep_must_, {});

@@ -14,7 +14,8 @@ void PathBook::Restore(VantageId sensor, const PathRecord& record, Moment now) {
 }
 
 std::optional<PathOrder> PathBook::Ask(VantageId sensor, const IpAddress& target,
-                                       const ProbeTry& attempt, MonoTime now, Duration not_within) {
+                                       const ProbeTry& attempt, MonoTime now, Duration not_within,
+                                       bool down) {
   const Key key{target, sensor};
   const bool under_way = std::any_of(asked_.begin(), asked_.end(), [&](const auto& entry) {
     return entry.second.key == key && entry.second.attempt == attempt;
@@ -27,7 +28,7 @@ std::optional<PathOrder> PathBook::Ask(VantageId sensor, const IpAddress& target
     return std::nullopt;
   }
   const uint64_t id = next_id_++;
-  asked_[id] = {key, attempt, now};
+  asked_[id] = {key, attempt, now, down};
   return PathOrder{id, target, attempt};
 }
 
@@ -45,7 +46,7 @@ const SeenPath* PathBook::Accept(VantageId sensor, const PathReport& report, boo
   path.asked = it->second.at;
   path.seen = now;
   path.reached = report.end == TraceEnd::kReached;
-  path.failing = down && !path.reached;
+  path.failing = (down || it->second.down) && !path.reached;
   path.changed = report.changed;
   path.end = report.end;
   path.hops = report.hops;

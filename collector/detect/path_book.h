@@ -42,10 +42,11 @@ class PathBook {
   void Restore(VantageId sensor, const PathRecord& record, Moment now);
 
   // The order for a trace of that flow; nullopt while one is under way, or was seen less than
-  // `not_within` ago.
+  // `not_within` ago. `down`: it is believed not to get through.
   std::optional<PathOrder> Ask(VantageId sensor, const IpAddress& target, const ProbeTry& attempt,
-                               MonoTime now, Duration not_within);
-  // What came of one; nullptr if nobody asked for it. Good until the next call.
+                               MonoTime now, Duration not_within, bool down = false);
+  // What came of one; nullptr if nobody asked for it. `down`: likewise, by now; it may have come
+  // back meanwhile. Good until the next call.
   const SeenPath* Accept(VantageId sensor, const PathReport& report, bool down, MonoTime now);
   // A way that works: to be stored, if it is another one than before or that is long ago.
   std::optional<PathRecord> Remember(const SeenPath& path, const SensorName& name, Moment now);
@@ -79,6 +80,7 @@ class PathBook {
     Key key;
     ProbeTry attempt;
     MonoTime at{};
+    bool down = false;
   };
   void NoteExit(const PathHops& hops);
   struct Known {
