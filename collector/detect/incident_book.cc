@@ -91,7 +91,10 @@ void IncidentBook::Restore(const IncidentRecord& record,
   incident.record = record;
   incident.started = now.mono - (now.wall - record.started_at);
   incident.basis = BasisOf(record);
-  incident.where = record.suspect;
+  incident.suspect = record.suspect;
+  if (record.suspect) {
+    incident.places = {*record.suspect};
+  }
   incident.holds_now = IsCondition(incident.basis) && record.state == IncidentState::kOpen;
   incident.held_at = now.mono;
   if (IsCondition(incident.basis)) {
@@ -332,7 +335,9 @@ std::optional<size_t> IncidentBook::FindOrCreate(Verdict basis, const std::strin
     incident.started = began;
     incident.members.clear();  // its old members are history, and so is what was said of them
     incident.half_open = incident.half_open_repeated = 0;
-    incident.where.reset();
+    incident.suspect.reset();
+    incident.places.clear();
+    incident.settles = false;
     incident.record.suspect.reset();
     incident.record.evidence.clear();
     incident.record.direction = incident.record.split = "unknown";

@@ -83,6 +83,7 @@ struct Condition {
 struct Explanation {
   Verdict verdict = Verdict::kUnknown;               // kUnknown: it stays as it is
   std::optional<Suspect> suspect;                    // absent: it stays as it is
+  std::vector<Suspect> places = {};                  // likewise: the same for each family
   std::string split;                                 // empty: it stays as it is
   std::string direction;                             // likewise
   std::map<std::string, std::string> evidence = {};  // replaces; an empty text takes away
@@ -166,6 +167,7 @@ class IncidentBook {
   static constexpr size_t kBriefHosts = 2;
   static constexpr size_t kMostBriefGroups = 1'000;
   static constexpr size_t kFewHosts = 2;
+  static constexpr size_t kManySensors = 4;
   // Counters live on in the evidence, so that a restart goes on counting.
   static constexpr const char* kHalfOpen = "half_open_attempts";
   static constexpr const char* kHalfOpenRepeated = "half_open_with_repeated_syn";
@@ -187,7 +189,9 @@ class IncidentBook {
     Verdict basis = Verdict::kUnknown;
     IncidentRecord record;
     bool settles = false;
-    std::optional<Suspect> where;  // the suspect, or for hosts that are down where ways to them end
+    std::optional<Suspect> suspect;  // or, for hosts that are down, where ways to them end
+    // The same for each family.
+    std::vector<Suspect> places;
     std::map<IpAddress, Member> members;
     std::set<std::string> groups;  // of the accusers
     MonoTime started{};

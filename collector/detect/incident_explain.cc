@@ -54,11 +54,12 @@ void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
   }
   it->settles |= explanation.settles;
   if (explanation.suspect) {
-    it->where = explanation.suspect;
+    it->suspect = explanation.suspect;
+    it->places = explanation.places;
   }
   // Where the ways to hosts that are gone end is where they were, and nobody's fault.
-  if (it->where && record.verdict != Verdict::kTargetDown) {
-    record.suspect = it->where;
+  if (it->suspect && record.verdict != Verdict::kTargetDown) {
+    record.suspect = it->suspect;
   }
   if (!explanation.split.empty()) {
     record.split = explanation.split;

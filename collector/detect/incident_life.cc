@@ -94,19 +94,26 @@ bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
          BriefLately(incident, now) >= kBriefToFlap;
 }
 
+// A few hosts are nothing to tell people of if those who cannot reach them lose packets anyhow, or
+// if it is one sensor's word against those of many that they can be reached at all.
 bool IncidentBook::IsDoubtful(const Incident& incident) const {
-  if (incident.basis != Verdict::kRouteAnomaly || doubted_.empty()) {
+  if (incident.basis != Verdict::kRouteAnomaly) {
     return false;
   }
-  size_t failing = 0;
-  bool doubted = true;
+  size_t hosts = 0;
+  std::set<SensorName> failing;
+  std::set<SensorName> reaching;
   for (const auto& [address, member] : incident.members) {
-    failing += member.failing_now ? 1 : 0;
-    doubted &= !member.failing_now ||
-               std::all_of(member.failing.begin(), member.failing.end(),
-                           [&](const SensorName& name) { return doubted_.contains(name); });
+    if (member.failing_now) {
+      ++hosts;
+      failing.insert(member.failing.begin(), member.failing.end());
+      reaching.insert(member.reaching.begin(), member.reaching.end());
+    }
   }
-  return doubted && failing <= kFewHosts;
+  const bool lose = std::includes(doubted_.begin(), doubted_.end(), failing.begin(), failing.end());
+  const bool lone_word =
+      reaching.size() == 1 && failing.size() > 1 && groups_.size() >= kManySensors;
+  return hosts <= kFewHosts && (lose || lone_word);
 }
 
 bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {

@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kMergeEvery = 1s;
-constexpr Duration kLongestWait = 15s;
+constexpr Duration kLongestWait = 35s;
 constexpr Duration kLately = 60s;
 
 }  // namespace
@@ -55,17 +55,22 @@ bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
 
 // Two edges that lead to the same place, or that fall silent behind the same router.
 bool IncidentBook::SamePlace(const Incident& a, const Incident& b) {
-  return a.where && b.where && a.where->to == b.where->to &&
-         (a.where->to != kIntoSilence || a.where->from == b.where->from);
+  const auto same = [](const Suspect& one, const Suspect& other) {
+    return one.to == other.to && (one.to != kIntoSilence || one.from == other.from);
+  };
+  return std::any_of(a.places.begin(), a.places.end(), [&](const Suspect& one) {
+    return std::any_of(b.places.begin(), b.places.end(),
+                       [&](const Suspect& other) { return same(one, other); });
+  });
 }
 
 bool IncidentBook::LeadsBy(const Incident& incident, const WayEnds& ends) {
-  return incident.where && std::any_of(ends.begin(), ends.end(), [&](const auto& end) {
-           const auto& [before, last] = end;
-           return incident.where->to == kIntoSilence
-                      ? last == incident.where->from
-                      : last == incident.where->to || before == incident.where->to;
-         });
+  return std::any_of(ends.begin(), ends.end(), [&](const auto& end) {
+    const auto& [before, last] = end;
+    return std::any_of(incident.places.begin(), incident.places.end(), [&](const Suspect& place) {
+      return place.to == kIntoSilence ? last == place.from : last == place.to || before == place.to;
+    });
+  });
 }
 
 // People have just been told of another fault: whether this is the same one is worth a moment.
@@ -74,7 +79,8 @@ bool IncidentBook::AwaitsSuspect(const Incident& incident, Moment now) const {
          now.mono - incident.started < options_.open_after + kLongestWait &&
          std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& other) {
            return other.basis == Verdict::kRouteAnomaly && IsLive(other) && !IsTentative(other) &&
-                  (!incident.where || !other.where) && now.wall - other.record.opened_at < kLately;
+                  (incident.places.empty() || other.places.empty()) &&
+                  now.wall - other.record.opened_at < kLately;
          });
 }
 

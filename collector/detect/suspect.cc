@@ -30,6 +30,16 @@ std::string Describe(const SuspectEdge& edge) {
   return text;
 }
 
+// nullopt: neither end has an address.
+std::optional<Family> FamilyOf(const SuspectEdge& edge) {
+  for (const PathPlace* place : {&edge.from, &edge.to}) {
+    if (place->kind == PathPlace::Kind::kAddress) {
+      return place->address.family();
+    }
+  }
+  return edge.instead_of ? std::optional(edge.instead_of->family()) : std::nullopt;
+}
+
 bool IsConfirmed(const IncidentView& view, const SuspectEdge& edge) {
   std::set<SensorName> looked(edge.accusers.begin(), edge.accusers.end());
   for (const IncidentView::Member& member : view.members) {
@@ -144,6 +154,13 @@ std::optional<Explanation> ExplainPaths(const IncidentView& view,
     for (const SuspectEdge& edge : edges) {
       said.suspect->ambiguity.push_back(edge.from.ToString() + " -> " + edge.to.ToString());
     }
+  }
+  said.places = {*said.suspect};
+  const auto other = std::find_if(edges.begin(), edges.end(), [&](const SuspectEdge& edge) {
+    return FamilyOf(edge) && FamilyOf(first) && FamilyOf(edge) != FamilyOf(first);
+  });
+  if (other != edges.end()) {
+    said.places.push_back(SuspectOf(*other, said.suspect->confidence));
   }
   said.evidence["traced_ways"] =
       fmt::format("{} that fail, {} that work", failing, paths.size() - failing);

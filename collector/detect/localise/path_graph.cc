@@ -20,6 +20,17 @@ std::vector<const ObservedPath*> Sorted(std::span<const ObservedPath> paths) {
   return sorted;
 }
 
+// Packets that come by the same router again, with one silent hop between: it sends them back to
+// where they came from, as far as anybody knows.
+void TurnBack(Trail& trail) {
+  for (size_t i = 1; i + 2 < trail.size(); ++i) {
+    if (trail[i] != kSilence && trail[i + 1] == kSilence && trail[i + 2] == trail[i] &&
+        trail[i - 1] != trail[i]) {
+      trail[i + 1] = trail[i - 1];
+    }
+  }
+}
+
 }  // namespace
 
 PathGraph::PathGraph(std::span<const ObservedPath> paths) {
@@ -182,6 +193,9 @@ void PathGraph::FillSilence() {
   collector::FillSilence(healthy, healthy, places_.size());
   healthy.insert(healthy.end(), failing.begin(), failing.end());
   collector::FillSilence(failing, healthy, places_.size());
+  for (Trail* trail : failing) {
+    TurnBack(*trail);
+  }
 }
 
 void PathGraph::MatchSilence() {
