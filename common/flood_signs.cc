@@ -19,10 +19,11 @@ ServerTrouble ReadTrouble(const ServerReport& r) {
   if (repeated && always) {
     return r.excess >= kFloodExcess ? ServerTrouble::kBoth : ServerTrouble::kFault;
   }
-  const bool forged = r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2 &&
-                      r.syn_rate >= kForgedRate;
-  return not_repeated && (r.excess >= kFloodExcess || forged) ? ServerTrouble::kFlood
-                                                              : ServerTrouble::kNone;
+  const bool forged =
+      r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2 && r.syn_rate >= kForgedRate;
+  return not_repeated && r.syn_rate > r.usual_rate && (r.excess >= kFloodExcess || forged)
+             ? ServerTrouble::kFlood
+             : ServerTrouble::kNone;
 }
 
 }  // namespace parallax

@@ -44,6 +44,7 @@ unsigned Cell::Reached(unsigned misses) {
   sum_ = 0;
   const unsigned lost = down_ ? 0 : misses_ + misses;
   misses_ = 0;
+  completed_around_ = 0;
   if (down_ && ++answered_rounds_ >= kRoundsToUp) {
     down_ = false;
     history_ = 0;
@@ -56,6 +57,12 @@ void Cell::Completed() {
   if (down_ && ++answered_rounds_ >= kRoundsToUp) {
     *this = Cell();
   }
+}
+
+bool Cell::CompletedAround() {
+  constexpr uint8_t kNoChance = 2;
+  completed_around_ = std::min<uint8_t>(completed_around_ + 1, kNoChance);
+  return completed_around_ == kNoChance;
 }
 
 void Cell::Missed(unsigned misses, double weight) {

@@ -49,6 +49,9 @@ class Cell {
   // A connection from the target completed at this sensor. For targets that answer no probe: two of
   // them take back a "down".
   void Completed();
+  // Connections completed before and after the latest round that missed it. True if there has been
+  // another such round since anything was answered.
+  bool CompletedAround();
   // A filter said no; nothing else answered.
   void Prohibited();
   // `method` was silent, or refused by a filter, where another one was answered.
@@ -69,6 +72,7 @@ class Cell {
   double sum_ = 0;
   uint16_t history_ = 0;                   // last informative tries, newest in bit 0, 1 = miss
   uint8_t answered_rounds_ = 0;            // in a row, while down
+  uint8_t completed_around_ = 0;           // missed rounds, since the last answer
   unsigned misses_ = 0;                    // informative, since the last answer
   std::array<uint8_t, 2> contradicted_{};  // rounds since it last answered, by ProbeMethod
   bool known_ = false;

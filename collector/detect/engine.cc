@@ -173,6 +173,7 @@ void Engine::FinishTarget(const Round& round, Moment now) {
   }
   const Verdict before = target->record.verdict;
   target->record.checked_at = now.wall;
+  target->asked_at = round.began;
   if (round.kind == RoundKind::kTrickle) {
     ConcludeTrickle(*target, opinion, round, now);
   } else if (round.kind == RoundKind::kRecheck) {

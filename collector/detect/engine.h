@@ -224,6 +224,9 @@ class Engine {
   };
   void OnAnnouncement(VantageId sensor, const Announcement& announcement, Moment now);
   bool IsExpected(const Announcement& announcement) const;
+  bool IsGateway(const IpAddress& address) const;
+  bool IsNewcomer(const Offer& offer, const IncidentView& view, Moment now) const;
+  bool HearsIt(const IpAddress& router, const Offer& offer) const;
   void AddWitness(const IncidentView& view, Explanation& said, Moment now);
 
   // Sensors that reach nothing while another one beside them does.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "collector/detect/engine.h"
 
@@ -15,7 +16,10 @@ using namespace std::chrono_literals;
 
 constexpr size_t kMostOffers = 1'000;
 constexpr Duration kOfferLife = 10min;  // after it was heard last
+constexpr Duration kOfferFresh = 150s;  // sensors repeat it every minute
 constexpr Duration kFreshAnnouncement = 2min;
+constexpr Duration kJustCome = 2min;
+constexpr Duration kShortlyBefore = 2min;  // a route is believed soon after it was announced
 
 std::string Route(const Announcement& announcement) {
   if (!announcement.prefix) {
@@ -43,6 +47,10 @@ void Engine::OnAnnouncement(VantageId sensor, const Announcement& announcement, 
     }
     it = offers_.emplace(key, Offer{}).first;
     it->second.first_heard = now.wall + -announcement.age;
+    // Told by a sensor that has just come: it may have heard that long ago, by its own clock.
+    if (now.mono - vantages_.At(sensor).state_since < kJustCome) {
+      it->second.first_heard = std::min(it->second.first_heard, announcement.first_heard);
+    }
     if (!IsExpected(announcement)) {
       actions_.notes.push_back(fmt::format("sensor {} hears {} announce {} by {}, gateway {}",
                                            vantages_.Name(sensor), announcement.speaker.ToString(),
@@ -62,14 +70,49 @@ bool Engine::IsExpected(const Announcement& announcement) const {
   if (!swallows) {
     return true;  // a router that says hello takes nothing over by itself
   }
+  return IsGateway(announcement.gateway) || IsGateway(announcement.speaker);
+}
+
+bool Engine::IsGateway(const IpAddress& address) const {
   for (VantageId id = 0; id < vantages_.size(); ++id) {
-    for (const GatewayHealth& gateway : vantages_.At(id).record.health.gateways) {
-      if (gateway.address == announcement.gateway || gateway.address == announcement.speaker) {
-        return true;
-      }
+    const auto& gateways = vantages_.At(id).record.health.gateways;
+    if (std::any_of(gateways.begin(), gateways.end(),
+                    [&](const GatewayHealth& gateway) { return gateway.address == address; })) {
+      return true;
     }
   }
   return false;
+}
+
+// Known from before the trouble, or by the link address of a box that is known as a gateway: a
+// router speaks from several addresses.
+bool Engine::IsNewcomer(const Offer& offer, const IncidentView& view, Moment now) const {
+  const bool known_box = std::any_of(offers_.begin(), offers_.end(), [&](const auto& entry) {
+    const Announcement& other = entry.second.announcement;
+    return !other.speaker_link.empty() && other.speaker_link == offer.announcement.speaker_link &&
+           IsGateway(other.speaker);
+  });
+  return !IsExpected(offer.announcement) && !known_box &&
+         now.wall - offer.first_heard <= now.mono - view.started + kShortlyBefore;
+}
+
+// Does the router with this address stand on a wire of those who heard the offer?
+bool Engine::HearsIt(const IpAddress& router, const Offer& offer) const {
+  const auto of_group = [&](VantageId id) {
+    return std::any_of(offer.by.begin(), offer.by.end(),
+                       [&](const auto& by) { return by.second == vantages_.At(id).record.group; });
+  };
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    const auto& gateways = vantages_.At(id).record.health.gateways;
+    if (of_group(id) && std::any_of(gateways.begin(), gateways.end(),
+                                    [&](const auto& g) { return g.address == router; })) {
+      return true;
+    }
+  }
+  return std::any_of(paths_.recent().begin(), paths_.recent().end(), [&](const SeenPath& seen) {
+    return !seen.hops.empty() && !seen.hops.front().empty() &&
+           seen.hops.front().front() == router && of_group(seen.sensor);
+  });
 }
 
 void Engine::AddWitness(const IncidentView& view, Explanation& said, Moment now) {
@@ -84,19 +127,32 @@ void Engine::AddWitness(const IncidentView& view, Explanation& said, Moment now)
   for (const VantageId id : Ids({failing.begin(), failing.end()})) {
     groups.insert(vantages_.At(id).record.group);
   }
+  const auto from = said.suspect ? IpAddress::Parse(said.suspect->from) : std::nullopt;
+  // Better: named by the traces, a default route, no redirect (which the victim sends), the first.
+  using Rank = std::tuple<bool, bool, bool, Duration>;
   const Offer* best = nullptr;
+  Rank best_rank;
   for (const auto& [key, offer] : offers_) {
-    const bool near = std::any_of(offer.by.begin(), offer.by.end(),
-                                  [&](const auto& by) { return groups.contains(by.second); });
-    if (!families.contains(offer.announcement.gateway.family()) || IsExpected(offer.announcement)) {
+    const Announcement& a = offer.announcement;
+    if (!families.contains(a.gateway.family()) || now.mono - offer.heard > kOfferFresh ||
+        !IsNewcomer(offer, view, now)) {
       continue;
     }
-    const std::string gateway = offer.announcement.gateway.ToString();
-    const bool named = said.suspect && (said.suspect->to == gateway ||
-                                        said.suspect->to == offer.announcement.speaker.ToString());
-    const bool fits = named || (near && (!said.suspect || said.suspect->to == kIntoSilence));
-    if (fits && (best == nullptr || named || offer.first_heard > best->first_heard)) {
+    const bool named = said.suspect && (said.suspect->to == a.gateway.ToString() ||
+                                        said.suspect->to == a.speaker.ToString());
+    const bool near = std::any_of(offer.by.begin(), offer.by.end(),
+                                  [&](const auto& by) { return groups.contains(by.second); });
+    // Of a silent next hop it is the name, if that router can have heard it at all.
+    const bool silent = said.suspect && said.suspect->to == kIntoSilence && from &&
+                        from->family() == a.gateway.family() && HearsIt(*from, offer);
+    if (!named && !(near && (silent || !said.suspect))) {
+      continue;
+    }
+    const Rank rank{named, a.prefix && a.prefix->length() == 0,
+                    a.kind != AnnouncementKind::kRedirect, now.wall - offer.first_heard};
+    if (best == nullptr || rank > best_rank) {
       best = &offer;
+      best_rank = rank;
     }
   }
   if (best == nullptr) {

@@ -95,14 +95,15 @@ void Engine::BelieveCompletion(Target& target, VantageId sensor, MonoTime began,
   const auto [last, is_first] = target.completed.try_emplace(sensor, began);
   const MonoTime before = std::exchange(last->second, began);
   const auto it = target.cells.find(sensor);
-  if (it == target.cells.end() || !it->second.missing() || !target.compared_at ||
-      began <= *target.compared_at) {
+  if (it == target.cells.end() || !it->second.missing() || !target.asked_at ||
+      began <= *target.asked_at) {
     return;
   }
-  // Connections before and after a round that missed it, and no trouble between: both ways work for
-  // this very host, and what stops our probes is a filter.
-  const bool around = !is_first && before < *target.compared_at && began - before < kAround;
-  if (around && vantages_.NoteUnprobed(sensor, target.record.address)) {
+  // Connections before and after rounds that missed it, and no trouble between: both ways work for
+  // this very host, and what stops our probes is a filter. Once may be that the way is open again.
+  const bool around = !is_first && before < *target.asked_at && began - before < kAround;
+  if (around && it->second.CompletedAround() &&
+      vantages_.NoteUnprobed(sensor, target.record.address)) {
     Discredit(sensor, target.record.address.family(), now);
   } else if (!target.Answers() && it->second.down()) {
     // For a host that answers no probe, a router's "unreachable" may have been all there was to

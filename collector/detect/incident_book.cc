@@ -315,9 +315,8 @@ std::optional<size_t> IncidentBook::FindOrCreate(Verdict basis, const std::strin
   std::optional<size_t> best;
   for (size_t i = 0; i < incidents_.size(); ++i) {
     const Incident& incident = incidents_[i];
-    if (incident.basis == basis &&
-        (basis == Verdict::kTargetDown || incident.groups.contains(group)) &&
-        (!best || (IsLive(incident) && !IsLive(incidents_[*best])))) {
+    if (incident.basis == basis && IsLive(incident) && !best &&
+        (basis == Verdict::kTargetDown || incident.groups.contains(group))) {
       best = i;
     }
   }
@@ -328,22 +327,7 @@ std::optional<size_t> IncidentBook::FindOrCreate(Verdict basis, const std::strin
     Create(basis, began, now);
     best = incidents_.size() - 1;
   }
-  Incident& incident = incidents_[*best];
-  incident.groups.insert(group);
-  if (!IsLive(incident)) {
-    incident.reopening = true;
-    incident.started = began;
-    incident.members.clear();  // its old members are history, and so is what was said of them
-    incident.half_open = incident.half_open_repeated = 0;
-    incident.suspect.reset();
-    incident.places.clear();
-    incident.settles = false;
-    incident.record.suspect.reset();
-    incident.record.evidence.clear();
-    incident.record.direction = incident.record.split = "unknown";
-    incident.record.verdict = basis;
-    incident.record.severity = SeverityOf(basis);
-  }
+  incidents_[*best].groups.insert(group);
   return best;
 }
 

@@ -7,8 +7,9 @@
 //       | nothing confirms it                  |   members fail again          | none fails for
 //       v                                      |                               | close_after
 //    (dropped)                                 +------------- closed <---------+
-//                                             the same group fails within kReopenWithin,
-//                                             and the evidence holds as it must for a candidate
+//                                             within kReopenWithin a candidate of the same group is
+//                                             about to open that is much the same: it takes over
+//                                             the number and the start
 //
 // One cause, one incident, even with two thousand targets. Which causes are one? Sensors of one
 // group share their router, so what they accuse belongs together, even if that router picks other
@@ -157,6 +158,7 @@ class IncidentBook {
   static constexpr Duration kLook = std::chrono::seconds(2);
   static constexpr Duration kLoopsSettle = std::chrono::seconds(30);
   static constexpr Duration kUntraced = std::chrono::minutes(1);
+  static constexpr Duration kRecovery = std::chrono::minutes(1);
   static constexpr Duration kConditionLife = std::chrono::minutes(5);
   static constexpr size_t kMostIncidents = 1'000;
   // More flips than this in an hour are one state: flapping. It ends after so long without one.
@@ -195,10 +197,15 @@ class IncidentBook {
     std::map<IpAddress, Member> members;
     std::set<std::string> groups;  // of the accusers
     MonoTime started{};
-    bool reopening = false;               // closed, and a candidate again
     std::optional<MonoTime> quiet_since;  // nothing has failed since
+    MonoTime opened{};                    // or opened again
     MonoTime closed{};
     MonoTime told{};
+    // Most members that failed at once, and when half of so many still did. What is said of an
+    // incident is said while it lasts: of the last few that recover nothing can be learnt.
+    size_t peak = 0;
+    MonoTime peak_at{};
+    bool recovering = false;
     bool dirty = false;
     bool holds_now = false;  // conditions only
     MonoTime held_at{};      // likewise: when that was said last
@@ -214,11 +221,11 @@ class IncidentBook {
   static bool IsAbout(const Incident& incident, Verdict verdict, const std::string& about);
   static void Describe(Incident& incident, const Condition& condition);
   std::string GroupOf(const SensorName& sensor) const;
-  bool IsTentative(const Incident& incident) const {
-    return incident.record.state == IncidentState::kCandidate || incident.reopening;
+  static bool IsTentative(const Incident& incident) {
+    return incident.record.state == IncidentState::kCandidate;
   }
-  bool IsLive(const Incident& incident) const {
-    return incident.record.state != IncidentState::kClosed || incident.reopening;
+  static bool IsLive(const Incident& incident) {
+    return incident.record.state != IncidentState::kClosed;
   }
   // The index of the incident that takes this in, made if need be; nullopt if the book is full.
   std::optional<size_t> FindOrCreate(Verdict basis, const std::string& group, MonoTime began,
@@ -230,11 +237,20 @@ class IncidentBook {
   bool HoldsLongEnough(const Incident& incident, Moment now) const;
   void DropStale(Moment now);
   void MergeSame(Moment now);
+  struct Overlap {  // members that fail now
+    size_t in_a = 0;
+    size_t in_b = 0;
+    size_t shared = 0;
+  };
+  static Overlap OverlapOf(const Incident& a, const Incident& b);
   static bool SameVictims(const Incident& a, const Incident& b);
+  static bool ShareVictims(const Incident& a, const Incident& b);
+  // A closed one that is the same trouble as the candidate.
+  Incident* Former(const Incident& candidate);
   static bool SamePlace(const Incident& a, const Incident& b);
   static bool LeadsBy(const Incident& incident, const WayEnds& ends);
   bool IsOneCause(const Incident& a, const Incident& b) const;
-  bool AwaitsSuspect(const Incident& incident, Moment now) const;
+  bool MayBeOneWithAnother(const Incident& incident, Moment now) const;
   void Absorb(Incident& into, Incident& from, Moment now);
   void CloseInto(const Incident& into, Incident& from, const char* why, Moment now);
   Duration FirstRecheck(const Incident& incident) const;
@@ -243,6 +259,8 @@ class IncidentBook {
   // Outages too short to open an incident, again and again by the same group.
   void NoteBrief(const Incident& incident, Moment now);
   size_t BriefLately(const Incident& incident, Moment now) const;
+  static void WatchPeak(Incident& incident, size_t failing, Moment now);
+  void Open(Incident& incident, Moment now);
   Duration OpenAfter(const Incident& incident) const;
   bool IsDoubtful(const Incident& incident) const;
   bool ComesAndGoes(const Incident& incident, Moment now) const;

@@ -43,7 +43,7 @@ std::vector<IncidentView> IncidentBook::Views() const {
 void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
   const auto it = std::find_if(incidents_.begin(), incidents_.end(),
                                [&](const Incident& i) { return i.serial == serial; });
-  if (it == incidents_.end()) {
+  if (it == incidents_.end() || (it->recovering && !IsTentative(*it))) {
     return;
   }
   IncidentRecord& record = it->record;
@@ -56,6 +56,9 @@ void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
   if (explanation.suspect) {
     it->suspect = explanation.suspect;
     it->places = explanation.places;
+    if (it->places.empty()) {
+      it->places = {*explanation.suspect};
+    }
   }
   // Where the ways to hosts that are gone end is where they were, and nobody's fault.
   if (it->suspect && record.verdict != Verdict::kTargetDown) {

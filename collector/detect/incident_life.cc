@@ -36,10 +36,7 @@ void IncidentBook::DropStale(Moment now) {
     }
     const bool stale =
         !failing || now.mono - incident.started > kCandidateLife + options_.open_after;
-    if (incident.reopening && stale) {
-      incident.reopening = false;
-      incident.members.clear();
-    } else if (incident.record.state == IncidentState::kCandidate && stale) {
+    if (incident.record.state == IncidentState::kCandidate && stale) {
       incident.record.state = IncidentState::kClosed;  // nobody ever heard of it
       incident.closed = now.mono - kReopenWithin;
     }
@@ -111,8 +108,7 @@ bool IncidentBook::IsDoubtful(const Incident& incident) const {
     }
   }
   const bool lose = std::includes(doubted_.begin(), doubted_.end(), failing.begin(), failing.end());
-  const bool lone_word =
-      reaching.size() == 1 && failing.size() > 1 && groups_.size() >= kManySensors;
+  const bool lone_word = reaching.size() == 1 && groups_.size() >= kManySensors;
   return hosts <= kFewHosts && (lose || lone_word);
 }
 
@@ -148,6 +144,7 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
       failing += member.failing_now ? 1 : 0;
     }
   }
+  WatchPeak(incident, failing, now);
   const bool condition = IsCondition(incident.basis);
   if (condition && incident.basis != Verdict::kSensorIsolated &&
       now.mono - incident.held_at > kConditionLife) {
@@ -164,11 +161,8 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
   }
   switch (incident.record.state) {
     case IncidentState::kCandidate:
-      if (any_failing && HoldsLongEnough(incident, now) && !AwaitsSuspect(incident, now)) {
-        incident.record.number = ++last_number_;
-        incident.record.state = IncidentState::kOpen;
-        incident.record.opened_at = now.wall;
-        Tell(incident, "opened", now);
+      if (any_failing && HoldsLongEnough(incident, now) && !MayBeOneWithAnother(incident, now)) {
+        Open(incident, now);
       }
       return;
     case IncidentState::kOpen:
@@ -181,6 +175,7 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
       if (mostly_failing) {
         incident.record.state = IncidentState::kOpen;
         incident.record.closed_at = WallTime{};
+        incident.opened = now.mono;
         Tell(incident, "reopened", now);
       } else if (!any_failing && now.mono - *incident.quiet_since >= options_.close_after) {
         incident.record.state = IncidentState::kClosed;
@@ -190,12 +185,6 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
       }
       break;
     case IncidentState::kClosed:
-      if (incident.reopening && any_failing && HoldsLongEnough(incident, now)) {
-        incident.reopening = false;
-        incident.record.state = IncidentState::kOpen;
-        incident.record.closed_at = WallTime{};
-        Tell(incident, "reopened", now);
-      }
       return;
   }
   const bool news = incident.half_open != incident.half_open_told;
@@ -208,6 +197,36 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
     }
     incident.dirty = false;
   }
+}
+
+void IncidentBook::WatchPeak(Incident& incident, size_t failing, Moment now) {
+  if (2 * failing >= incident.peak || now.mono - incident.peak_at > kRecovery) {
+    incident.peak = 2 * failing >= incident.peak ? std::max(incident.peak, failing) : failing;
+    incident.peak_at = now.mono;
+  }
+  incident.recovering = 2 * failing < incident.peak;
+}
+
+// It may have been there before, under a number that people know.
+void IncidentBook::Open(Incident& incident, Moment now) {
+  Incident* former = Former(incident);
+  incident.record.state = IncidentState::kOpen;
+  incident.opened = now.mono;
+  if (former == nullptr) {
+    incident.record.number = ++last_number_;
+    incident.record.opened_at = now.wall;
+    Tell(incident, "opened", now);
+    return;
+  }
+  incident.record.number = std::exchange(former->record.number, 0);
+  incident.record.opened_at = former->record.opened_at;
+  incident.record.started_at = former->record.started_at;
+  incident.record.evidence[kFailingAgainSince] =
+      FormatRfc3339(now.wall - (now.mono - incident.started));
+  incident.flips.insert(incident.flips.begin(), former->flips.begin(), former->flips.end());
+  former->members.clear();
+  former->closed = now.mono - kReopenWithin;  // it lives on here
+  Tell(incident, "reopened", now);
 }
 
 // Failing again and again is one state of the incident, which stays open all the while.
@@ -254,7 +273,8 @@ void IncidentBook::Refresh(Incident& incident) {
         reaching.insert(member.reaching.begin(), member.reaching.end());
       }
     }
-    if (!failing.empty()) {  // else all recovered: keep who it was
+    // Else all recovered, or most: keep who it was.
+    if (!failing.empty() && (!incident.recovering || record.failing_sensors.empty())) {
       // Who has reached them goes on being told, though the last to recover were asked by few.
       reaching.insert(record.reaching_sensors.begin(), record.reaching_sensors.end());
       for (const SensorName& name : failing) {

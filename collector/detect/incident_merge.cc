@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kMergeEvery = 1s;
 constexpr Duration kLongestWait = 35s;
+constexpr Duration kLongestWaitIfKnown = 20s;
 constexpr Duration kLately = 60s;
 
 }  // namespace
@@ -53,10 +54,11 @@ bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
   return (both && SameVictims(a, b)) || (routes && SamePlace(a, b));
 }
 
-// Two edges that lead to the same place, or that fall silent behind the same router.
+// Two edges that lead to the same place, or that leave the same router: where it sends them may
+// have a name for each department that asks.
 bool IncidentBook::SamePlace(const Incident& a, const Incident& b) {
   const auto same = [](const Suspect& one, const Suspect& other) {
-    return one.to == other.to && (one.to != kIntoSilence || one.from == other.from);
+    return one.from == other.from || (one.to == other.to && one.to != kIntoSilence);
   };
   return std::any_of(a.places.begin(), a.places.end(), [&](const Suspect& one) {
     return std::any_of(b.places.begin(), b.places.end(),
@@ -73,33 +75,75 @@ bool IncidentBook::LeadsBy(const Incident& incident, const WayEnds& ends) {
   });
 }
 
-// People have just been told of another fault: whether this is the same one is worth a moment.
-bool IncidentBook::AwaitsSuspect(const Incident& incident, Moment now) const {
-  return !IsCondition(incident.basis) &&
-         now.mono - incident.started < options_.open_after + kLongestWait &&
+// People have just been told of another fault: whether this is the same one is worth a moment,
+// until it is known where both are, or that they hit other hosts.
+bool IncidentBook::MayBeOneWithAnother(const Incident& incident, Moment now) const {
+  const Duration waited = now.mono - incident.started - OpenAfter(incident);
+  return !IsCondition(incident.basis) && waited < kLongestWait &&
          std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& other) {
-           return other.basis == Verdict::kRouteAnomaly && IsLive(other) && !IsTentative(other) &&
-                  (incident.places.empty() || other.places.empty()) &&
-                  now.wall - other.record.opened_at < kLately;
+           const bool lately = other.basis == Verdict::kRouteAnomaly && IsLive(other) &&
+                               !IsTentative(other) && now.mono - other.opened < kLately;
+           const bool unknown = incident.basis == Verdict::kTargetDown || incident.places.empty() ||
+                                other.places.empty();
+           return lately &&
+                  (unknown || (waited < kLongestWaitIfKnown && ShareVictims(incident, other)));
          });
 }
 
-bool IncidentBook::SameVictims(const Incident& a, const Incident& b) {
+// A quarter of the smaller one's.
+bool IncidentBook::ShareVictims(const Incident& a, const Incident& b) {
+  const Overlap overlap = OverlapOf(a, b);
+  return 4 * overlap.shared > std::min(overlap.in_a, overlap.in_b);
+}
+
+// The same place fails; or, as long as that is not known, hosts that failed before, by and large.
+IncidentBook::Incident* IncidentBook::Former(const Incident& candidate) {
+  if (IsCondition(candidate.basis)) {
+    return nullptr;  // those are known by name
+  }
+  Incident* alike = nullptr;
+  for (Incident& old : incidents_) {
+    const bool related = old.basis == candidate.basis && !IsLive(old) && old.record.number != 0 &&
+                         !old.record.evidence.contains(kMergedInto) &&
+                         std::any_of(old.groups.begin(), old.groups.end(), [&](const auto& group) {
+                           return candidate.groups.contains(group);
+                         });
+    if (!related) {
+      continue;
+    }
+    if (SamePlace(old, candidate)) {
+      return &old;
+    }
+    size_t shared = 0;
+    size_t failing = 0;
+    for (const auto& [address, member] : candidate.members) {
+      failing += member.failing_now ? 1 : 0;
+      shared += member.failing_now && old.members.contains(address) ? 1 : 0;
+    }
+    const bool elsewhere = !old.places.empty() && !candidate.places.empty();
+    if (!elsewhere && 4 * shared >= 3 * failing) {
+      alike = &old;
+    }
+  }
+  return alike;
+}
+
+IncidentBook::Overlap IncidentBook::OverlapOf(const Incident& a, const Incident& b) {
   const auto failing = [](const Incident& incident) {
     return static_cast<size_t>(std::count_if(incident.members.begin(), incident.members.end(),
                                              [](const auto& m) { return m.second.failing_now; }));
   };
-  const size_t in_a = failing(a);
-  const size_t in_b = failing(b);
-  if (in_a == 0 || in_b == 0 || in_a >= 2 * in_b || in_b >= 2 * in_a) {
-    return false;  // cannot share more than half
-  }
-  size_t shared = 0;
+  Overlap overlap{failing(a), failing(b), 0};
   for (const auto& [address, member] : a.members) {
     const auto it = b.members.find(address);
-    shared += member.failing_now && it != b.members.end() && it->second.failing_now ? 1 : 0;
+    overlap.shared += member.failing_now && it != b.members.end() && it->second.failing_now ? 1 : 0;
   }
-  return 2 * shared > in_a + in_b - shared;
+  return overlap;
+}
+
+bool IncidentBook::SameVictims(const Incident& a, const Incident& b) {
+  const Overlap overlap = OverlapOf(a, b);
+  return 2 * overlap.shared > overlap.in_a + overlap.in_b - overlap.shared;
 }
 
 void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
@@ -125,7 +169,7 @@ void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
   into.half_open += from.half_open;
   into.half_open_repeated += from.half_open_repeated;
   into.dirty = true;
-  if (from.record.number != 0 && !from.reopening) {
+  if (from.record.number != 0) {
     CloseInto(into, from, "the same hosts fail", now);
   }
 }

@@ -119,6 +119,7 @@ struct Suspect {
 // Keys of IncidentRecord::evidence that more than one place knows.
 inline constexpr const char* kAbout = "about";  // what a condition is about: a sensor, a server
 inline constexpr const char* kFlapping = "flapping";
+inline constexpr const char* kFailingAgainSince = "failing_again_since";  // after it was closed
 inline constexpr const char* kMergedInto = "merged_into";  // the incident that tells of it
 inline constexpr const char* kSuspectWordOf = "suspect_word_of";
 inline constexpr const char* kSuspectInsteadOf = "suspect_instead_of";

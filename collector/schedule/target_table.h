@@ -36,6 +36,7 @@ struct Target {
   std::unordered_map<VantageId, Cell> cells;
   uint64_t open_round = 0;              // 0: none
   std::optional<MonoTime> compared_at;  // when the last comparison round began
+  std::optional<MonoTime> asked_at;     // when the last round of any kind that is over began
   std::optional<MonoTime> next_check;   // when the trickle comes by again
   // Grows with every trigger that comes soon after the last one, so that one odd client cannot keep
   // the fleet busy; forgotten when trouble is found.
