@@ -228,16 +228,27 @@ Result<void> ListIncidents(const Options& options, const std::string& state) {
 }
 
 Result<void> ShowIncident(const Options& options, const std::string& id) {
+  auto client = Connect(options);
+  if (!client) {
+    return tl::make_unexpected(client.error());
+  }
   v1::ListIncidentsRequest request;
   request.set_id(id);
-  return WithAnswer(
-      options, [&](Client& client) { return client.Incidents(request); },
-      [&](const v1::IncidentList& list) {
-        const auto& incident = list.items(0);
-        return IsTable(options)
-                   ? Print(RenderIncident(incident, list.answered_at(), LookOf(STDOUT_FILENO)))
-                   : PrintOne(options.format, "Incident", ToJson(incident));
-      });
+  const auto list = client->Incidents(request);
+  if (!list) {
+    return tl::make_unexpected(list.error());
+  }
+  const auto& incident = list->items(0);
+  if (!IsTable(options)) {
+    return PrintOne(options.format, "Incident", ToJson(incident));
+  }
+  SensorGroups groups;  // good to know; the page does without
+  if (const auto sensors = client->Sensors({})) {
+    for (const auto& sensor : sensors->items()) {
+      groups.emplace(sensor.name(), sensor.group());
+    }
+  }
+  return Print(RenderIncident(incident, list->answered_at(), groups, LookOf(STDOUT_FILENO)));
 }
 
 Result<void> WatchIncidents(const Options& options, Until until) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/cli/incident_story.h"
 #include "collector/cli/path_diff.h"
 #include "parallax/v1/operator.pb.h"
 
@@ -29,7 +30,8 @@ Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look);
 Page RenderMatrix(const v1::TargetList& list, const Look& look);
 // `asked_for` says which incidents the list was to hold ("", "live", "open", ...).
 Page RenderIncidents(const v1::IncidentList& list, const std::string& asked_for, const Look& look);
-Page RenderIncident(const v1::Incident& incident, uint64_t now, const Look& look);
+Page RenderIncident(const v1::Incident& incident, uint64_t now, const SensorGroups& groups,
+                    const Look& look);
 Page RenderSynTop(const v1::SynTop& top, const std::string& by, const std::string& since,
                   const Look& look);
 Page RenderSynServers(const v1::SynServerList& list, const std::string& since, const Look& look);

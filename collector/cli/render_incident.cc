@@ -2,9 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 
+#include "collector/cli/incident_story.h"
 #include "collector/cli/render.h"
 #include "collector/cli/table.h"
 #include "collector/cli/words.h"
@@ -12,119 +11,40 @@
 namespace parallax::cli {
 namespace {
 
-constexpr int kMostTargets = 20;
-
-std::string Meaning(const std::string& verdict) {
-  if (verdict == "route_anomaly") {
-    return "route_anomaly: some sensors reach these hosts and others do not";
-  }
-  if (verdict == "target_down") {
-    return "target_down: no sensor reaches these hosts any more";
-  }
-  if (verdict == "sensor_isolated") {
-    return "sensor_isolated: the sensor itself is cut off; its view of hosts is set aside";
-  }
-  if (verdict == "sensor_degraded") {
-    return "sensor_degraded: the sensor loses packets on its own link; its view is set aside";
-  }
-  if (verdict == "border_outage") {
-    return "border_outage: most hosts, in many networks, are out of reach of every sensor";
-  }
-  if (verdict == "lossy_path") {
-    return "lossy_path: far more packets are lost than usual, and some sensors see none of it";
-  }
-  if (verdict == "policy") {
-    return "policy: a filter stops one kind of probe; routes are fine";
-  }
-  if (verdict == "syn_flood") {
-    return "syn_flood: SYNs from made-up sources; routes are fine";
-  }
-  if (verdict == "mixed") {
-    return "mixed: a SYN flood, and at the same time routes that fail for real hosts";
-  }
-  return Printable(verdict);
+// One line of the story; without a label it is a point of a list.
+std::string LineText(const StoryLine& line) {
+  return line.label.empty() ? fmt::format("  - {}\n", Wrap(line.text, 4))
+                            : Line(line.label, line.text);
 }
 
-// Since when it is what it is now.
-std::string Standing(const v1::Incident& incident, uint64_t now) {
-  const uint64_t since = incident.opened_at() != 0 ? incident.opened_at() : incident.started_at();
-  if (incident.state() == "closed") {
-    return fmt::format("closed {}, after {}", Ago(incident.closed_at(), now),
-                       Span(since, incident.closed_at()));
+// Under keys of any length.
+std::string Noted(const std::vector<StoryLine>& lines) {
+  size_t width = 0;
+  for (const StoryLine& line : lines) {
+    width = std::max(width, line.label.size());
   }
-  if (incident.state() == "monitoring") {
-    return fmt::format("recovering, watched until it stays well; opened {}", Ago(since, now));
-  }
-  if (incident.state() == "candidate") {
-    return fmt::format("candidate for {}: not confirmed yet", Span(since, now));
-  }
-  return fmt::format("{} for {}", Printable(incident.state()), Span(since, now));
-}
-
-std::string SuspectText(const v1::Incident& incident) {
-  if (!incident.has_suspect()) {
-    return "";
-  }
-  const auto& suspect = incident.suspect();
-  std::string text =
-      fmt::format("{} -> {}", Printable(suspect.from()),
-                  suspect.to().empty() ? std::string("silence") : Printable(suspect.to()));
-  if (!suspect.confidence().empty()) {
-    text += fmt::format(" ({})", Printable(suspect.confidence()));
-  }
-  if (!suspect.ambiguity().empty()) {
-    text += "; as likely: " + Joined(suspect.ambiguity());
-  }
-  return text;
-}
-
-std::string TargetLines(const v1::Incident& incident) {
-  const std::set<std::string> failing(incident.targets_still_failing().begin(),
-                                      incident.targets_still_failing().end());
-  if (incident.targets().empty()) {
-    return "";
-  }
-  std::string out =
-      fmt::format("\nTargets: {}, of which {} still {}\n", Count(incident.target_count()),
-                  Count(failing.size()), failing.size() == 1 ? "fails" : "fail");
-  // Those that still fail first.
-  std::vector<std::string> lines;
-  for (const bool still : {true, false}) {
-    for (const auto& address : incident.targets()) {
-      if (failing.contains(address) == still) {
-        lines.push_back(fmt::format("  {}{}\n", Printable(address), still ? "" : "  recovered"));
-      }
-    }
-  }
-  const auto shown = std::min<size_t>(lines.size(), kMostTargets);
-  for (size_t i = 0; i < shown; ++i) {
-    out += lines[i];
-  }
-  if (shown < lines.size()) {
-    out += fmt::format("  and {} more\n", Count(lines.size() - shown));
+  std::string out;
+  for (const StoryLine& line : lines) {
+    out += fmt::format("  {:<{}}  {}\n", line.label, width,
+                       line.text.empty() ? "-" : Wrap(line.text, width + 4));
   }
   return out;
 }
 
-std::string_view FirstSentence(std::string_view text) {
-  const size_t end = text.find(". ");
-  return end == std::string_view::npos ? text : text.substr(0, end + 1);
-}
-
-std::string NextCommand(const v1::Incident& incident) {
-  if (incident.verdict() == "sensor_isolated" && !incident.failing_sensors().empty()) {
-    return fmt::format("parallax sensor show {}", Printable(incident.failing_sensors(0)));
+std::string Commands(const std::vector<StoryCommand>& commands) {
+  size_t width = 0;
+  size_t most = 0;
+  for (const StoryCommand& next : commands) {
+    width = std::max(width, next.command.size());
+    most = std::max(most, next.shows.size());
   }
-  if (incident.has_suspect() && !incident.targets_still_failing().empty() &&
-      !incident.failing_sensors().empty()) {
-    return fmt::format("parallax path diff {} --from {}",
-                       Printable(incident.targets_still_failing(0)),
-                       Printable(incident.failing_sensors(0)));
+  const bool beside = width + most + 4 <= kWidth;
+  std::string out;
+  for (const StoryCommand& next : commands) {
+    out += beside ? fmt::format("  {:<{}}  {}\n", next.command, width, next.shows)
+                  : fmt::format("  {}\n      {}\n", next.command, next.shows);
   }
-  if (!incident.targets_still_failing().empty()) {
-    return fmt::format("parallax target show {}", Printable(incident.targets_still_failing(0)));
-  }
-  return incident.state() == "closed" ? "parallax incident list" : "parallax incident watch";
+  return out;
 }
 
 }  // namespace
@@ -163,44 +83,34 @@ Page RenderIncidents(const v1::IncidentList& list, const std::string& asked_for,
   return {table.Text(look.colour), std::move(notes)};
 }
 
-Page RenderIncident(const v1::Incident& incident, uint64_t now, const Look& look) {
+Page RenderIncident(const v1::Incident& incident, uint64_t now, const SensorGroups& groups,
+                    const Look& look) {
+  const IncidentStory story = TellIncident(incident, now, groups);
+  const auto bold = [&](const std::string& text) {
+    return Paint(text, Colour::kBold, look.colour);
+  };
   Page page;
-  page.data = fmt::format(
-      "{}  {}{}  {}\n", Paint(Printable(incident.id()), Colour::kBold, look.colour),
-      Paint(Printable(incident.verdict()), Colour::kBold, look.colour),
+  if (!story.merged.empty()) {
+    page.data = bold(story.merged) + "\n";
+  }
+  page.data += fmt::format(
+      "{}  {}{}  {}\n", bold(Printable(incident.id())), bold(Printable(incident.verdict())),
       incident.severity().empty() ? std::string() : "  " + Printable(incident.severity()),
-      Paint(Standing(incident, now), ColourOfIncident(incident.state()), look.colour));
-  if (!incident.summary().empty()) {
-    page.data += Wrap(Printable(incident.summary()), 0) + "\n";
+      Paint(story.standing, ColourOfIncident(incident.state()), look.colour));
+  page.data += Wrap(story.sentence, 0) + "\n";
+  for (const StoryLine& line : story.brief) {
+    page.data += LineText(line);
   }
-  page.data += "\n";
-  page.data += Line("verdict", Meaning(incident.verdict()));
-  page.data += Line("started", Clock(incident.started_at()) + " (first evidence)");
-  page.data += Line("opened", incident.opened_at() == 0 ? "" : Clock(incident.opened_at()));
-  page.data += Line("updated", fmt::format("{} ({})", Clock(incident.updated_at()),
-                                           Ago(incident.updated_at(), now)));
-  page.data += Line("closed", incident.closed_at() == 0 ? "" : Clock(incident.closed_at()));
-  page.data += Line("fails from", Joined(incident.failing_sensors()));
-  page.data += Line("works from", Joined(incident.reaching_sensors()));
-  page.data += Line("family", Printable(incident.family()));
-  page.data += Line("direction", Printable(incident.direction()));
-  page.data += Line("split", Printable(incident.split()));
-  page.data += Line("suspect", incident.has_suspect() ? SuspectText(incident) : "not located");
-  page.data += TargetLines(incident);
-  if (!incident.evidence().empty()) {
-    page.data += "\nEvidence\n";
-    const std::map<std::string, std::string> sorted(incident.evidence().begin(),
-                                                    incident.evidence().end());
-    size_t width = 0;
-    for (const auto& [key, value] : sorted) {
-      width = std::max(width, key.size());
-    }
-    for (const auto& [key, value] : sorted) {
-      page.data +=
-          fmt::format("  {:<{}}  {}\n", Printable(key), width, Wrap(Printable(value), width + 4));
+  for (const StorySection& section : story.sections) {
+    page.data += "\n" + bold(section.heading) + "\n";
+    for (const StoryLine& line : section.lines) {
+      page.data += LineText(line);
     }
   }
-  page.notes = fmt::format("Next: {}\n", NextCommand(incident));
+  if (!story.noted.empty()) {
+    page.data += "\n" + bold("Also noted") + "\n" + Noted(story.noted);
+  }
+  page.data += "\n" + bold("Look at next") + "\n" + Commands(story.next);
   return page;
 }
 

@@ -93,7 +93,6 @@ std::string Plural(uint64_t number, std::string_view thing) {
 }
 
 std::string Wrap(std::string_view text, size_t indent) {
-  constexpr size_t kWidth = 100;
   std::string out;
   size_t column = indent;
   while (!text.empty()) {
@@ -112,6 +111,11 @@ std::string Wrap(std::string_view text, size_t indent) {
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
   return out;
+}
+
+std::string_view FirstSentence(std::string_view text) {
+  const size_t end = text.find(". ");
+  return end == std::string_view::npos ? text : text.substr(0, end + 1);
 }
 
 std::string Line(std::string_view label, std::string_view text) {

@@ -25,9 +25,13 @@ std::string Bytes(uint64_t bytes);                            // "512 B", "1.5 M
 std::string Count(uint64_t number);                           // "1,204"
 std::string Plural(uint64_t number, std::string_view thing);  // "1 host", "2 hosts"
 
-// `text` broken between words into lines of at most 100 characters; all but the first begin with
+inline constexpr size_t kWidth = 100;  // of a page
+
+// `text` broken between words into lines of at most kWidth characters; all but the first begin with
 // `indent` blanks. Words longer than that stay whole.
 std::string Wrap(std::string_view text, size_t indent);
+
+std::string_view FirstSentence(std::string_view text);
 
 // "  label   text" of a page about one thing, wrapped; nothing if `text` is empty.
 std::string Line(std::string_view label, std::string_view text);
