@@ -69,8 +69,8 @@ std::string FloodText(const Subject& subject) {
         Or(evidence.Peek("syn_repeated"), "few"), Or(evidence.Peek("known_clients"), "few"));
   }
   if (subject.IsAbout("mixed")) {
-    return fmt::format("yes, at {}, and the routing fault is real as well",
-                       server.empty() ? "a server there" : server);
+    return fmt::format("yes, at {}, and the routing fault {} real as well",
+                       server.empty() ? "a server there" : server, subject.over ? "was" : "is");
   }
   if (!server.empty()) {
     return fmt::format("one was seen at {} as well", server);
@@ -115,6 +115,9 @@ std::string ActionOf(const Subject& subject) {
   }
   if (subject.closed) {
     return "nothing now: it is over";
+  }
+  if (subject.over && !flooded.empty()) {
+    return "the routes have recovered and are watched; the flood may go on: parallax syn servers";
   }
   if (subject.over) {
     return "nothing now: it has recovered and is still watched";
@@ -308,7 +311,9 @@ Lines MindOf(Subject& subject) {
         {"", "If the same fails again within half an hour, this incident opens again."});
     return lines;
   }
-  if (subject.OnRoutes()) {
+  if (subject.over) {
+    lines.push_back({"", "If it fails again before it is closed, this incident is open again."});
+  } else if (subject.OnRoutes()) {
     MindOnRoutes(subject, lines);
   } else if (subject.IsAbout("target_down")) {
     lines.push_back({"", "If one sensor reaches them and others do not, it is a route."});
