@@ -199,7 +199,12 @@ std::string RoundsText(const Subject& subject) {
                  "all "
                  "sensors ask at the same time";
   }
-  if (subject.IsAbout("lossy_path") || subject.IsAbout("sensor_degraded")) {
+  if (subject.IsAbout("sensor_degraded")) {
+    return "the loss is spread over seconds and no single burst; its gateway, or a sensor beside "
+           "it, "
+           "shows that it is its own link";
+  }
+  if (subject.IsAbout("lossy_path")) {
     return "measured in two separate looks at least; one burst or a short outage does not count";
   }
   if (subject.IsAbout("policy")) {

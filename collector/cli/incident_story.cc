@@ -69,10 +69,10 @@ std::string SentenceOf(const Subject& subject) {
       return kind + ".";
     }
   }
-  if (subject.evidence.Has("merged_into")) {
-    return kind + ", one with " + subject.evidence.Peek("merged_into") + ".";
-  }
   const std::string sentence = Printable(FirstSentence(subject.incident.summary()));
+  if (subject.evidence.Has("merged_into")) {
+    return kind + ". " + sentence;
+  }
   return sentence.empty() ? kind + "." : kind + ": " + sentence + ShareOf(subject);
 }
 
@@ -339,9 +339,7 @@ IncidentStory TellIncident(const v1::Incident& incident, uint64_t now, const Sen
   story.sentence = SentenceOf(subject);
   if (const std::string other = subject.evidence.Tell("merged_into"); !other.empty()) {
     story.merged = fmt::format(
-        "Merged into {0}: both have one cause, which is told there. Read: parallax incident show "
-        "{0}",
-        other);
+        "Merged into {0}, which tells of this from then on: parallax incident show {0}", other);
   }
   story.standing = StandingOf(subject);
   story.brief = BriefOf(subject);

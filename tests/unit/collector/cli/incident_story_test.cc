@@ -159,7 +159,7 @@ TEST(IncidentStory, CommandsExist) {
 
 TEST(IncidentStory, AMergedOneSaysSoFirst) {
   const std::string page = PageOf(SampleIncidents().at("merged"));
-  EXPECT_THAT(page, StartsWith("Merged into INC-3: "));
+  EXPECT_THAT(page, StartsWith("Merged into INC-3, "));
   EXPECT_THAT(page, HasSubstr("\nLook at next\n  parallax incident show INC-3  "));
 }
 

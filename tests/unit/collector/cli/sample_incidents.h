@@ -154,6 +154,12 @@ inline std::map<std::string, v1::Incident> SampleIncidents() {
                      {"syn_cookies_sent", "2890"},      {"listen_overflows", "4"}};
   all["syn-flood"] = Asked(record);
 
+  record.state = IncidentState::kClosed;
+  record.closed_at = collector::At(50);
+  record.evidence["merged_into"] = "INC-7";
+  record.summary = "One with INC-7: it tells of both.";
+  all["syn-flood-merged"] = Asked(record);
+
   record = RouteAnomaly();
   record.verdict = Verdict::kTargetDown;
   record.severity = "info";
