@@ -100,8 +100,11 @@ std::string SuspectAction(const Subject& subject) {
     return fmt::format("check the link {} for errors and load", subject.Edge());
   }
   if (IntoSilence(subject)) {
-    return fmt::format("check {} and the link behind it: packets to these hosts are lost there",
-                       from);
+    const std::string& split = subject.incident.split();
+    return fmt::format(
+        "check {} and the link behind it: {}packets to these hosts {} lost there", from,
+        split == "per_flow" || split == "per_packet" ? "some " : "",
+        subject.incident.suspect().confidence() == "confirmed" ? "are" : "seem to be");
   }
   return fmt::format("check the routes of {}: why does it send packets for these hosts to {}?",
                      from, Printable(subject.incident.suspect().to()));
