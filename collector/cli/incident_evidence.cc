@@ -11,6 +11,7 @@ namespace {
 // The keys are those of collector/detect; what a value looks like is seen where it is written.
 constexpr std::array kKnown = {
     EvidenceKind{"merged_into", Part::kTop, "merged", "told on in ", ""},
+    EvidenceKind{"failing_again_since", Part::kWhen, "again since", "", ""},
     EvidenceKind{"flapping", Part::kWhen, "flapping", "it failed and came back ",
                  "; that is told as one incident"},
 

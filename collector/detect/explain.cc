@@ -53,6 +53,8 @@ std::string SuspectSentence(const IncidentRecord& record) {
     text = fmt::format(" Packets are lost at {} or right behind it", suspect.from);
     text +=
         instead == nullptr ? std::string() : fmt::format(", where others go on to {}", *instead);
+  } else if (record.verdict == Verdict::kLossyPath) {
+    text = fmt::format(" They get lost between {} and {}", suspect.from, suspect.to);
   } else {
     text = fmt::format(" {} sends them to {}", suspect.from, suspect.to);
     text += instead == nullptr ? std::string() : fmt::format(" instead of {}", *instead);

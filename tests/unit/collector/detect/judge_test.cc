@@ -28,6 +28,45 @@ ProbeReport Report(std::initializer_list<ProbeTryResult> tries) {
 ProbeTryResult Icmp(ProbeState state) { return Result(ProbeMethod::kIcmpEcho, state); }
 ProbeTryResult Tcp(ProbeState state) { return Result(ProbeMethod::kTcpSyn, state); }
 
+Round RoundOf(std::initializer_list<ProbeReport> reports) {
+  Round round;
+  VantageId id = 0;
+  for (const ProbeReport& report : reports) {
+    round.reports.emplace(id++, report);
+  }
+  return round;
+}
+
+// A host that answers one echo request a second, whoever asks.
+TEST(Echoes, WhoIsAnsweredOneAfterTheOtherMissesNothing) {
+  const auto silent = Icmp(ProbeState::kSilent);
+  const auto answer = Icmp(ProbeState::kAnswered);
+  const Round round = RoundOf({Report({answer}), Report({silent, answer}),
+                               Report({silent, silent, answer}), Report({silent, silent, silent})});
+  const Echoes echoes = EchoesOf(round);
+  EXPECT_THAT(echoes, ElementsAre(1, 1, 1));
+  ASSERT_EQ(EchoesAtOnce(round, echoes), 1);
+  for (const auto& [sensor, report] : round.reports) {
+    EXPECT_EQ(ReadReport(sensor, report, kBoth, true, echoes, 1).misses, 0u) << sensor;
+  }
+  // Alone with it, nobody takes its answers away.
+  const ProbeReport more = Report({silent, silent, silent, silent});
+  EXPECT_EQ(ReadReport(3, more, kBoth, true, echoes, 1).misses, 1u);
+  // As long as nothing is known of a limit, silence is silence.
+  EXPECT_EQ(ReadReport(3, more, kBoth, true, echoes).misses, 4u);
+}
+
+TEST(Echoes, ThreeAtOnceIsNoLimitAndASplitTellsNothing) {
+  const auto silent = Icmp(ProbeState::kSilent);
+  const auto answer = Icmp(ProbeState::kAnswered);
+  const Round healthy = RoundOf({Report({answer}), Report({answer}), Report({answer})});
+  EXPECT_EQ(EchoesAtOnce(healthy, EchoesOf(healthy)), Target::kUnlimited);
+  const Round split = RoundOf({Report({answer}), Report({silent, silent, silent})});
+  EXPECT_EQ(EchoesAtOnce(split, EchoesOf(split)), std::nullopt);
+  const Round by_tcp = RoundOf({Report({answer}), Report({silent, Tcp(ProbeState::kAnswered)})});
+  EXPECT_EQ(EchoesAtOnce(by_tcp, EchoesOf(by_tcp)), std::nullopt);
+}
+
 TEST(ReadReport, OnlyTellingSilenceIsAMiss) {
   const ProbeReport report =
       Report({Icmp(ProbeState::kSilent), Tcp(ProbeState::kSilent), Icmp(ProbeState::kSilent)});

@@ -304,6 +304,19 @@ TEST(Localiser, Loop) {
   EXPECT_THAT(Texts(suspects[0].ambiguity), ElementsAre("rog > R"));
 }
 
+TEST(Localiser, LoopOverARouterThatDoesNotAnswerASecondTime) {
+  // Routers limit their errors: C is silent whenever the packet comes by it again.
+  const auto suspects = Localise(Split(20, "R C B * B", "R C B T"));
+  ASSERT_THAT(suspects, SizeIs(1));
+  EXPECT_EQ(Text(suspects[0]), "B > C");
+  // What answered there once is better than a guess.
+  Paths paths = Split(20, "R C B * B", "R C B T");
+  paths.push_back(Fails("cs-1", Target(200), "R C B D B", "R C B T"));
+  const auto known = Localise(paths);
+  ASSERT_THAT(known, SizeIs(1));
+  EXPECT_EQ(Text(known[0]), "B > D");
+}
+
 TEST(Localiser, LoopOfEdgesThatAreGoodOneByOne) {
   // Each of C and D is the right way from the other for somebody, but not both for one packet.
   Paths paths;

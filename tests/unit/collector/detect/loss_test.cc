@@ -85,6 +85,24 @@ TEST(LossLook, LossInThreeDifferentSecondsIsNoBurst) {
   EXPECT_EQ(spread.pairs().at({1, *IpAddress::Parse("192.0.2.2")}).lost, 2u);
 }
 
+TEST(LossLook, LittleIsSparedOnlyIfItIsHardlyChance) {
+  const auto look = [](size_t sent, size_t lost) {
+    ProbeReport report;
+    for (size_t i = 0; i < sent; ++i) {
+      report.tries.emplace_back().state = i < lost ? ProbeState::kSilent : ProbeState::kAnswered;
+    }
+    LossLook made;
+    made.Add(1, report);
+    return made;
+  };
+  EXPECT_TRUE(look(80, 0).Spares(1, 0.05));   // 0.95^80 = 1.7 %
+  EXPECT_FALSE(look(70, 0).Spares(1, 0.05));  // 2.8 %
+  EXPECT_FALSE(look(80, 1).Spares(1, 0.05));  // 8.6 %
+  EXPECT_TRUE(look(80, 4).Spares(1, 0.2));    // 0.01 %
+  EXPECT_FALSE(look(80, 16).Spares(1, 0.2));
+  EXPECT_FALSE(LossLook().Spares(1, 0.5)) << "nothing was asked";
+}
+
 TEST(LossLook, WhatWasNotSentIsNotLost) {
   LossLook look;
   look.Add(1, Report("192.0.2.1", "--------"));
