@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 constexpr Duration kUnsureLooks[] = {10s, 60s, 10min};
 constexpr Duration kHalfOpenMemory = 60s;
 constexpr Duration kSecondLook = 2s;
+constexpr Duration kLately = 60s;
 // A host that had not been heard of for longer than this when it fell silent has just left.
 constexpr Duration kRecentlyActive = 15min;
 constexpr size_t kFewVantages = 4;
@@ -270,7 +271,10 @@ void Engine::BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Mom
     if (method != ballot.answered_by && ballot.silent[static_cast<size_t>(method)] &&
         target.Answers(method)) {
       cell.Contradicted(method);
-      vantages_.NoteContradiction(ballot.sensor, address, method);
+      // It has answered that way lately: it has not begun to ignore everybody.
+      if (now.wall - target.AnsweredAt(method) < kLately) {
+        vantages_.NoteContradiction(ballot.sensor, address, method);
+      }
     }
   }
 }

@@ -248,9 +248,11 @@ class Engine {
     SensorName about;  // whose trouble people were told of
     Verdict verdict = Verdict::kUnknown;
     std::set<SensorName> losing;
+    std::set<VantageId> more;  // others that have lost some since it was told
     bool over = false;
   };
   void WatchLoss(const std::vector<IncidentView>& views, Moment now);
+  LossTrouble* ToldLoss(VantageId but);
   void LookAtLoss(VantageId id, LossTrouble& trouble, Moment now);
   void FinishLoss(const Round& round, Moment now);
   void ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now);

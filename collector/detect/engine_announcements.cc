@@ -21,12 +21,22 @@ constexpr Duration kFreshAnnouncement = 2min;
 constexpr Duration kJustCome = 2min;
 constexpr Duration kShortlyBefore = 2min;  // a route is believed soon after it was announced
 
+bool IsDefault(const Announcement& announcement) {
+  return announcement.prefix && announcement.prefix->length() == 0;
+}
+
+std::string_view Protocol(const Announcement& announcement) {
+  return announcement.kind == AnnouncementKind::kRip && !announcement.gateway.is_v4()
+             ? "ripng"
+             : ToString(announcement.kind);
+}
+
 std::string Route(const Announcement& announcement) {
   if (!announcement.prefix) {
     return "itself as a router";
   }
-  return announcement.prefix->length() == 0 ? std::string("a default route")
-                                            : "a route to " + announcement.prefix->ToString();
+  return IsDefault(announcement) ? std::string("a default route")
+                                 : "a route to " + announcement.prefix->ToString();
 }
 
 }  // namespace
@@ -54,14 +64,21 @@ void Engine::OnAnnouncement(VantageId sensor, const Announcement& announcement, 
     if (!IsExpected(announcement)) {
       actions_.notes.push_back(fmt::format("sensor {} hears {} announce {} by {}, gateway {}",
                                            vantages_.Name(sensor), announcement.speaker.ToString(),
-                                           Route(announcement), ToString(announcement.kind),
+                                           Route(announcement), Protocol(announcement),
                                            announcement.gateway.ToString()));
     }
   }
   Offer& offer = it->second;
+  // One that takes all packets over is not hidden by its other routes, and is news if it did not.
+  const bool took_all = IsDefault(offer.announcement);
+  if (offer.heard != MonoTime{} && IsDefault(announcement) && !took_all) {
+    offer.first_heard = now.wall + -announcement.age;
+  }
   paths_changed_ |=
       offer.by.insert_or_assign(vantages_.Name(sensor), vantages_.At(sensor).record.group).second;
-  offer.announcement = announcement;
+  if (offer.heard == MonoTime{} || !took_all || IsDefault(announcement)) {
+    offer.announcement = announcement;
+  }
   offer.heard = now.mono;
 }
 
@@ -148,8 +165,8 @@ void Engine::AddWitness(const IncidentView& view, Explanation& said, Moment now)
     if (!named && !(near && (silent || !said.suspect))) {
       continue;
     }
-    const Rank rank{named, a.prefix && a.prefix->length() == 0,
-                    a.kind != AnnouncementKind::kRedirect, now.wall - offer.first_heard};
+    const Rank rank{named, IsDefault(a), a.kind != AnnouncementKind::kRedirect,
+                    now.wall - offer.first_heard};
     if (best == nullptr || rank > best_rank) {
       best = &offer;
       best_rank = rank;
@@ -167,9 +184,8 @@ void Engine::AddWitness(const IncidentView& view, Explanation& said, Moment now)
   }
   said.evidence["announcement"] = fmt::format(
       "{}{} announces {} by {}, gateway {}; heard by {}, first at {}", a.speaker.ToString(),
-      a.speaker_link.empty() ? std::string() : " (" + a.speaker_link + ")", Route(a),
-      ToString(a.kind), a.gateway.ToString(), fmt::join(ears, ", "),
-      FormatRfc3339(best->first_heard));
+      a.speaker_link.empty() ? std::string() : " (" + a.speaker_link + ")", Route(a), Protocol(a),
+      a.gateway.ToString(), fmt::join(ears, ", "), FormatRfc3339(best->first_heard));
   if (said.suspect) {
     if (said.suspect->to == kIntoSilence) {
       said.suspect->ambiguity.insert(said.suspect->ambiguity.begin(),

@@ -31,6 +31,7 @@ constexpr unsigned kCleanLooks = 2;   // after which it is over
 constexpr unsigned kLooksToTell = 4;  // after which it is told, whoever else is or is not concerned
 constexpr unsigned kLooksInTotal = 20;
 constexpr Duration kSameTrouble = 30min;
+constexpr double kLossToDoubt = 0.08;
 constexpr double kHalf = 0.5;
 constexpr double kDeviations = 2;  // standard ones
 constexpr uint64_t kHalfOpenToTell = 3;
@@ -73,10 +74,9 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
         loss_troubles_.size() >= kMostTroubles || !vantages_.Eligible(id, Family::kV4, now.mono)) {
       continue;
     }
-    const bool covered = std::any_of(loss_troubles_.begin(), loss_troubles_.end(), [&](auto& t) {
-      return t.second.losing.contains(v.record.name);  // another one's trouble, too
-    });
-    if (!covered) {
+    if (LossTrouble* known = ToldLoss(id)) {
+      known->more.insert(id);  // whether it is concerned, too, the next looks will tell
+    } else {
       LossTrouble trouble;
       trouble.began = now;
       trouble.half_open_before = v.half_open;
@@ -93,11 +93,27 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
   std::erase_if(loss_troubles_, [](const auto& entry) { return entry.second.over; });
   // Where single packets are lost, some host or other seems out of reach for a while.
   std::set<SensorName> losing;
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    if (vantages_.At(id).Loss() > kLossToDoubt) {
+      losing.insert(vantages_.Name(id));
+    }
+  }
   for (const auto& [id, trouble] : loss_troubles_) {
     losing.insert(vantages_.Name(id));
     losing.insert(trouble.losing.begin(), trouble.losing.end());
   }
   incidents_.Doubt(std::move(losing));
+}
+
+// Packets get lost somewhere, and people know: two such links at once are rare, and many sensors
+// that share one are not.
+Engine::LossTrouble* Engine::ToldLoss(VantageId but) {
+  for (auto& [id, trouble] : loss_troubles_) {
+    if (id != but && trouble.verdict == Verdict::kLossyPath && !trouble.over) {
+      return &trouble;
+    }
+  }
+  return nullptr;
 }
 
 void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
@@ -117,8 +133,14 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
   }
   std::vector<VantageId> asked = {id};
   if (trouble.looks > 0) {
-    // One of its own group first: it tells the link from the sensor.
-    AddNeighbour(asked, id, Family::kV4, now);
+    // One of its own group first: it tells the link from the sensor. Then whoever lost some, too.
+    if (trouble.more.empty() || trouble.looks % 2 == 0) {
+      AddNeighbour(asked, id, Family::kV4, now);
+    }
+    if (!trouble.more.empty()) {
+      asked.push_back(*std::next(trouble.more.begin(),
+                                 static_cast<std::ptrdiff_t>(++turn_ % trouble.more.size())));
+    }
     asked = vantages_.Choose(targets.front()->record.address.family(), now.mono, kVantages, asked,
                              ++turn_);
     if (std::find(asked.begin(), asked.end(), id) == asked.end()) {
@@ -298,14 +320,13 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
   std::sort(losing.begin(), losing.end());
   std::sort(clean.begin(), clean.end());
   if (trouble.verdict == Verdict::kUnknown) {
-    for (const auto& [other, known] : loss_troubles_) {
-      if (other != id && known.verdict == Verdict::kLossyPath &&
-          known.losing.contains(v.record.name)) {
-        trouble.over = true;  // it has been told
-        return;
-      }
-    }
+    LossTrouble* known = ToldLoss(id);
     const bool degraded = LosesOnItsLink(id, trouble, now);
+    if (known != nullptr && !degraded) {
+      known->more.insert(id);
+      trouble.over = true;  // people have been told that packets get lost
+      return;
+    }
     trouble.verdict = degraded ? Verdict::kSensorDegraded : Verdict::kLossyPath;
     v.degraded = degraded;
     // It may have been another one of those that lose who was told of before.

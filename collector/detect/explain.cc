@@ -72,7 +72,7 @@ std::string SplitSentence(const IncidentRecord& record) {
     const std::string* share = Evidence(record, "bad_flows");
     return fmt::format(
         " To one and the same host some connections get through and others do not{}: "
-        "one of several parallel ways is broken.",
+        "one of several parallel ways is broken, and any host may be hit.",
         share == nullptr ? std::string() : fmt::format(" ({} fail)", *share));
   }
   if (record.split == "per_packet") {

@@ -247,6 +247,7 @@ class IncidentBook {
   static bool ShareVictims(const Incident& a, const Incident& b);
   // A closed one that is the same trouble as the candidate.
   Incident* Former(const Incident& candidate);
+  bool BeganWithMany(const Incident& a, const Incident& b) const;
   static bool SamePlace(const Incident& a, const Incident& b);
   static bool LeadsBy(const Incident& incident, const WayEnds& ends);
   bool IsOneCause(const Incident& a, const Incident& b) const;

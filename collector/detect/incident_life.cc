@@ -223,7 +223,6 @@ void IncidentBook::Open(Incident& incident, Moment now) {
   incident.record.started_at = former->record.started_at;
   incident.record.evidence[kFailingAgainSince] =
       FormatRfc3339(now.wall - (now.mono - incident.started));
-  incident.flips.insert(incident.flips.begin(), former->flips.begin(), former->flips.end());
   former->members.clear();
   former->closed = now.mono - kReopenWithin;  // it lives on here
   Tell(incident, "reopened", now);

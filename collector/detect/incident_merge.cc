@@ -13,6 +13,8 @@ constexpr Duration kMergeEvery = 1s;
 constexpr Duration kLongestWait = 35s;
 constexpr Duration kLongestWaitIfKnown = 20s;
 constexpr Duration kLately = 60s;
+constexpr Duration kTogether = 15s;
+constexpr size_t kMany = 3;
 
 }  // namespace
 
@@ -51,7 +53,19 @@ bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
   const bool routes = (a.basis == Verdict::kRouteAnomaly && (both || !IsTentative(a))) ||
                       (b.basis == Verdict::kRouteAnomaly && (both || !IsTentative(b)));
   // What nobody reaches because all ways to it lead by the suspect is a victim, too.
-  return (both && SameVictims(a, b)) || (routes && SamePlace(a, b));
+  return (both && (SameVictims(a, b) || BeganWithMany(a, b))) || (routes && SamePlace(a, b));
+}
+
+// Two faults may begin at the same moment; three are one, beyond the routers of those who see them.
+bool IncidentBook::BeganWithMany(const Incident& a, const Incident& b) const {
+  const auto together = [](const Incident& one, const Incident& other) {
+    return one.started - other.started < kTogether && other.started - one.started < kTogether;
+  };
+  return together(a, b) &&
+         std::count_if(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
+           return incident.basis == Verdict::kRouteAnomaly && IsLive(incident) &&
+                  together(a, incident) && together(b, incident);
+         }) >= static_cast<std::ptrdiff_t>(kMany);
 }
 
 // Two edges that lead to the same place, or that leave the same router: where it sends them may
