@@ -109,6 +109,7 @@ Result<void> RunCollector(const CollectorConfig& config) {
   if (!link) {
     return tl::make_unexpected(link.error());
   }
+  *saved = {};  // the engine's and the link's now; it may be large
   auto operators = OperatorServer::Start({.socket_path = config.server.operator_socket,
                                           .database_path = config.store.path,
                                           .started_at = start.wall});

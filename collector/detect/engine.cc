@@ -30,9 +30,9 @@ Engine::Engine(EngineOptions options, const SavedState& saved, uint64_t first_ro
       targets_(options_.targets),
       rounds_(first_round),
       incidents_(options_.incidents, saved.last_incident),
-      paths_(first_round),
-      next_forget_(now.mono) {
+      paths_(first_round) {
   Restore(saved, now);
+  Forget(now, 1);  // the deny list may have changed
 }
 
 void Engine::Restore(const SavedState& saved, Moment now) {
@@ -46,6 +46,9 @@ void Engine::Restore(const SavedState& saved, Moment now) {
   for (const TargetRecord& record : saved.targets) {
     Target& target = targets_.Restore(record);
     target.saved_seen = record.last_seen;
+    if (target.Answers()) {
+      reached_.Restore(record.address);
+    }
     target.trickles = Scatter(++turn_);
     target.next_check = now.mono + options_.baseline_interval * static_cast<int64_t>(++i) /
                                        static_cast<int64_t>(saved.targets.size());
@@ -56,7 +59,10 @@ void Engine::Restore(const SavedState& saved, Moment now) {
     const auto sensor = vantages_.Find(cell.sensor);
     Target* target = targets_.Find(cell.target);
     if (sensor && target != nullptr) {
-      target->cells[*sensor] = Cell(cell.state, cell.rtt);
+      const Cell& restored = target->CellOf(*sensor) = Cell(cell.state, cell.rtt);
+      if (restored.reached()) {
+        vantages_.At(*sensor).reached.Restore(cell.target);
+      }
       if (cell.state == CellState::kDown) {
         failing[cell.target].push_back(cell.sensor);
       }
@@ -104,19 +110,16 @@ void Engine::Tick(Moment now) {
   for (const Round& round : rounds_.TakeFinished(now.mono)) {
     Finish(round, now);
   }
-  Forget(now);
+  if (now.mono >= next_forget_) {
+    Forget(now, kForgetParts);
+  }
   WatchSensors(now);
   Investigate(now);
   incidents_.Tick(now);
   StartRounds(now);
 }
 
-void Engine::Forget(Moment now) {
-  if (now.mono < next_forget_) {
-    return;
-  }
-  // First of all after a restart: the deny list may have changed.
-  const size_t part = std::exchange(forgot_once_, true) ? kForgetParts : 1;
+void Engine::Forget(Moment now, size_t part) {
   next_forget_ = now.mono + kForgetEvery;
   const auto is_sensor = [this](const IpAddress& a) { return vantages_.IsSensorAddress(a); };
   for (const IpAddress& address : targets_.Forget(is_sensor, now, part)) {
@@ -237,7 +240,7 @@ std::array<bool, 2> Engine::Telling(VantageId sensor, const Target& target, Mono
 
 void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, size_t tries, Moment now) {
   for (const Ballot& ballot : ballots) {
-    Cell& cell = target.cells[ballot.sensor];
+    Cell& cell = target.CellOf(ballot.sensor);
     const CellState before = cell.state();
     Vantage& v = vantages_.At(ballot.sensor);
     GroupEvidence& together = v.together[FamilyIndex(target.record.address.family())];
@@ -261,6 +264,8 @@ void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, size_t 
 void Engine::BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now) {
   const IpAddress& address = target.record.address;
   const unsigned lost = cell.Answered(ballot.answered_by, ballot.misses, ballot.rtt);
+  vantages_.At(ballot.sensor).reached.Note(address);
+  reached_.Note(address);
   // What a filter near the sensor swallows is not lost on the way.
   const ProbeMethod other = OtherMethod(ballot.answered_by);
   const bool filter = ballot.silent[static_cast<size_t>(other)] &&
@@ -366,7 +371,10 @@ void Engine::Accuse(Target& target, const Opinion& opinion, MonoTime began, Mome
   target.trigger_gap = {};
   // One answer does not yet acquit who was failing.
   std::vector<VantageId> reaching = opinion.reaching;
-  std::erase_if(reaching, [&](VantageId id) { return target.cells[id].down(); });
+  std::erase_if(reaching, [&](VantageId id) {
+    const auto cell = target.cells.find(id);
+    return cell != target.cells.end() && cell->second.down();
+  });
   incidents_.Split(target.record.address, Names(opinion.failing), Names(reaching), began, now);
   for (const auto& [sensor, half_open] : target.half_open) {
     if (now.mono - half_open.at < kHalfOpenMemory) {

@@ -81,7 +81,8 @@ class Engine {
 
  private:
   void Restore(const SavedState& saved, Moment now);
-  void Forget(Moment now);
+  // Looks at one in `part` of the targets.
+  void Forget(Moment now, size_t part);
   void OnAttempt(VantageId sensor, const Attempt& attempt, Moment now);
   static void NoteArrival(Target& target, VantageId sensor, MonoTime began);
   void OnServerReport(VantageId sensor, const ServerReport& report, Moment now);
@@ -137,8 +138,8 @@ class Engine {
   void ConcludeRecheck(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void ConcludeCompare(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void FinishHost(const Round& round, Moment now);
-  // Healthy targets to prove a way out by: those that answer both methods first, then those heard
-  // of last. `by`: reached from there before.
+  // Healthy targets to prove a way out by, of those reached last: those that answer both methods
+  // first, then those heard of last. `by`: reached from there.
   enum class Controlled : uint8_t { kHealthy, kReached };  // or, where much is lost, not down
   std::vector<Target*> Controls(std::optional<VantageId> by, size_t most,
                                 Controlled which = Controlled::kHealthy);
@@ -192,6 +193,7 @@ class Engine {
   void ExplainSplit(uint64_t serial, const std::vector<FlowLook>& looks);
   void JudgeDirection(const std::vector<IncidentView>& views, Moment now);
   void JudgeExtent(const std::vector<IncidentView>& views, Moment now);
+  double ActiveHosts(Moment now);  // that answer; estimated
 
   // Hosts that answer nobody: the ways to them, from several sensors at once.
   struct WayLook {
@@ -230,6 +232,12 @@ class Engine {
   void AddWitness(const IncidentView& view, Explanation& said, Moment now);
 
   // Sensors that reach nothing while another one beside them does.
+  struct Accuser {
+    size_t failing = 0;  // targets that it does not reach
+    size_t beside = 0;   // of these, reached by others of its group:
+    std::set<SensorName> neighbours;
+  };
+  std::map<VantageId, Accuser> Accusers(const std::vector<IncidentView>& views) const;
   void WatchOutcasts(const std::vector<IncidentView>& views, Moment now);
 
   // A vantage that loses more than is usual, and what is done about it.
@@ -284,6 +292,7 @@ class Engine {
   EngineOptions options_;
   VantageBook vantages_;
   TargetTable targets_;
+  LatelyReached reached_;  // from anywhere
   RoundBook rounds_;
   IncidentBook incidents_;
   PathBook paths_;
@@ -326,6 +335,9 @@ class Engine {
   std::optional<MonoTime> swept_at_;
   Duration sweep_gap_{};
   bool sweep_wanted_ = false;
+  size_t active_bucket_ = 0;
+  size_t sweep_bucket_ = 0;  // how far it has come; 0: none is under way
+  std::vector<Due> sweep_worth_;
   std::set<VantageId> sweep_must_;
   uint64_t turn_ = 0;
   uint64_t wants_dropped_ = 0;

@@ -51,6 +51,7 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
     }
   }
   target->record.last_seen = now.wall;
+  target->MakeRoomFor(sensor);
   if (attempt.outcome == AttemptOutcome::kPending) {
     NoteArrival(*target, sensor, now.mono - attempt.age);
   }
@@ -130,7 +131,7 @@ void Engine::Discredit(VantageId sensor, Family family, Moment now) {
 }
 
 void Engine::TakeBack(Target& target, VantageId sensor, Moment now) {
-  const Cell& cell = target.cells.at(sensor);
+  const Cell& cell = target.cells.find(sensor)->second;  // it is there: it was down
   actions_.store.emplace_back(CellRecord{vantages_.Name(sensor), target.record.address,
                                          cell.state(), now.wall, cell.rtt()});
   if (std::none_of(target.cells.begin(), target.cells.end(),

@@ -30,6 +30,7 @@ constexpr size_t kBorderPrefixes = 5;
 constexpr size_t kBorderTargets = 10;
 constexpr Duration kAtOnce = 60s;
 constexpr Duration kActive = 15min;
+constexpr size_t kCountedAtATime = 5'000;
 
 Prefix NetworkOf(const IpAddress& address) { return Prefix(address, address.is_v4() ? 24 : 48); }
 
@@ -214,6 +215,19 @@ void Engine::JudgeDirection(const std::vector<IncidentView>& views, Moment now) 
   }
 }
 
+// Of many targets a part is counted, another one each time: they lie about in no order.
+double Engine::ActiveHosts(Moment now) {
+  size_t seen = 0;
+  size_t active = 0;
+  const size_t all = targets_.all().size();
+  targets_.Walk(active_bucket_, all / kCountedAtATime + 1, [&](const Target& target) {
+    ++seen;
+    active += target.Answers() && now.wall - target.record.last_seen < kActive ? 1 : 0;
+  });
+  return static_cast<double>(active) * static_cast<double>(all) /
+         static_cast<double>(std::max<size_t>(seen, 1));
+}
+
 void Engine::JudgeExtent(const std::vector<IncidentView>& views, Moment now) {
   for (const IncidentView& view : views) {
     if (view.basis != Verdict::kTargetDown || view.verdict == Verdict::kBorderOutage ||
@@ -237,11 +251,8 @@ void Engine::JudgeExtent(const std::vector<IncidentView>& views, Moment now) {
     }
     const double scale = static_cast<double>(view.failing) / static_cast<double>(since.size());
     const double failing = static_cast<double>(together) * scale;
-    size_t active = 0;
-    for (const auto& [address, target] : targets_.all()) {
-      active += target.Answers() && now.wall - target.record.last_seen < kActive ? 1 : 0;
-    }
-    const double share = failing / std::max(1.0, static_cast<double>(active));
+    const double active = ActiveHosts(now);
+    const double share = failing / std::max(1.0, active);
     if (share >= kNearlyAll || (share >= kBorderShare && prefixes.size() > kBorderPrefixes)) {
       incidents_.Explain(
           view.serial,
@@ -249,10 +260,11 @@ void Engine::JudgeExtent(const std::vector<IncidentView>& views, Moment now) {
            .suspect = {},
            .split = {},
            .direction = {},
-           .evidence = {{"extent", fmt::format("{:.0f} % of {} active hosts, in {} networks, went "
-                                               "silent within {:.0f} s",
-                                               100 * std::min(share, 1.0), active, prefixes.size(),
-                                               ToSeconds(kAtOnce))}}});
+           .evidence = {
+               {"extent", fmt::format("{:.0f} % of {:.0f} active hosts, in {} networks, went "
+                                      "silent within {:.0f} s",
+                                      100 * std::min(share, 1.0), active, prefixes.size(),
+                                      ToSeconds(kAtOnce))}}});
     }
   }
 }

@@ -20,6 +20,7 @@ constexpr size_t kFailingTraced = 8;    // by each of them: hosts that fail from
 constexpr size_t kPassingTraced = 4;    // and hosts that do not
 constexpr size_t kWitnessesTraced = 4;  // others that trace what fails from there
 constexpr size_t kDownTraced = 6;       // hosts that nobody reaches
+constexpr size_t kMostPeaceful = 256;   // ways of sensors that accuse nobody, the latest
 constexpr size_t kTracesPerTurn = 2;    // of one sensor, every kInvestigateEvery
 constexpr Duration kTraceAgain = 5min;
 constexpr Duration kEarlier = 2min;
@@ -218,9 +219,11 @@ bool Engine::Settles(const IncidentView& view) const {
   size_t failing = 0;
   std::vector<const SeenPath*> loops;
   for (const SeenPath& seen : paths_.recent()) {
-    const bool ours = std::any_of(view.members.begin(), view.members.end(),
-                                  [&](const auto& member) { return member.target == seen.target; });
-    if (ours && seen.failing && seen.seen >= view.started) {
+    const auto ours = [&] {
+      return std::any_of(view.members.begin(), view.members.end(),
+                         [&](const auto& member) { return member.target == seen.target; });
+    };
+    if (seen.failing && seen.seen >= view.started && ours()) {
       ++failing;
       if (seen.end == TraceEnd::kLoop) {
         loops.push_back(&seen);
@@ -267,14 +270,26 @@ IncidentBook::WayEnds Engine::EndsOf(const IpAddress& target) const {
 
 std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
   std::map<IpAddress, std::set<SensorName>> failing;
+  std::set<SensorName> accusers;
   for (const IncidentView::Member& member : view.members) {
     failing[member.target].insert(member.failing.begin(), member.failing.end());
+    accusers.insert(member.failing.begin(), member.failing.end());
   }
+  // Where there are many targets, peace goes on elsewhere and traces more than anybody needs.
+  const auto is_peace = [&](const SeenPath& seen) {
+    return seen.reached && seen.seen >= view.started &&
+           !accusers.contains(vantages_.Name(seen.sensor));
+  };
+  auto peaceful =
+      static_cast<size_t>(std::count_if(paths_.recent().begin(), paths_.recent().end(), is_peace));
   std::vector<ObservedPath> paths;
   for (const SeenPath& seen : paths_.recent()) {
     // What is down was, a little earlier, a victim of some split.
     const bool earlier = !seen.reached && view.basis == Verdict::kTargetDown;
     if (seen.seen < view.started - (earlier ? kEarlier : 0s)) {
+      continue;
+    }
+    if (is_peace(seen) && peaceful-- > kMostPeaceful) {
       continue;
     }
     const SensorName& name = vantages_.Name(seen.sensor);

@@ -23,6 +23,7 @@ constexpr Duration kLongestSweepGap = 5min;  // in a trouble that lasts: doubles
 constexpr Duration kSweepActive = 10min;     // targets heard of within this are worth a look
 constexpr Duration kSweepFresh = 20s;        // unless they were compared within this
 constexpr size_t kMostSwept = 512;
+constexpr size_t kSweptAtATime = 5'000;
 
 }  // namespace
 
@@ -257,33 +258,38 @@ void Engine::WantSweep(const std::vector<VantageId>& must) {
 }
 
 void Engine::Sweep(Moment now) {
-  if (!sweep_wanted_ || (swept_at_ && now.mono - *swept_at_ < sweep_gap_)) {
-    return;
+  if (sweep_bucket_ == 0) {
+    if (!sweep_wanted_ || (swept_at_ && now.mono - *swept_at_ < sweep_gap_)) {
+      return;
+    }
+    const bool goes_on = swept_at_ && now.mono - *swept_at_ < 2 * sweep_gap_;
+    sweep_gap_ = goes_on ? std::min<Duration>(2 * sweep_gap_, kLongestSweepGap) : kSweepGap;
+    swept_at_ = now.mono;
+    sweep_wanted_ = false;
   }
-  const bool goes_on = swept_at_ && now.mono - *swept_at_ < 2 * sweep_gap_;
-  sweep_gap_ = goes_on ? std::min<Duration>(2 * sweep_gap_, kLongestSweepGap) : kSweepGap;
-  swept_at_ = now.mono;
-  sweep_wanted_ = false;
-  const std::set<VantageId> accusers = std::exchange(sweep_must_, {});
-  const std::vector<VantageId> must(accusers.begin(), accusers.end());
   // Where there is one there are more: find out how far it reaches while it is fresh. Those that
-  // were not looked at for the longest time come first.
-  std::vector<std::pair<MonoTime, Target*>> worth;
-  for (auto& [address, target] : targets_.all()) {
+  // were not looked at for the longest time come first. Of many, some at a time.
+  const size_t part = targets_.all().size() / kSweptAtATime + 1;
+  targets_.Walk(sweep_bucket_, part, [&](const Target& target) {
     const MonoTime compared = target.compared_at.value_or(MonoTime{});
     if (now.wall - target.record.last_seen < kSweepActive &&
         (!target.compared_at || now.mono - compared > kSweepFresh)) {
-      worth.emplace_back(compared, &target);
+      sweep_worth_.emplace_back(compared, target.record.address);
     }
+  });
+  const size_t most = std::min(sweep_worth_.size(), kMostSwept);
+  std::partial_sort(sweep_worth_.begin(), sweep_worth_.begin() + static_cast<std::ptrdiff_t>(most),
+                    sweep_worth_.end());
+  sweep_worth_.resize(most);
+  if (sweep_bucket_ != 0) {
+    return;
   }
-  const auto before = [](const auto& a, const auto& b) {
-    return a.first != b.first ? a.first < b.first
-                              : a.second->record.address < b.second->record.address;
-  };
-  const auto most = static_cast<std::ptrdiff_t>(std::min(worth.size(), kMostSwept));
-  std::partial_sort(worth.begin(), worth.begin() + most, worth.end(), before);
-  for (auto it = worth.begin(); it != worth.begin() + most; ++it) {
-    Want(patient_, *it->second, now.mono, now.mono, must, Width::kAll);
+  const std::set<VantageId> accusers = std::exchange(sweep_must_, {});
+  const std::vector<VantageId> must(accusers.begin(), accusers.end());
+  for (const auto& [compared, address] : std::exchange(sweep_worth_, {})) {
+    if (Target* target = targets_.Find(address)) {
+      Want(patient_, *target, now.mono, now.mono, must, Width::kAll);
+    }
   }
 }
 

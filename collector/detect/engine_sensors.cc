@@ -105,7 +105,8 @@ void Engine::WatchSensors(Moment now) {
       }
       SetSensorState(id, SensorState::kLost, "unheard", now);
     }
-    if (!v.connected && now.mono - v.last_heard > kAccusationLife) {
+    if (!v.connected && !v.forgotten && now.mono - v.last_heard > kAccusationLife) {
+      v.forgotten = true;
       incidents_.Forget(v.record.name, now);
     }
     const bool silent = v.record.state == SensorState::kLost ||
@@ -157,10 +158,35 @@ void Engine::WatchGateway(VantageId id, Moment now) {
   }
 }
 
+std::map<VantageId, Engine::Accuser> Engine::Accusers(
+    const std::vector<IncidentView>& views) const {
+  std::map<VantageId, Accuser> accusers;
+  for (const IncidentView& view : views) {
+    for (const IncidentView::Member& member : view.members) {
+      std::map<std::string, std::vector<VantageId>> reaching;  // by group
+      for (const VantageId id : Ids(member.reaching)) {
+        reaching[vantages_.At(id).record.group].push_back(id);
+      }
+      for (const VantageId id : Ids(member.failing)) {
+        Accuser& accuser = accusers[id];
+        ++accuser.failing;
+        if (const auto it = reaching.find(vantages_.At(id).record.group); it != reaching.end()) {
+          ++accuser.beside;
+          for (const VantageId other : it->second) {
+            accuser.neighbours.insert(vantages_.Name(other));
+          }
+        }
+      }
+    }
+  }
+  return accusers;
+}
+
 // "More than half unreachable" says nothing about a sensor, since that is what a split looks like.
 // Reaching nothing at all does, if a sensor beside it, behind the same router, reaches what it does
 // not: then it is its own host that is cut off, or it lies.
 void Engine::WatchOutcasts(const std::vector<IncidentView>& views, Moment now) {
+  const std::map<VantageId, Accuser> accusers = Accusers(views);
   for (VantageId id = 0; id < vantages_.size(); ++id) {
     Vantage& v = vantages_.At(id);
     if (!v.connected || !v.record.health.probing) {
@@ -179,25 +205,11 @@ void Engine::WatchOutcasts(const std::vector<IncidentView>& views, Moment now) {
         (v.answered_at && now.mono - *v.answered_at < kOutcastFor)) {
       continue;
     }
-    size_t failing = 0;
-    size_t beside = 0;  // of these, reached from the same group
-    std::set<SensorName> neighbours;
-    for (const IncidentView& view : views) {
-      for (const IncidentView::Member& member : view.members) {
-        if (!std::binary_search(member.failing.begin(), member.failing.end(), v.record.name)) {
-          continue;
-        }
-        ++failing;
-        bool reached = false;
-        for (const VantageId other : Ids(member.reaching)) {
-          if (vantages_.At(other).record.group == v.record.group) {
-            neighbours.insert(vantages_.Name(other));
-            reached = true;
-          }
-        }
-        beside += reached ? 1 : 0;
-      }
+    const auto accuser = accusers.find(id);
+    if (accuser == accusers.end()) {
+      continue;
     }
+    const auto& [failing, beside, neighbours] = accuser->second;
     if (failing >= kOutcastTargets &&
         static_cast<double>(beside) >= kOutcastShare * static_cast<double>(failing)) {
       v.outcast = true;
@@ -272,14 +284,15 @@ std::vector<Target*> Engine::Controls(std::optional<VantageId> by, size_t most, 
     return a->record.last_seen != b->record.last_seen ? a->record.last_seen > b->record.last_seen
                                                       : a->record.address < b->record.address;
   };
-  for (auto& [address, target] : targets_.all()) {
-    const auto cell = by ? target.cells.find(*by) : target.cells.end();
-    const bool reached = cell != target.cells.end() && cell->second.reached();
-    const bool fine = which == Controlled::kHealthy
-                          ? target.record.verdict == Verdict::kHealthy && (!by || reached)
-                          : target.Answers() && reached && !cell->second.down();
-    if (fine) {
-      best.insert(std::upper_bound(best.begin(), best.end(), &target, before), &target);
+  for (const IpAddress& address : (by ? vantages_.At(*by).reached : reached_).targets()) {
+    Target* target = targets_.Find(address);
+    if (target == nullptr) {
+      continue;
+    }
+    const auto cell = by ? target->cells.find(*by) : target->cells.end();
+    const bool down = cell != target->cells.end() && cell->second.down();
+    if (which == Controlled::kHealthy ? target->record.verdict == Verdict::kHealthy : !down) {
+      best.insert(std::upper_bound(best.begin(), best.end(), target, before), target);
       best.resize(std::min(best.size(), most));
     }
   }

@@ -116,7 +116,7 @@ void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
     if (!vantages_.Eligible(sensor, target.record.address.family(), now.mono)) {
       continue;
     }
-    Cell& cell = target.cells[sensor];
+    Cell& cell = target.CellOf(sensor);
     const CellState before = cell.state();
     const auto end = EndOf(hops);
     if (ComesBy(hops, *place)) {

@@ -73,10 +73,7 @@ std::optional<PathRecord> PathBook::Remember(const SeenPath& path, const SensorN
   auto it = atlas_.find(key);
   if (it == atlas_.end()) {
     if (atlas_.size() >= kMostRemembered) {
-      const auto oldest = std::min_element(
-          atlas_.begin(), atlas_.end(),
-          [](const auto& a, const auto& b) { return a.second.seen < b.second.seen; });
-      atlas_.erase(oldest);
+      MakeRoom();
     }
     it = atlas_.emplace(key, Known{}).first;
   }
@@ -89,6 +86,19 @@ std::optional<PathRecord> PathBook::Remember(const SeenPath& path, const SensorN
   }
   known.stored = now.mono;
   return PathRecord{name, path.target, now.wall, path.hops};
+}
+
+void PathBook::MakeRoom() {
+  auto next = atlas_.lower_bound(hand_);
+  auto oldest = atlas_.end();
+  for (size_t i = 0; i < kComparedToMakeRoom; ++i, ++next) {
+    next = next == atlas_.end() ? atlas_.begin() : next;
+    if (oldest == atlas_.end() || next->second.seen < oldest->second.seen) {
+      oldest = next;
+    }
+  }
+  hand_ = next == atlas_.end() ? Key{} : next->first;
+  atlas_.erase(oldest);
 }
 
 void PathBook::NoteExit(const PathHops& hops) {

@@ -1,7 +1,7 @@
 // The ways that packets take, as traces showed them: the atlas remembers, for each sensor and
 // target, the last way that worked; of the last minutes every trace is kept, those that failed
-// included, for the localiser to compare. Bounded: of the atlas the ways seen longest ago go first,
-// of the traces the oldest.
+// included, for the localiser to compare. Bounded: of the traces the oldest go first, of the atlas
+// those of a few that were seen longest ago, of the next few each time.
 //
 // Pure; owned by the engine's thread.
 #pragma once
@@ -68,8 +68,9 @@ class PathBook {
   static constexpr Duration kStoreAgain = std::chrono::hours(6);
   static constexpr size_t kMostRecent = 4'096;
   static constexpr size_t kMostWaiting = 4'096;
-  static constexpr size_t kMostRemembered = 200'000;
+  static constexpr size_t kMostRemembered = 100'000;
   static constexpr size_t kMostExits = 20'000;
+  static constexpr size_t kComparedToMakeRoom = 64;
 
   struct Key {
     IpAddress target;
@@ -83,6 +84,7 @@ class PathBook {
     bool down = false;
   };
   void NoteExit(const PathHops& hops);
+  void MakeRoom();  // in a full atlas
   struct Known {
     PathHops hops;
     MonoTime seen{};
@@ -92,6 +94,7 @@ class PathBook {
   uint64_t next_id_;
   std::map<uint64_t, Asked> asked_;  // by id
   std::map<Key, Known> atlas_;
+  Key hand_;                     // where to look for room next
   std::deque<SeenPath> recent_;  // oldest first
   std::set<IpAddress> exits_;
 };

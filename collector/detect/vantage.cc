@@ -122,6 +122,7 @@ VantageId VantageBook::Connect(const SensorName& name, const std::string& group,
   v.record.health = {};  // no vote before it has said how it is
   v.gateway_down_since.reset();
   v.connected = true;
+  v.forgotten = false;
   v.last_heard = now.mono;
   v.state_since = now.mono;
   RememberAddresses(v.record);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "collector/detect/group_evidence.h"
+#include "collector/detect/lately_reached.h"
 #include "collector/detect/loss_watch.h"
 #include "collector/detect/model.h"
 #include "common/time.h"
@@ -39,7 +40,8 @@ struct Vantage {
   bool connected = false;
   MonoTime last_heard{};
   MonoTime state_since{};
-  MonoTime saved_at{};  // last time the record went to the store
+  bool forgotten = false;  // what it held against others, for it has been away too long
+  MonoTime saved_at{};     // last time the record went to the store
 
   // How each method has fared from here, over all targets of one family.
   struct Method {
@@ -55,6 +57,7 @@ struct Vantage {
   };
   std::array<std::array<Method, 2>, 2> methods;  // by family (FamilyIndex) and ProbeMethod
   std::optional<MonoTime> answered_at;           // any target, by any method
+  LatelyReached reached;                         // from here
   // Its own kernel had no way out for this family: not asked again before.
   std::array<MonoTime, 2> no_way_until{};
 

@@ -3,6 +3,45 @@
 #include <algorithm>
 
 namespace parallax::collector {
+namespace {
+
+constexpr size_t kMostPlaces = 32;
+
+template <typename Map, typename When>
+void MakeRoomIn(Map& map, VantageId sensor, When when) {
+  if (map.size() >= kMostPlaces && !map.contains(sensor)) {
+    map.erase(std::min_element(map.begin(), map.end(), [&](const auto& a, const auto& b) {
+      return when(a.second) < when(b.second);
+    }));
+  }
+}
+
+}  // namespace
+
+Cell& Target::CellOf(VantageId sensor) {
+  if (cells.size() >= kMostPlaces && !cells.contains(sensor)) {
+    const auto is_dull = [](const auto& entry) {
+      const Cell& cell = entry.second;
+      return !cell.down() && !cell.missing() && !cell.filtered(ProbeMethod::kIcmpEcho) &&
+             !cell.filtered(ProbeMethod::kTcpSyn);
+    };
+    // Now this one, now that.
+    const auto middle = cells.begin() + static_cast<std::ptrdiff_t>(trickles % cells.size());
+    auto dull = std::find_if(middle, cells.end(), is_dull);
+    dull = dull != cells.end() ? dull : std::find_if(cells.begin(), middle, is_dull);
+    if (dull != cells.end() && is_dull(*dull)) {
+      cells.erase(dull);
+    }
+  }
+  return cells[sensor];
+}
+
+void Target::MakeRoomFor(VantageId sensor) {
+  MakeRoomIn(arrivals, sensor,
+             [](const Arrivals& a) { return std::max(a.last, a.stuck.value_or(MonoTime{})); });
+  MakeRoomIn(completed, sensor, [](MonoTime began) { return began; });
+  MakeRoomIn(half_open, sensor, [](const HalfOpen& h) { return h.at; });
+}
 
 bool TargetTable::Allowed(const IpAddress& address) const {
   return !address.IsNeverRemote() && !options_.local_networks.Contains(address) &&
@@ -62,36 +101,31 @@ const Target* TargetTable::Find(const IpAddress& address) const {
 std::vector<IpAddress> TargetTable::Forget(const std::function<bool(const IpAddress&)>& never,
                                            Moment now, size_t part) {
   std::vector<IpAddress> gone;
-  const size_t buckets = targets_.bucket_count();
-  const size_t end = std::min(buckets, next_bucket_ + buckets / std::max<size_t>(part, 1) + 1);
-  for (size_t bucket = std::min(next_bucket_, end); bucket < end; ++bucket) {
-    for (auto it = targets_.begin(bucket); it != targets_.end(bucket); ++it) {
-      const bool old = now.wall - it->second.record.last_seen > options_.forget_after;
-      if ((old && it->second.open_round == 0) || !Allowed(it->first) || never(it->first)) {
-        gone.push_back(it->first);
-      }
+  std::vector<std::pair<WallTime, IpAddress>> idle;  // and in no trouble
+  Walk(next_bucket_, part, [&](const Target& target) {
+    const IpAddress& address = target.record.address;
+    const Verdict verdict = target.record.verdict;
+    const bool old = now.wall - target.record.last_seen > options_.forget_after;
+    if ((old && target.open_round == 0) || !Allowed(address) || never(address)) {
+      gone.push_back(address);
+    } else if (target.open_round == 0 &&
+               (verdict == Verdict::kHealthy || verdict == Verdict::kUnknown)) {
+      idle.emplace_back(target.record.last_seen, address);
     }
-  }
+  });
   for (const IpAddress& address : gone) {
     targets_.erase(address);
   }
-  next_bucket_ = end >= buckets ? 0 : end;
-  if (next_bucket_ == 0 && targets_.size() * 20 > options_.capacity * 19) {
-    EvictOldest(gone);
+  if (targets_.size() * 20 > options_.capacity * 19) {
+    EvictOldest(std::move(idle), gone);
   }
   std::sort(gone.begin(), gone.end());
   return gone;
 }
 
-void TargetTable::EvictOldest(std::vector<IpAddress>& gone) {
-  std::vector<std::pair<WallTime, IpAddress>> idle;
-  for (const auto& [address, target] : targets_) {
-    const Verdict verdict = target.record.verdict;
-    if (target.open_round == 0 && (verdict == Verdict::kHealthy || verdict == Verdict::kUnknown)) {
-      idle.emplace_back(target.record.last_seen, address);
-    }
-  }
-  const auto most = static_cast<std::ptrdiff_t>(std::min(idle.size(), options_.capacity / 50 + 1));
+void TargetTable::EvictOldest(std::vector<std::pair<WallTime, IpAddress>> idle,
+                              std::vector<IpAddress>& gone) {
+  const auto most = static_cast<std::ptrdiff_t>((idle.size() + 49) / 50);
   std::nth_element(idle.begin(), idle.begin() + most, idle.end());
   for (auto it = idle.begin(); it != idle.begin() + most; ++it) {
     gone.push_back(it->second);

@@ -3,20 +3,25 @@
 // spoofed, and must not make us probe its victim. Bounded: a full table takes no more, and counts
 // what it refused, until old targets are forgotten.
 //
+// Of each target no more is kept than of its last kMostPlaces vantages: there may be a thousand.
+//
 // Pure; owned by the engine's thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "collector/detect/cell.h"
 #include "collector/detect/model.h"
 #include "collector/detect/vantage.h"
+#include "common/flat_map.h"
 #include "common/time.h"
 
 namespace parallax::collector {
@@ -33,7 +38,10 @@ inline uint64_t Scatter(uint64_t n) { return n * 0x9E3779B97F4A7C15 >> 40; }
 
 struct Target {
   TargetRecord record;
-  std::unordered_map<VantageId, Cell> cells;
+  FlatMap<VantageId, Cell> cells;
+  // The cell of that vantage, made if need be. If there are many, one that says nothing but "up"
+  // makes room for it.
+  Cell& CellOf(VantageId sensor);
   uint64_t open_round = 0;              // 0: none
   std::optional<MonoTime> compared_at;  // when the last comparison round began
   std::optional<MonoTime> asked_at;     // when the last round of any kind that is over began
@@ -80,6 +88,9 @@ struct Target {
     std::optional<MonoTime> stuck;  // the last one stayed half-open or unanswered, then
   };
   std::map<VantageId, Arrivals> arrivals;
+  // In these three maps, for an entry of that sensor: in the place of the oldest, if there are
+  // kMostPlaces.
+  void MakeRoomFor(VantageId sensor);
 
   // The first two vantages that had an answer: enough to know that it was no lie.
   std::set<VantageId> witnesses;
@@ -121,24 +132,37 @@ class TargetTable {
   const Target* Find(const IpAddress& address) const;
 
   // Drops targets unseen for forget_after, those that are no longer allowed and those that
-  // `never` names; returns them. Looks at one in `part` of them at a time, the next ones each time,
-  // so that no call takes long; and when it has been round and the table is nearly full, makes
-  // room.
+  // `never` names; returns them. If the table is nearly full, makes room. Looks at one in `part` of
+  // them at a time, the next ones each time, so that no call takes long.
   std::vector<IpAddress> Forget(const std::function<bool(const IpAddress&)>& never, Moment now,
                                 size_t part = 1);
+
+  // Shows the next of all targets to `visit`, about one in `part` of them. `bucket` says where they
+  // are, and 0 that it has been round. A table that grew meanwhile begins somewhere else.
+  template <typename Visit>
+  void Walk(size_t& bucket, size_t part, Visit&& visit) {
+    const size_t buckets = targets_.bucket_count();
+    const size_t end = std::min(buckets, bucket + buckets / std::max<size_t>(part, 1) + 1);
+    for (bucket = std::min(bucket, end); bucket < end; ++bucket) {
+      for (auto it = targets_.begin(bucket); it != targets_.end(bucket); ++it) {
+        visit(it->second);
+      }
+    }
+    bucket = end >= buckets ? 0 : end;
+  }
 
   std::unordered_map<IpAddress, Target>& all() { return targets_; }
   const std::unordered_map<IpAddress, Target>& all() const { return targets_; }
   uint64_t refused() const { return refused_; }
 
  private:
-  // Makes room for a fiftieth: those unheard for the longest, but none in trouble.
-  void EvictOldest(std::vector<IpAddress>& gone);
+  // Drops a fiftieth of these: those unheard for the longest.
+  void EvictOldest(std::vector<std::pair<WallTime, IpAddress>> idle, std::vector<IpAddress>& gone);
 
   TargetOptions options_;
   std::unordered_map<IpAddress, Target> targets_;
   uint64_t refused_ = 0;
-  size_t next_bucket_ = 0;  // to be looked at by Forget; a table that grew begins somewhere else
+  size_t next_bucket_ = 0;  // to be looked at by Forget
 };
 
 }  // namespace parallax::collector
