@@ -99,13 +99,7 @@ void Engine::OnBatch(IngestedBatch batch, Moment now) {
 }
 
 void Engine::Tick(Moment now) {
-  if (last_tick_) {
-    tokens_ =
-        std::min(options_.max_rounds_per_second,
-                 tokens_ + ToSeconds(now.mono - *last_tick_) * options_.max_rounds_per_second);
-  } else {
-    tokens_ = options_.max_rounds_per_second;
-  }
+  RefillTokens(last_tick_ ? now.mono - *last_tick_ : Duration::max());
   last_tick_ = now.mono;
   for (const Round& round : rounds_.TakeFinished(now.mono)) {
     Finish(round, now);

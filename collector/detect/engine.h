@@ -11,12 +11,15 @@
 // Pure: no clock, thread, socket or SQL. One thread owns it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <queue>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -100,7 +103,23 @@ class Engine {
   static Condition ConditionOf(const IpAddress& server, const Flood& flood);
   // Of servers that it tells of no more: they do not draw too many attempts any longer.
   void ForgetAggregates(VantageId sensor, Moment now);
-  using Queue = std::deque<IpAddress>;
+  using Due = std::pair<MonoTime, IpAddress>;
+  using DueQueue = std::priority_queue<Due, std::vector<Due>, std::greater<>>;
+  // Comparisons that wait: those whose time has not come, and the others, first come first served.
+  // An entry counts if its target still waits for one at that time (Target::Wanted).
+  struct Queue {
+    using Entry = std::tuple<MonoTime, uint64_t, IpAddress>;  // when, and of these in which order
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<>> later;
+    std::deque<IpAddress> due;
+    uint64_t added = 0;
+    void Add(MonoTime when, const IpAddress& target) { later.emplace(when, ++added, target); }
+  };
+  // Whom a round is for, in order of urgency. See engine_schedule.cc for what each may take.
+  enum class Claim : uint8_t { kWatch, kUrgent, kPatient, kTrickle };
+  double MostAtOnce() const;
+  void RefillTokens(Duration passed);
+  bool MayStart(Claim claim, size_t rounds = 1) const;
+  void Charge(Claim claim);
   // How far round to ask: a few vantages tell whether there is anything to find, all of them how
   // far it reaches.
   enum class Width : uint8_t { kFew, kAll };
@@ -115,11 +134,11 @@ class Engine {
   void TakeBack(Target& target, VantageId sensor, Moment now);
   void Trigger(Target& target, VantageId accuser, Moment now);
   void StartRounds(Moment now);
-  void StartQueued(Queue& queue, Moment now);
+  void StartQueued(Claim claim, Moment now);
   // Another one of its group, if there is one to ask that is not among them.
   void AddNeighbour(std::vector<VantageId>& sensors, VantageId of, Family family, Moment now);
   void AddNeighbours(std::vector<VantageId>& sensors, Family family, Moment now);
-  void StartCompare(Target& target, const Target::Wanted& wanted, Moment now);
+  void StartCompare(Target& target, const Target::Wanted& wanted, Claim claim, Moment now);
   void StartRechecks(Moment now);
   void StartTrickle(Moment now);
   void Start(RoundKind kind, const IpAddress& target, std::vector<VantageId> asked, size_t tries,
@@ -276,6 +295,8 @@ class Engine {
                   std::map<std::string, Condition>& found, Moment now);
 
   void WatchSensors(Moment now);
+  // Are there rounds to look after this sensor?
+  bool MayWatch(VantageId id, size_t rounds = 1);
   void SetSensorState(VantageId id, SensorState state, const std::string& problem, Moment now);
   void WatchGateway(VantageId id, Moment now);
   void CheckHost(VantageId id, Moment now);
@@ -317,8 +338,7 @@ class Engine {
 
   Queue urgent_;
   Queue patient_;
-  using Due = std::pair<MonoTime, IpAddress>;
-  std::priority_queue<Due, std::vector<Due>, std::greater<>> trickle_;
+  DueQueue trickle_;
   // The hosts of sensors that are silent: what the others found, and when to ask again.
   struct Silent {
     MonoTime since{};
@@ -326,12 +346,13 @@ class Engine {
     unsigned missed_rounds = 0;
   };
   std::unordered_map<VantageId, Silent> silent_;
+  std::optional<VantageId> watch_first_;
 
-  double tokens_ = 0;
-  bool recheck_turn_ = false;  // who gets a lone token
+  double tokens_ = 0;               // rounds that may begin now
+  std::array<double, 3> shares_{};  // of these, what each claim may take with those before it
+  bool recheck_turn_ = false;       // who gets a lone token
   std::optional<MonoTime> last_tick_;
   MonoTime next_forget_{};
-  bool forgot_once_ = false;
   std::optional<MonoTime> swept_at_;
   Duration sweep_gap_{};
   bool sweep_wanted_ = false;

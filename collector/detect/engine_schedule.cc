@@ -1,5 +1,6 @@
 // Which rounds start now: rechecks of incident members first (half of the budget at the most), then
-// triggers, then new targets, then the trickle.
+// triggers, then new targets, then the trickle. Who comes later has a share of its own, so that it
+// goes on, slowly, however long a trouble lasts.
 #include <algorithm>
 #include <utility>
 
@@ -11,6 +12,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr size_t kMostWanted = 20'000;  // per queue
+// By Claim: of all rounds, those about sensors themselves; these and what is urgent; and what is
+// patient, too. The trickle may take of all.
+constexpr std::array<double, 3> kShares = {0.4, 0.9, 0.95};
+// The trickle leaves so many, if there may be so many at once: a look at loss begins all of its
+// rounds together, and where there are many targets there is no end to the trickle.
+constexpr double kReserve = 18;
+constexpr double kReservePart = 0.95;
+constexpr Duration kBusy = 100ms;
 constexpr size_t kCompareTries = 4;
 constexpr size_t kRecheckTries = 2;
 constexpr size_t kMostFailingAsked = 4;
@@ -32,46 +41,89 @@ void Engine::Want(Queue& queue, Target& target, MonoTime since, MonoTime not_bef
   Target::Wanted& wanted = &queue == &urgent_ ? target.urgent : target.patient;
   if (wanted.queued) {
     wanted.since = std::max(wanted.since, since);
-    wanted.not_before = std::min(wanted.not_before, not_before);
+    if (not_before < wanted.not_before) {
+      wanted.not_before = not_before;
+      queue.Add(not_before, target.record.address);
+    }
     wanted.must.insert(wanted.must.begin(), must.begin(), must.end());
     wanted.must.resize(std::min(wanted.must.size(), 2 * options_.max_vantages_per_round));
     wanted.wide |= width == Width::kAll;
     return;
   }
-  if (queue.size() >= kMostWanted) {
+  if (queue.later.size() + queue.due.size() >= kMostWanted) {
     ++wants_dropped_;
     return;
   }
   wanted = {true, since, not_before, must, width == Width::kAll};
-  queue.push_back(target.record.address);
+  queue.Add(not_before, target.record.address);
+}
+
+// A second's worth, and one at least.
+double Engine::MostAtOnce() const { return std::max(options_.max_rounds_per_second, 1.0); }
+
+void Engine::RefillTokens(Duration passed) {
+  const double depth = MostAtOnce();
+  const double fresh = std::min(depth, ToSeconds(passed) * options_.max_rounds_per_second);
+  tokens_ = std::min(depth, tokens_ + fresh);
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    shares_[i] = std::min(depth, shares_[i] + fresh * kShares[i]);
+  }
+}
+
+bool Engine::MayStart(Claim claim, size_t rounds) const {
+  const auto wanted = static_cast<double>(rounds);
+  const auto i = static_cast<size_t>(claim);
+  const double reserve = std::clamp(kReservePart * MostAtOnce() - 1, 0.0, kReserve);
+  return (i >= shares_.size() || shares_[i] >= wanted) &&
+         tokens_ >= wanted + (claim == Claim::kTrickle ? reserve : 0);
+}
+
+void Engine::Charge(Claim claim) {
+  for (auto i = static_cast<size_t>(claim); i < shares_.size(); ++i) {
+    shares_[i] -= 1;
+  }
 }
 
 void Engine::StartRounds(Moment now) {
   Sweep(now);
   StartRechecks(now);
-  StartQueued(urgent_, now);
-  StartQueued(patient_, now);
+  StartQueued(Claim::kUrgent, now);
+  StartQueued(Claim::kPatient, now);
   StartTrickle(now);
 }
 
-void Engine::StartQueued(Queue& queue, Moment now) {
-  for (size_t left = queue.size(); left > 0 && tokens_ >= 1; --left) {
-    const IpAddress address = queue.front();
-    queue.pop_front();
+void Engine::StartQueued(Claim claim, Moment now) {
+  Queue& queue = claim == Claim::kUrgent ? urgent_ : patient_;
+  const auto wanted_of = [&](Target& target) -> Target::Wanted& {
+    return claim == Claim::kUrgent ? target.urgent : target.patient;
+  };
+  while (!queue.later.empty() && std::get<MonoTime>(queue.later.top()) <= now.mono) {
+    const auto [when, order, address] = queue.later.top();
+    queue.later.pop();
     Target* target = targets_.Find(address);
-    if (target == nullptr) {
+    if (target != nullptr && wanted_of(*target).queued && wanted_of(*target).not_before == when) {
+      queue.due.push_back(address);
+    }
+  }
+  while (!queue.due.empty() && MayStart(claim)) {
+    const IpAddress address = queue.due.front();
+    queue.due.pop_front();
+    Target* target = targets_.Find(address);
+    if (target == nullptr || !wanted_of(*target).queued ||
+        wanted_of(*target).not_before > now.mono) {
       continue;
     }
-    Target::Wanted& wanted = &queue == &urgent_ ? target->urgent : target->patient;
-    if (wanted.not_before > now.mono || target->open_round != 0) {
-      queue.push_back(address);
+    Target::Wanted& wanted = wanted_of(*target);
+    if (target->open_round != 0) {
+      wanted.not_before = now.mono + kBusy;
+      queue.Add(wanted.not_before, address);
       continue;
     }
     const Target::Wanted due = std::exchange(wanted, {});
     if (target->compared_at && *target->compared_at > due.since) {
       continue;  // done meanwhile
     }
-    StartCompare(*target, due, now);
+    StartCompare(*target, due, claim, now);
   }
 }
 
@@ -96,7 +148,7 @@ void Engine::AddNeighbours(std::vector<VantageId>& sensors, Family family, Momen
   }
 }
 
-void Engine::StartCompare(Target& target, const Target::Wanted& wanted, Moment now) {
+void Engine::StartCompare(Target& target, const Target::Wanted& wanted, Claim claim, Moment now) {
   const IpAddress& address = target.record.address;
   // Who could not reach it must be heard, or the others would acquit in its absence.
   std::vector<VantageId> first;
@@ -117,17 +169,18 @@ void Engine::StartCompare(Target& target, const Target::Wanted& wanted, Moment n
   std::vector<VantageId> asked = vantages_.Choose(address.family(), now.mono, most, first, ++turn_);
   if (!asked.empty()) {  // else the trickle comes back to it
     target.compared_at = now.mono;
+    Charge(claim);
     Start(RoundKind::kCompare, address, std::move(asked), kCompareTries, now);
   }
 }
 
 void Engine::StartRechecks(Moment now) {
   // Half of what there is; a lone token goes to the rechecks and to the others by turns.
-  size_t most = static_cast<size_t>(std::max(tokens_, 0.0) / 2);
-  if (most == 0 && tokens_ >= 1 && recheck_turn_) {
-    most = 1;
-  }
-  recheck_turn_ = tokens_ >= 1 ? !recheck_turn_ : recheck_turn_;
+  const bool any = MayStart(Claim::kUrgent);
+  const double there = std::min(tokens_, shares_[static_cast<size_t>(Claim::kUrgent)]);
+  const size_t half = any ? static_cast<size_t>(there / 2) : 0;
+  const size_t most = half == 0 && any && recheck_turn_ ? 1 : half;
+  recheck_turn_ = any ? !recheck_turn_ : recheck_turn_;
   for (const Recheck& recheck : incidents_.TakeRechecks(now.mono, most)) {
     Target* target = targets_.Find(recheck.target);
     if (target == nullptr) {
@@ -154,12 +207,13 @@ void Engine::StartRechecks(Moment now) {
     if (!reaching.empty()) {
       asked.push_back(reaching[++turn_ % reaching.size()]);
     }
+    Charge(Claim::kUrgent);
     Start(RoundKind::kRecheck, recheck.target, std::move(asked), kRecheckTries, now);
   }
 }
 
 void Engine::StartTrickle(Moment now) {
-  while (!trickle_.empty() && trickle_.top().first <= now.mono && tokens_ >= 1) {
+  while (!trickle_.empty() && trickle_.top().first <= now.mono && MayStart(Claim::kTrickle)) {
     const auto [when, address] = trickle_.top();
     trickle_.pop();
     Target* target = targets_.Find(address);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "collector/detect/engine.h"
 
@@ -95,7 +96,11 @@ void Engine::OnDisconnected(const SensorName& name, bool goodbye, Moment now) {
 }
 
 void Engine::WatchSensors(Moment now) {
-  for (VantageId id = 0; id < vantages_.size(); ++id) {
+  // Who could not be looked after for want of rounds comes first the next time.
+  const auto many = static_cast<VantageId>(vantages_.size());
+  const VantageId first = std::exchange(watch_first_, std::nullopt).value_or(0);
+  for (VantageId i = 0; i < many; ++i) {
+    const VantageId id = (first + i) % many;
     Vantage& v = vantages_.At(id);
     if (v.record.state == SensorState::kConnected &&
         now.mono - v.last_heard > options_.lost_after) {
@@ -113,7 +118,7 @@ void Engine::WatchSensors(Moment now) {
                         (v.record.state == SensorState::kIsolated && !v.connected);
     if (silent) {
       Silent& s = silent_.try_emplace(id, Silent{now.mono, now.mono, 0}).first->second;
-      if (now.mono >= s.ask_at && tokens_ >= 1) {
+      if (now.mono >= s.ask_at && MayWatch(id)) {
         s.ask_at = now.mono + kAskSilentEvery;
         CheckHost(id, now);
       }
@@ -124,10 +129,18 @@ void Engine::WatchSensors(Moment now) {
   }
 }
 
+bool Engine::MayWatch(VantageId id, size_t rounds) {
+  const bool may = MayStart(Claim::kWatch, rounds);
+  if (!may && !watch_first_) {
+    watch_first_ = id;
+  }
+  return may;
+}
+
 void Engine::WatchGateway(VantageId id, Moment now) {
   Vantage& v = vantages_.At(id);
   if (!v.gateway_down_since) {
-    if (now.mono >= v.next_host_check && v.record.health.probing && tokens_ >= 1) {
+    if (now.mono >= v.next_host_check && v.record.health.probing && MayWatch(id)) {
       // At first there may be nobody to ask yet, or one whose way there is filtered.
       const bool known = v.host_answers[0] || v.host_answers[1];
       v.host_check_gap =
@@ -140,10 +153,11 @@ void Engine::WatchGateway(VantageId id, Moment now) {
   }
   // Is it the gateway, or only its echo? Ask for somebody beyond it, unless the trickle just has.
   const bool contradicted = v.GatewayContradicted(now.mono);
-  if (now.mono >= v.next_control && tokens_ >= static_cast<double>(kControls) &&
-      (!contradicted || now.mono - *v.answered_at > kControlStale)) {
+  const size_t controls = contradicted ? 1 : std::min(kControls, static_cast<size_t>(MostAtOnce()));
+  if (now.mono >= v.next_control && (!contradicted || now.mono - *v.answered_at > kControlStale) &&
+      MayWatch(id, controls)) {
     v.next_control = now.mono + kControlEvery;
-    AskControls(id, contradicted ? 1 : kControls, now);
+    AskControls(id, controls, now);
   }
   if (contradicted || v.record.state != SensorState::kConnected) {
     return;
@@ -195,7 +209,7 @@ void Engine::WatchOutcasts(const std::vector<IncidentView>& views, Moment now) {
     if (v.outcast) {
       if (v.record.state != SensorState::kIsolated) {
         v.outcast = false;  // a control was answered
-      } else if (now.mono >= v.next_control && tokens_ >= 1) {
+      } else if (now.mono >= v.next_control && MayWatch(id)) {
         v.next_control = now.mono + kControlEvery;
         AskControls(id, 1, now);
       }
@@ -224,6 +238,7 @@ void Engine::WatchOutcasts(const std::vector<IncidentView>& views, Moment now) {
 
 void Engine::AskControls(VantageId id, size_t most, Moment now) {
   for (const Target* target : Controls(id, most)) {
+    Charge(Claim::kWatch);
     Start(RoundKind::kControl, target->record.address, {id}, kControlTries, now);
   }
 }
@@ -258,6 +273,7 @@ void Engine::CheckHost(VantageId id, Moment now) {
   if (asked.empty()) {
     return;
   }
+  Charge(Claim::kWatch);
   Start(RoundKind::kHost, host, std::move(asked), kHostTries, now, id);
   if (silent) {
     WantControls(now);

@@ -26,6 +26,8 @@ constexpr Duration kNoWayFor = 30s;
 // Weight of old rounds in the loss estimate: 0.998^346 = 1/2.
 constexpr double kLossDecay = 0.998;
 constexpr unsigned kMostInARow = 2;
+// Of those who are asked, one in so many is of another group, if all others are of one.
+constexpr size_t kOthersPart = 4;
 // A sensor's own addresses are never targets; more than this many are not remembered, so that a
 // lying sensor cannot hide the world.
 constexpr size_t kMostOwnAddresses = 32;
@@ -241,21 +243,27 @@ bool VantageBook::NoteUnprobed(VantageId id, const IpAddress& target) {
 std::vector<VantageId> VantageBook::Choose(Family family, MonoTime now, size_t most,
                                            const std::vector<VantageId>& must,
                                            uint64_t turn) const {
+  std::map<std::string, std::vector<VantageId>> groups;
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    if (Eligible(id, family, now)) {
+      groups[vantages_[id].record.group].push_back(id);
+    }
+  }
+  const size_t room = groups.size() > 1 ? std::max<size_t>(most / kOthersPart, 1) : 0;
   std::vector<VantageId> chosen;
   const auto take = [&](VantageId id) {
-    if (chosen.size() < most && Eligible(id, family, now) &&
+    const auto of_its_group = [&](VantageId other) {
+      return vantages_[other].record.group == vantages_[id].record.group;
+    };
+    const bool no_room = chosen.size() + room >= most && !chosen.empty() &&
+                         std::all_of(chosen.begin(), chosen.end(), of_its_group);
+    if (chosen.size() < most && !no_room && Eligible(id, family, now) &&
         std::find(chosen.begin(), chosen.end(), id) == chosen.end()) {
       chosen.push_back(id);
     }
   };
   for (const VantageId id : must) {
     take(id);
-  }
-  std::map<std::string, std::vector<VantageId>> groups;
-  for (VantageId id = 0; id < vantages_.size(); ++id) {
-    if (Eligible(id, family, now)) {
-      groups[vantages_[id].record.group].push_back(id);
-    }
   }
   std::vector<const std::vector<VantageId>*> order;
   for (const auto& [name, members] : groups) {

@@ -160,7 +160,8 @@ class VantageBook {
   void NoteNoWay(VantageId id, const IpAddress& target, MonoTime now);
 
   // Up to `most` eligible vantages, groups taken in turn so that every group is heard before any is
-  // heard twice; `must` first. `turn` rotates the choice.
+  // heard twice; `must` first, but if these are all of one group, somebody of another one in the
+  // place of the last of them. `turn` rotates the choice.
   std::vector<VantageId> Choose(Family family, MonoTime now, size_t most,
                                 const std::vector<VantageId>& must, uint64_t turn) const;
 
