@@ -239,6 +239,9 @@ void Campus::Connect(size_t remote, size_t sensor) {
 }
 
 void Campus::Obey(Actions actions) {
+  if (on_actions) {
+    on_actions(actions);
+  }
   for (const StoreOp& op : actions.store) {
     store_.Apply(op);
   }
@@ -280,6 +283,9 @@ void Campus::Try(const std::shared_ptr<Asking>& asking, size_t index) {
   result.state =
       no_route ? ProbeState::kNotSent : Fate(place, asking->order.target, attempt.method);
   probes_ += no_route ? 0 : 1;
+  if (on_probe && !no_route) {
+    on_probe(asking->sensor, asking->order, index);
+  }
   asking->asked.push_back(now_.mono);
   asking->results.emplace_back(false, result);
   const bool last = index + 1 == asking->order.tries.size();

@@ -94,6 +94,10 @@ class Campus {
   uint64_t probes() const { return probes_; }
   // Rounds by the second in which their orders went out.
   const std::map<int64_t, std::vector<uint64_t>>& rounds() const { return rounds_; }
+  // Told of all that the engine wants done, and of each probe that a sensor sends (`index`: which
+  // try of its order).
+  std::function<void(const collector::Actions&)> on_actions;
+  std::function<void(size_t sensor, const ProbeOrder&, size_t index)> on_probe;
   // When a remote host's SYN first ended in a black hole; for times to detection.
   std::optional<MonoTime> first_affected;
 
