@@ -177,6 +177,7 @@ class Engine {
   // Which way packets take, and what that says about incidents.
   void OnPath(VantageId sensor, const PathReport& report, Moment now);
   void Investigate(Moment now);
+  void ExplainWays(const std::vector<IncidentView>& views, Moment now);
   // By which flow a way is traced: one whose silence means something.
   ProbeTry TracedBy(VantageId sensor, const Target& target, MonoTime now) const;
   bool Trace(VantageId sensor, const Target& target, Moment now, Duration not_within);
@@ -318,6 +319,7 @@ class Engine {
   IncidentBook incidents_;
   PathBook paths_;
   bool paths_changed_ = false;
+  std::deque<uint64_t> to_explain_;  // incidents, since they did
   std::map<IpAddress, Flood> floods_;
   std::map<IpAddress, WayLook> way_looks_;
   std::map<IpAddress, MonoTime> ways_wanted_;  // and not before when

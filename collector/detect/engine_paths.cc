@@ -22,6 +22,7 @@ constexpr size_t kWitnessesTraced = 4;  // others that trace what fails from the
 constexpr size_t kDownTraced = 6;       // hosts that nobody reaches
 constexpr size_t kMostPeaceful = 256;   // ways of sensors that accuse nobody, the latest
 constexpr size_t kTracesPerTurn = 2;    // of one sensor, every kInvestigateEvery
+constexpr size_t kManyTraces = 1'000;   // of late
 constexpr Duration kTraceAgain = 5min;
 constexpr Duration kEarlier = 2min;
 constexpr Duration kPassingFound = 10s;
@@ -105,18 +106,7 @@ void Engine::Investigate(Moment now) {
       TraceDown(view, traced, now);
     }
   }
-  if (std::exchange(paths_changed_, false)) {
-    for (const IncidentView& view : views) {
-      if (view.basis == Verdict::kRouteAnomaly) {
-        Explanation said = ExplainPaths(view, PathsOf(view)).value_or(Explanation());
-        AddWitness(view, said, now);
-        said.settles = Settles(view);
-        incidents_.Explain(view.serial, said);
-      } else if (const auto said = ExplainPaths(view, PathsOf(view))) {
-        incidents_.Explain(view.serial, *said);
-      }
-    }
-  }
+  ExplainWays(views, now);
   CheckFlows(views, now);
   WatchFloods(views, now);
   ConcludeWays(now);
@@ -126,6 +116,36 @@ void Engine::Investigate(Moment now) {
   WatchPolicy(now);
   JudgeDirection(views, now);
   JudgeExtent(views, now);
+}
+
+void Engine::ExplainWays(const std::vector<IncidentView>& views, Moment now) {
+  if (std::exchange(paths_changed_, false)) {
+    for (const IncidentView& view : views) {
+      if (std::find(to_explain_.begin(), to_explain_.end(), view.serial) == to_explain_.end()) {
+        to_explain_.push_back(view.serial);
+      }
+    }
+  }
+  // Where many ways have to be compared, it takes its time: one incident after the other.
+  size_t left = paths_.recent().size() > kManyTraces ? 1 : to_explain_.size();
+  while (left > 0 && !to_explain_.empty()) {
+    const auto view = std::find_if(views.begin(), views.end(), [&](const IncidentView& v) {
+      return v.serial == to_explain_.front();
+    });
+    to_explain_.pop_front();
+    if (view == views.end()) {
+      continue;
+    }
+    --left;
+    if (view->basis == Verdict::kRouteAnomaly) {
+      Explanation said = ExplainPaths(*view, PathsOf(*view)).value_or(Explanation());
+      AddWitness(*view, said, now);
+      said.settles = Settles(*view);
+      incidents_.Explain(view->serial, said);
+    } else if (const auto said = ExplainPaths(*view, PathsOf(*view))) {
+      incidents_.Explain(view->serial, *said);
+    }
+  }
 }
 
 void Engine::TraceSome(VantageId sensor, const std::vector<const Target*>& targets, size_t most,
@@ -270,15 +290,16 @@ IncidentBook::WayEnds Engine::EndsOf(const IpAddress& target) const {
 
 std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
   std::map<IpAddress, std::set<SensorName>> failing;
-  std::set<SensorName> accusers;
+  std::set<SensorName> names;
   for (const IncidentView::Member& member : view.members) {
     failing[member.target].insert(member.failing.begin(), member.failing.end());
-    accusers.insert(member.failing.begin(), member.failing.end());
+    names.insert(member.failing.begin(), member.failing.end());
   }
+  const std::vector<VantageId> ids = Ids({names.begin(), names.end()});
+  const std::set<VantageId> accusers(ids.begin(), ids.end());
   // Where there are many targets, peace goes on elsewhere and traces more than anybody needs.
   const auto is_peace = [&](const SeenPath& seen) {
-    return seen.reached && seen.seen >= view.started &&
-           !accusers.contains(vantages_.Name(seen.sensor));
+    return seen.reached && seen.seen >= view.started && !accusers.contains(seen.sensor);
   };
   auto peaceful =
       static_cast<size_t>(std::count_if(paths_.recent().begin(), paths_.recent().end(), is_peace));

@@ -57,9 +57,10 @@ const SeenPath* PathBook::Accept(VantageId sensor, const PathReport& report, boo
   if (path.reached) {
     NoteExit(path.hops);
   }
+  last_seen_[{path.target, path.sensor}] = path.seen;
   recent_.push_back(std::move(path));
   if (recent_.size() > kMostRecent) {
-    recent_.pop_front();
+    DropOldest();
   }
   return &recent_.back();
 }
@@ -120,8 +121,17 @@ void PathBook::Forget(const IpAddress& target) {
 void PathBook::Tick(MonoTime now) {
   std::erase_if(asked_, [&](const auto& entry) { return now - entry.second.at > kGiveUp; });
   while (!recent_.empty() && now - recent_.front().seen > kRecent) {
-    recent_.pop_front();
+    DropOldest();
   }
+}
+
+void PathBook::DropOldest() {
+  const SeenPath& path = recent_.front();
+  const auto it = last_seen_.find({path.target, path.sensor});
+  if (it != last_seen_.end() && it->second == path.seen) {
+    last_seen_.erase(it);
+  }
+  recent_.pop_front();
 }
 
 const PathHops* PathBook::Before(VantageId sensor, const IpAddress& target) const {
@@ -132,11 +142,10 @@ const PathHops* PathBook::Before(VantageId sensor, const IpAddress& target) cons
 bool PathBook::IsKnown(VantageId sensor, const IpAddress& target, MonoTime now,
                        Duration within) const {
   const Key key{target, sensor};
-  return std::any_of(asked_.begin(), asked_.end(),
-                     [&](const auto& entry) { return entry.second.key == key; }) ||
-         std::any_of(recent_.begin(), recent_.end(), [&](const SeenPath& path) {
-           return path.target == target && path.sensor == sensor && now - path.seen < within;
-         });
+  const auto last = last_seen_.find(key);
+  return (last != last_seen_.end() && now - last->second < within) ||
+         std::any_of(asked_.begin(), asked_.end(),
+                     [&](const auto& entry) { return entry.second.key == key; });
 }
 
 }  // namespace parallax::collector

@@ -85,6 +85,7 @@ class PathBook {
   };
   void NoteExit(const PathHops& hops);
   void MakeRoom();  // in a full atlas
+  void DropOldest();
   struct Known {
     PathHops hops;
     MonoTime seen{};
@@ -94,8 +95,9 @@ class PathBook {
   uint64_t next_id_;
   std::map<uint64_t, Asked> asked_;  // by id
   std::map<Key, Known> atlas_;
-  Key hand_;                     // where to look for room next
-  std::deque<SeenPath> recent_;  // oldest first
+  Key hand_;                           // where to look for room next
+  std::deque<SeenPath> recent_;        // oldest first
+  std::map<Key, MonoTime> last_seen_;  // of these
   std::set<IpAddress> exits_;
 };
 
