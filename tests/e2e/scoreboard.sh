@@ -14,7 +14,7 @@ WORLD_FLOORS='precision 0.65 recall 0.90'
 board() { # floors command...: prints the table, and judges the same as JSON
   local floors=$1
   shift
-  "$@" -o json >"$WORK/score.json"
+  "$@" -o json >"$WORK/score.json" || (($? == 1))  # 1: something was not as expected
   "$PYTHON" - "$WORK/score.json" "$floors" <<'JUDGE' >"$WORK/shortfalls" || wrong "$(paste -sd';' "$WORK/shortfalls")"
 import json, sys
 items = json.load(open(sys.argv[1]))["items"]
@@ -35,7 +35,7 @@ JUDGE
 
 test_scenarios() {
   local -a files=("$ROOT"/tests/sim/scenarios/*.toml)
-  "$BIN/parallax-sim" run "${files[@]}" --seeds 1 --baselines >&3
+  "$BIN/parallax-sim" run "${files[@]}" --seeds 1 --baselines >&3 || (($? == 1))
   board "$SCENARIO_FLOORS" "$BIN/parallax-sim" run "${files[@]}" --seeds 2
 }
 
