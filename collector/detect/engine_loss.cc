@@ -242,7 +242,9 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
     }
   } else {  // few were asked: what it was is over only if next to nothing is lost
     loses = share > trouble.share / 2;
-    trouble.calm = loses ? LossLook() : std::move(trouble.calm);
+    if (loses) {
+      trouble.calm = LossLook();
+    }
   }
   if (trouble.looks % kLooksInTotal == 0) {
     trouble.total = trouble.look;  // what was, long ago, need not be so now
