@@ -236,6 +236,7 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
   if (trouble.verdict == Verdict::kUnknown && trouble.looks > 1) {
     loses = trouble.total.Loses(id) || (trouble.total.Of(id).sent == 0 && loses);
     trouble.share = share;
+    trouble.calm = LossLook();
     if (loses && trouble.looks < kLooksToTell && IsUndecided(id, trouble)) {
       trouble.next = now.mono;
       return;
