@@ -43,8 +43,8 @@ std::vector<IncidentView> IncidentBook::Views() const {
 void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
   const auto it = std::find_if(incidents_.begin(), incidents_.end(),
                                [&](const Incident& i) { return i.serial == serial; });
-  if (it == incidents_.end() || (it->recovering && !IsTentative(*it))) {
-    return;
+  if (it == incidents_.end() || (it->recovering && it->suspect && !IsTentative(*it))) {
+    return;  // what was said while it lasted stands
   }
   IncidentRecord& record = it->record;
   const IncidentRecord before = record;

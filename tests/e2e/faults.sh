@@ -22,7 +22,7 @@ EXPECTED=(
   "rogue-default                  route_anomaly    mail1                lib1,noc1,web1  both   outbound  per_destination r-mail>  all"
   "rogue-per-flow                 route_anomaly    mail1                lib1,noc1,web1  both   outbound  per_flow        r-mail>  some"
   "ipv6-only                      route_anomaly    mail1                lib1,noc1,web1  ipv6   outbound  per_destination r-mail>  all"
-  "route-flap                     route_anomaly    mail1                lib1,noc1,web1  *      outbound  *               r-mail>  some"
+  "route-flap                     route_anomaly    mail1                lib1,noc1,web1  *      outbound  *               *        some"
   "return-path                    route_anomaly    mail1                lib1,noc1,web1  both   outbound  per_destination r-mail>  all"
   "inbound-path                   route_anomaly    mail1                lib1,noc1,web1  both   inbound   per_destination border>  all"
   "loss                           lossy_path       mail1                *               both   outbound  per_packet      *        -"
