@@ -21,7 +21,7 @@ ServerTrouble ReadTrouble(const ServerReport& r) {
   }
   const bool forged =
       r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2 && r.syn_rate >= kForgedRate;
-  return not_repeated && r.syn_rate > r.usual_rate && (r.excess >= kFloodExcess || forged)
+  return not_repeated && r.syn_rate >= r.usual_rate && (r.excess >= kFloodExcess || forged)
              ? ServerTrouble::kFlood
              : ServerTrouble::kNone;
 }
