@@ -152,14 +152,18 @@ void Engine::Finish(const Round& round, Moment now) {
   }
 }
 
+void Engine::Release(Target& target, const Round& round) {
+  if (target.open_round == round.id) {
+    target.open_round = 0;
+  }
+}
+
 void Engine::FinishTarget(const Round& round, Moment now) {
   Target* target = targets_.Find(round.target);
   if (target == nullptr) {
     return;
   }
-  if (target->open_round == round.id) {
-    target->open_round = 0;
-  }
+  Release(*target, round);
   const std::vector<Ballot> ballots = Read(round, *target, now);
   if (ballots.empty()) {
     return;  // nobody reported: silence of sensors says nothing about the target
@@ -365,10 +369,7 @@ void Engine::Accuse(Target& target, const Opinion& opinion, MonoTime began, Mome
   target.trigger_gap = {};
   // One answer does not yet acquit who was failing.
   std::vector<VantageId> reaching = opinion.reaching;
-  std::erase_if(reaching, [&](VantageId id) {
-    const auto cell = target.cells.find(id);
-    return cell != target.cells.end() && cell->second.down();
-  });
+  std::erase_if(reaching, [&](VantageId id) { return target.DownFrom(id); });
   incidents_.Split(target.record.address, Names(opinion.failing), Names(reaching), began, now);
   for (const auto& [sensor, half_open] : target.half_open) {
     if (now.mono - half_open.at < kHalfOpenMemory) {

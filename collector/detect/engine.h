@@ -152,6 +152,8 @@ class Engine {
                                     MonoTime now) const;
 
   void Finish(const Round& round, Moment now);
+  // It may be asked by another round from now on.
+  static void Release(Target& target, const Round& round);
   void FinishTarget(const Round& round, Moment now);
   void ConcludeTrickle(Target& target, const Opinion& opinion, const Round& round, Moment now);
   void ConcludeRecheck(Target& target, const Opinion& opinion, const Round& round, Moment now);

@@ -31,6 +31,12 @@ std::string_view Protocol(const Announcement& announcement) {
              : ToString(announcement.kind);
 }
 
+bool HasGateway(const Vantage& vantage, const IpAddress& address) {
+  const auto& gateways = vantage.record.health.gateways;
+  return std::any_of(gateways.begin(), gateways.end(),
+                     [&](const GatewayHealth& gateway) { return gateway.address == address; });
+}
+
 std::string Route(const Announcement& announcement) {
   if (!announcement.prefix) {
     return "itself as a router";
@@ -92,9 +98,7 @@ bool Engine::IsExpected(const Announcement& announcement) const {
 
 bool Engine::IsGateway(const IpAddress& address) const {
   for (VantageId id = 0; id < vantages_.size(); ++id) {
-    const auto& gateways = vantages_.At(id).record.health.gateways;
-    if (std::any_of(gateways.begin(), gateways.end(),
-                    [&](const GatewayHealth& gateway) { return gateway.address == address; })) {
+    if (HasGateway(vantages_.At(id), address)) {
       return true;
     }
   }
@@ -120,9 +124,7 @@ bool Engine::HearsIt(const IpAddress& router, const Offer& offer) const {
                        [&](const auto& by) { return by.second == vantages_.At(id).record.group; });
   };
   for (VantageId id = 0; id < vantages_.size(); ++id) {
-    const auto& gateways = vantages_.At(id).record.health.gateways;
-    if (of_group(id) && std::any_of(gateways.begin(), gateways.end(),
-                                    [&](const auto& g) { return g.address == router; })) {
+    if (of_group(id) && HasGateway(vantages_.At(id), router)) {
       return true;
     }
   }

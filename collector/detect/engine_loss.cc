@@ -27,7 +27,6 @@ constexpr Duration kSpacing = 1200ms;
 constexpr Duration kLookAgain = 30s;    // while it lasts
 constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
 constexpr Duration kLongestPause = 2h;
-constexpr unsigned kCleanLooks = 2;   // after which it is over
 constexpr unsigned kLooksToTell = 4;  // after which it is told, whoever else is or is not concerned
 constexpr unsigned kLooksInTotal = 20;
 constexpr Duration kSameTrouble = 30min;
@@ -186,9 +185,8 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
 }
 
 void Engine::FinishLoss(const Round& round, Moment now) {
-  if (Target* target = targets_.Find(round.target);
-      target != nullptr && target->open_round == round.id) {
-    target->open_round = 0;
+  if (Target* target = targets_.Find(round.target)) {
+    Release(*target, round);
   }
   for (auto& [id, trouble] : loss_troubles_) {
     if (trouble.open.erase(round.id) == 0) {

@@ -47,10 +47,8 @@ bool Engine::Trace(VantageId sensor, const Target& target, Moment now, Duration 
   if (!target.Answers() || !vantages_.Eligible(sensor, address.family(), now.mono)) {
     return false;
   }
-  const auto cell = target.cells.find(sensor);
-  const bool down = cell != target.cells.end() && cell->second.down();
-  const auto order =
-      paths_.Ask(sensor, address, TracedBy(sensor, target, now.mono), now.mono, not_within, down);
+  const auto order = paths_.Ask(sensor, address, TracedBy(sensor, target, now.mono), now.mono,
+                                not_within, target.DownFrom(sensor));
   if (order) {
     OrdersTo(sensor).emplace_back(*order);
   }
@@ -74,9 +72,7 @@ void Engine::OnPath(VantageId sensor, const PathReport& report, Moment now) {
   if (target == nullptr) {
     return;
   }
-  const auto cell = target->cells.find(sensor);
-  const bool down = cell != target->cells.end() && cell->second.down();
-  const SeenPath* path = paths_.Accept(sensor, report, down, now.mono);
+  const SeenPath* path = paths_.Accept(sensor, report, target->DownFrom(sensor), now.mono);
   if (path == nullptr) {
     return;
   }

@@ -305,9 +305,9 @@ std::vector<Target*> Engine::Controls(std::optional<VantageId> by, size_t most, 
     if (target == nullptr) {
       continue;
     }
-    const auto cell = by ? target->cells.find(*by) : target->cells.end();
-    const bool down = cell != target->cells.end() && cell->second.down();
-    if (which == Controlled::kHealthy ? target->record.verdict == Verdict::kHealthy : !down) {
+    const bool fits = which == Controlled::kHealthy ? target->record.verdict == Verdict::kHealthy
+                                                    : !(by && target->DownFrom(*by));
+    if (fits) {
       best.insert(std::upper_bound(best.begin(), best.end(), target, before), target);
       best.resize(std::min(best.size(), most));
     }

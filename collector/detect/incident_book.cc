@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 namespace parallax::collector {
@@ -312,23 +313,19 @@ bool IncidentBook::IsFailing(const IpAddress& target, Verdict basis) const {
 
 std::optional<size_t> IncidentBook::FindOrCreate(Verdict basis, const std::string& group,
                                                  MonoTime began, Moment now) {
-  std::optional<size_t> best;
-  for (size_t i = 0; i < incidents_.size(); ++i) {
-    const Incident& incident = incidents_[i];
-    if (incident.basis == basis && IsLive(incident) && !best &&
-        (basis == Verdict::kTargetDown || incident.groups.contains(group))) {
-      best = i;
-    }
-  }
-  if (!best) {
+  auto it = std::find_if(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
+    return incident.basis == basis && IsLive(incident) &&
+           (basis == Verdict::kTargetDown || incident.groups.contains(group));
+  });
+  if (it == incidents_.end()) {
     if (incidents_.size() >= kMostIncidents) {
       return std::nullopt;
     }
     Create(basis, began, now);
-    best = incidents_.size() - 1;
+    it = std::prev(incidents_.end());
   }
-  incidents_[*best].groups.insert(group);
-  return best;
+  it->groups.insert(group);
+  return static_cast<size_t>(it - incidents_.begin());
 }
 
 IncidentBook::Incident& IncidentBook::Create(Verdict basis, MonoTime started, Moment now) {

@@ -98,8 +98,7 @@ Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<
 Opinion Judge(const std::vector<Ballot>& ballots, const Target& target) {
   Opinion opinion;
   for (const Ballot& ballot : ballots) {
-    const auto it = target.cells.find(ballot.sensor);
-    const bool down = it != target.cells.end() && it->second.down();
+    const bool down = target.DownFrom(ballot.sensor);
     if (ballot.answered) {
       opinion.reaching.push_back(ballot.sensor);
       opinion.undecided |= down;  // it was down a moment ago: look once more

@@ -100,6 +100,12 @@ struct Target {
     }
   }
 
+  // Is it believed out of reach from there?
+  bool DownFrom(VantageId sensor) const {
+    const auto cell = cells.find(sensor);
+    return cell != cells.end() && cell->second.down();
+  }
+
   // When anybody had an answer by that method last; epoch 0 if never.
   WallTime& AnsweredAt(ProbeMethod method) {
     return method == ProbeMethod::kIcmpEcho ? record.icmp_answered : record.tcp_answered;
