@@ -188,8 +188,8 @@ void Engine::FinishTarget(const Round& round, Moment now) {
   }
 }
 
-std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now) {
-  // Willingness first: an answer to anybody makes the others' silence mean something.
+// An answer to anybody makes the others' silence mean something.
+void Engine::NoteWilling(const Round& round, Target& target, Moment now) {
   for (const auto& [sensor, report] : round.reports) {
     for (const ProbeTryResult& result : report.tries) {
       if (result.state == ProbeState::kAnswered && result.attempt.method != ProbeMethod::kUdp) {
@@ -198,6 +198,10 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
       }
     }
   }
+}
+
+std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now) {
+  NoteWilling(round, target, now);
   const Echoes echoes = EchoesOf(round);
   target.echoes_at_once = EchoesAtOnce(round, echoes).value_or(target.echoes_at_once);
   std::vector<Ballot> ballots;

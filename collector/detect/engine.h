@@ -164,6 +164,7 @@ class Engine {
   enum class Controlled : uint8_t { kHealthy, kReached };  // or, where much is lost, not down
   std::vector<Target*> Controls(std::optional<VantageId> by, size_t most,
                                 Controlled which = Controlled::kHealthy);
+  void NoteWilling(const Round& round, Target& target, Moment now);
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
   // `tries`: so many, at the least, would have to get lost for a round to miss a target that is
   // reached.
@@ -294,6 +295,7 @@ class Engine {
   std::optional<Suspect> LossyEdgeOf(const LossTrouble& trouble) const;
 
   void WatchPolicy(Moment now);
+  void TryFiltered(VantageId id, Family family, ProbeMethod method, Moment now);
   void NotePolicy(VantageId id, Family family, ProbeMethod method,
                   std::map<std::string, Condition>& found, Moment now);
 

@@ -21,7 +21,7 @@ constexpr unsigned kTriesToBelieve = 3;
 constexpr Duration kTryAgain = 60s;
 constexpr size_t kTries = 2;
 constexpr size_t kControlsAsked = 64;
-constexpr Duration kElsewhereLately = 2min;
+constexpr Duration kElsewhereLately = 10min;
 
 }  // namespace
 
@@ -68,6 +68,30 @@ void Engine::WatchPolicy(Moment now) {
   }
 }
 
+// Hosts may have stopped to answer: silence counts only where somebody else was answered since. Is
+// there no such host yet, another sensor is asked together with this one.
+void Engine::TryFiltered(VantageId id, Family family, ProbeMethod method, Moment now) {
+  Vantage::Method& m = vantages_.At(id).methods[FamilyIndex(family)][MethodIndex(method)];
+  const Target* best = nullptr;
+  for (const Target* target : Controls(id, kControlsAsked)) {
+    if (target->record.address.family() == family &&
+        now.wall - target->AnsweredAt(method) < kElsewhereLately &&
+        (best == nullptr || target->AnsweredAt(method) > best->AnsweredAt(method))) {
+      best = target;
+    }
+  }
+  if (best == nullptr) {
+    return;
+  }
+  std::vector<VantageId> asked = {id};
+  if (best->AnsweredAt(method) > m.filtered_since->wall) {
+    ++m.tries;
+  } else {
+    asked = vantages_.Choose(family, now.mono, 2, asked, ++turn_);
+  }
+  Start(RoundKind::kControl, best->record.address, std::move(asked), kTries, now);
+}
+
 void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
                         std::map<std::string, Condition>& found, Moment now) {
   Vantage& v = vantages_.At(id);
@@ -86,15 +110,7 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
     m.next_try = now.mono + kTrySoon;
   } else if (now.mono >= m.next_try && tokens_ >= 1) {
     m.next_try = now.mono + (m.tries < kTriesToBelieve ? kTrySoon : kTryAgain);
-    for (const Target* target : Controls(id, kControlsAsked)) {
-      // Hosts may have stopped to answer: only what somebody else was told of late counts.
-      if (target->record.address.family() == family &&
-          now.wall - target->AnsweredAt(method) < kElsewhereLately) {
-        ++m.tries;
-        Start(RoundKind::kControl, target->record.address, {id}, kTries, now);
-        break;
-      }
-    }
+    TryFiltered(id, family, method, now);
   }
   if (m.tries * MissWeight(v.Loss()) < DownThreshold()) {
     return;  // they may have been lost

@@ -270,7 +270,7 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
         (learner && !target->Answers(ProbeMethod::kTcpSyn)) ||
         (kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1) ||
         (kind == RoundKind::kControl &&
-         vantages_.MethodFiltered(sensor, ProbeMethod::kTcpSyn, address.family()));
+         vantages_.MethodFiltered(asked.front(), ProbeMethod::kTcpSyn, address.family()));
     order.tries = ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);
     OrdersTo(sensor).emplace_back(order);
   }

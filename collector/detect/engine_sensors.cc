@@ -245,9 +245,13 @@ void Engine::AskControls(VantageId id, size_t most, Moment now) {
 
 void Engine::FinishControl(const Round& round, Moment now) {
   Target* target = targets_.Find(round.target);
+  if (target == nullptr) {
+    return;
+  }
+  NoteWilling(round, *target, now);
   for (const auto& [id, report] : round.reports) {
     const Ballot ballot = ReadReport(id, report, {}, false);
-    if (!ballot.answered || target == nullptr) {
+    if (!ballot.answered) {
       continue;
     }
     Believe(*target, {ballot}, 1, now);

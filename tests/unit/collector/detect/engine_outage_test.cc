@@ -230,6 +230,22 @@ TEST(Filter, DoesNotHideARealFault) {
   EXPECT_EQ(failing, Telling(campus, [](const sim::Remote& r) { return r.tcp && Half(r); }));
 }
 
+// The one sensor that has just come back from a trouble of its own asks them first.
+TEST(Filter, NobodyIsToBlameWhereHostsStopToAnswerPings) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    World campus({.seed = seed});
+    campus.Run(8min);
+    for (size_t i = 0; i < campus.remotes().size(); ++i) {
+      campus.remotes()[i].icmp = i % 10 < 3;
+    }
+    campus.black_hole = RogueAt("mail");
+    campus.Run(20s);
+    campus.black_hole = nullptr;
+    campus.Run(10min);
+    EXPECT_THAT(campus.store().With(Verdict::kPolicy), IsEmpty()) << seed;
+  }
+}
+
 TEST(Family, ASensorWithoutIpv6SaysNothingAboutIt) {
   World campus({});
   campus.sensors()[1].has_v6 = false;
