@@ -3,6 +3,8 @@
 namespace parallax {
 namespace {
 
+// Of half-open attempts that tried again: most of real clients whose answers get lost, next to none
+// of a flood. In between it is both, if there is nothing else to say for a flood.
 constexpr double kFaultRepeated = 0.5;
 constexpr double kFloodRepeated = 0.05;
 constexpr double kFaultAllOrNothing = 0.8;
@@ -21,9 +23,12 @@ ServerTrouble ReadTrouble(const ServerReport& r) {
   }
   const bool forged =
       r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2 && r.syn_rate >= kForgedRate;
-  return not_repeated && r.syn_rate >= r.usual_rate && (r.excess >= kFloodExcess || forged)
-             ? ServerTrouble::kFlood
-             : ServerTrouble::kNone;
+  if (!r.half_open_repeated || r.syn_rate < r.usual_rate) {
+    return ServerTrouble::kNone;
+  }
+  const bool far_more = r.excess >= kFloodExcess;
+  const bool flood = not_repeated ? far_more || forged : far_more && forged;
+  return flood ? ServerTrouble::kFlood : ServerTrouble::kNone;
 }
 
 }  // namespace parallax

@@ -325,7 +325,7 @@ Lines MindOf(Subject& subject) {
     MindOnRoutes(subject, lines);
   } else if (subject.IsAbout("target_down")) {
     lines.push_back({"", "If one sensor reaches them and others do not, it is a route."});
-    lines.push_back({"", "If hosts of many networks go silent within a minute, it is the border."});
+    lines.push_back({"", "If hosts of many networks go silent at once, it is the border."});
   } else if (subject.IsAbout("border_outage")) {
     lines.push_back({"",
                      "If one sensor reaches these hosts and others do not, it is a route on "

@@ -304,7 +304,7 @@ void Engine::ConcludeRecheck(Target& target, const Opinion& opinion, const Round
     Accuse(target, opinion, round.began, now);
   } else if (opinion.verdict == Verdict::kTargetDown &&
              target.record.verdict == Verdict::kTargetDown) {
-    incidents_.Down(round.target, Names(opinion.failing), EndsOf(round.target), round.began, now);
+    NoteDown(target, opinion, round, now);
   } else if (!opinion.unsure || opinion.undecided || !opinion.failing.empty()) {
     // Not as it was: ask everybody. (Silence that cannot be read changes nothing.)
     Want(urgent_, target, now.mono, now.mono, round.asked, Width::kAll);
@@ -329,8 +329,7 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
       if (now.wall - target.record.last_seen < kRecentlyActive ||
           incidents_.IsFailing(round.target, Verdict::kTargetDown) ||
           incidents_.IsFailing(round.target, Verdict::kRouteAnomaly)) {
-        incidents_.Down(round.target, Names(opinion.failing), EndsOf(round.target), round.began,
-                        now);
+        NoteDown(target, opinion, round, now);
         if (before != opinion.verdict) {
           WantSweep({});
         }
@@ -359,6 +358,14 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
     must.insert(must.end(), round.asked.begin(), round.asked.end());
     Want(urgent_, target, now.mono, now.mono + kSecondLook, must, Width::kAll);
   }
+}
+
+void Engine::NoteDown(const Target& target, const Opinion& opinion, const Round& round,
+                      Moment now) {
+  const WallTime answered = std::max(target.AnsweredAt(ProbeMethod::kIcmpEcho),
+                                     target.AnsweredAt(ProbeMethod::kTcpSyn));
+  incidents_.Down(round.target, Names(opinion.failing), EndsOf(round.target),
+                  std::min(now.mono - (now.wall - answered), round.began), round.began, now);
 }
 
 bool Engine::IsAccused(const Target& target, Moment now) const {

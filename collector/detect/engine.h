@@ -164,6 +164,7 @@ class Engine {
   enum class Controlled : uint8_t { kHealthy, kReached };  // or, where much is lost, not down
   std::vector<Target*> Controls(std::optional<VantageId> by, size_t most,
                                 Controlled which = Controlled::kHealthy);
+  void NoteDown(const Target& target, const Opinion& opinion, const Round& round, Moment now);
   void NoteWilling(const Round& round, Target& target, Moment now);
   std::vector<Ballot> Read(const Round& round, Target& target, Moment now);
   // `tries`: so many, at the least, would have to get lost for a round to miss a target that is
@@ -232,6 +233,8 @@ class Engine {
   void LookAgainAtWays(Moment now);
   static bool IsStuck(const Target& target, VantageId sensor, Moment now);
   // Is it the campus's own?
+  bool EndsTooSoon(const Target& target, VantageId sensor, const IpAddress& end,
+                   const IpAddress& place, const WayLook& look, Moment now);
   bool IsInside(const IpAddress& address) const;
 
   // Who offers itself as a gateway.

@@ -28,9 +28,35 @@ constexpr double kBorderShare = 0.3;
 constexpr double kNearlyAll = 0.9;
 constexpr size_t kBorderPrefixes = 5;
 constexpr size_t kBorderTargets = 10;
-constexpr Duration kAtOnce = 60s;
+// In the evening so many go home, and it is no news. What happens more seldom than the other by
+// chance is.
+constexpr double kLeaveInAnHour = 0.3;
+constexpr double kLeaveByChance = 1e-4;
 constexpr Duration kActive = 15min;
 constexpr size_t kCountedAtATime = 5'000;
+
+// Hosts that may have gone silent at one moment: the most between whose last answers and first
+// silence there is one. `within`: how long that was for them, on average.
+struct Together {
+  size_t hosts = 0;
+  Duration within{};
+};
+Together GoneTogether(const std::vector<IncidentView::Member>& members) {
+  Together best;
+  for (const IncidentView::Member& moment : members) {
+    Together now;
+    for (const IncidentView::Member& member : members) {
+      if (member.answered <= moment.answered && moment.answered <= member.since) {
+        ++now.hosts;
+        now.within += member.since - member.answered;
+      }
+    }
+    if (now.hosts > best.hosts) {
+      best = {now.hosts, now.within / static_cast<int64_t>(now.hosts)};
+    }
+  }
+  return best;
+}
 
 Prefix NetworkOf(const IpAddress& address) { return Prefix(address, address.is_v4() ? 24 : 48); }
 
@@ -231,41 +257,31 @@ double Engine::ActiveHosts(Moment now) {
 void Engine::JudgeExtent(const std::vector<IncidentView>& views, Moment now) {
   for (const IncidentView& view : views) {
     if (view.basis != Verdict::kTargetDown || view.verdict == Verdict::kBorderOutage ||
-        view.failing < kBorderTargets) {
+        view.members.empty()) {
       continue;
     }
-    std::vector<MonoTime> since;
     std::set<Prefix> prefixes;
     for (const IncidentView::Member& member : view.members) {
-      since.push_back(member.since);
       prefixes.insert(NetworkOf(member.target));
     }
+    const Together gone = GoneTogether(view.members);
+    const double scale =
+        static_cast<double>(view.failing) / static_cast<double>(view.members.size());
+    const double together = static_cast<double>(gone.hosts) * scale;
+    const double active = std::max(ActiveHosts(now), together);
+    const double share = together / active;
     // Hosts that leave one by one are no outage.
-    std::sort(since.begin(), since.end());
-    size_t together = 0;
-    for (size_t i = 0, j = 0; i < since.size(); ++i) {
-      while (since[i] - since[j] > kAtOnce) {
-        ++j;
-      }
-      together = std::max(together, i - j + 1);
+    const double leave = kLeaveInAnHour * active * ToSeconds(gone.within) / ToSeconds(1h);
+    Explanation said;
+    said.together = PoissonTail(static_cast<size_t>(together), leave) < kLeaveByChance;
+    if (view.failing >= kBorderTargets &&
+        (share >= kNearlyAll || (share >= kBorderShare && prefixes.size() > kBorderPrefixes))) {
+      said.verdict = Verdict::kBorderOutage;
+      said.evidence["extent"] =
+          fmt::format("{:.0f} % of {:.0f} active hosts, in {} networks, went silent at once",
+                      100 * share, active, prefixes.size());
     }
-    const double scale = static_cast<double>(view.failing) / static_cast<double>(since.size());
-    const double failing = static_cast<double>(together) * scale;
-    const double active = ActiveHosts(now);
-    const double share = failing / std::max(1.0, active);
-    if (share >= kNearlyAll || (share >= kBorderShare && prefixes.size() > kBorderPrefixes)) {
-      incidents_.Explain(
-          view.serial,
-          {.verdict = Verdict::kBorderOutage,
-           .suspect = {},
-           .split = {},
-           .direction = {},
-           .evidence = {
-               {"extent", fmt::format("{:.0f} % of {:.0f} active hosts, in {} networks, went "
-                                      "silent within {:.0f} s",
-                                      100 * std::min(share, 1.0), active, prefixes.size(),
-                                      ToSeconds(kAtOnce))}}});
-    }
+    incidents_.Explain(view.serial, said);
   }
 }
 

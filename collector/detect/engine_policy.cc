@@ -13,13 +13,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kWatchEvery = 5s;
+constexpr Duration kWatchEvery = 1s;
 // Tried again soon at first: an outage of a second or two looks like a filter to those who asked by
 // one method in it and by the other after it.
-constexpr Duration kTrySoon = 5s;
+constexpr Duration kTrySoon = 3s;
 constexpr unsigned kTriesToBelieve = 3;
 constexpr Duration kTryAgain = 60s;
 constexpr size_t kTries = 2;
+constexpr double kTooLossy = 0.1;
 constexpr size_t kControlsAsked = 64;
 constexpr Duration kElsewhereLately = 10min;
 
@@ -68,8 +69,9 @@ void Engine::WatchPolicy(Moment now) {
   }
 }
 
-// Hosts may have stopped to answer: silence counts only where somebody else was answered since. Is
-// there no such host yet, another sensor is asked together with this one.
+// Hosts may have stopped to answer: the silence of one counts if somebody else was answered since
+// the filter came up. So another sensor is asked together with this one, and a neighbour of it, which
+// may be behind the same filter and not know.
 void Engine::TryFiltered(VantageId id, Family family, ProbeMethod method, Moment now) {
   Vantage::Method& m = vantages_.At(id).methods[FamilyIndex(family)][MethodIndex(method)];
   const Target* best = nullptr;
@@ -80,28 +82,27 @@ void Engine::TryFiltered(VantageId id, Family family, ProbeMethod method, Moment
       best = target;
     }
   }
-  if (best == nullptr) {
-    return;
+  m.tried.reset();
+  if (best != nullptr) {
+    m.tried = best->record.address;
+    std::vector<VantageId> asked = {id};
+    AddNeighbour(asked, id, family, now);
+    Start(RoundKind::kControl, *m.tried, vantages_.Choose(family, now.mono, 3, asked, ++turn_),
+          kTries, now);
   }
-  std::vector<VantageId> asked = {id};
-  if (best->AnsweredAt(method) > m.filtered_since->wall) {
-    ++m.tries;
-  } else {
-    asked = vantages_.Choose(family, now.mono, 2, asked, ++turn_);
-  }
-  Start(RoundKind::kControl, best->record.address, std::move(asked), kTries, now);
 }
 
 void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
                         std::map<std::string, Condition>& found, Moment now) {
   Vantage& v = vantages_.At(id);
   Vantage::Method& m = v.methods[FamilyIndex(family)][MethodIndex(method)];
-  // Filtered ever since it connected is nothing new; and if no probe gets out, that is for others
-  // to judge.
-  if (!v.connected || v.degraded || loss_troubles_.contains(id) ||
+  // Filtered ever since it connected is nothing new; and if no probe gets out, or many get lost,
+  // that is for others to judge.
+  if (!v.connected || v.degraded || loss_troubles_.contains(id) || v.Loss() > kTooLossy ||
       !vantages_.MethodFiltered(id, method, family) || !m.answered_at ||
       !vantages_.MethodWorks(id, OtherMethod(method), family, now.mono)) {
     m.filtered_since.reset();
+    m.tried.reset();
     m.tries = 0;
     return;
   }
@@ -109,6 +110,8 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
     m.filtered_since = now;
     m.next_try = now.mono + kTrySoon;
   } else if (now.mono >= m.next_try && tokens_ >= 1) {
+    const Target* tried = m.tried ? targets_.Find(*m.tried) : nullptr;
+    m.tries += tried != nullptr && tried->AnsweredAt(method) > m.filtered_since->wall ? 1 : 0;
     m.next_try = now.mono + (m.tries < kTriesToBelieve ? kTrySoon : kTryAgain);
     TryFiltered(id, family, method, now);
   }

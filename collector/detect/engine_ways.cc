@@ -19,6 +19,8 @@ constexpr Duration kSecondLook = 1s;
 // A trace asks silent hops twice.
 constexpr unsigned kMissesPerLook = 2;
 constexpr size_t kFewestThatAgree = 2;
+constexpr size_t kWaysToKnow = 3;
+constexpr size_t kFewestStuck = 3;
 constexpr Duration kStuckLately = 90s;
 
 std::optional<IpAddress> EndOf(const PathHops& hops) {
@@ -108,7 +110,7 @@ void Engine::ConcludeWays(Moment now) {
 
 void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
   const auto place = WhereMostEnd(look.ways);
-  if (!place) {
+  if (!place || (IsInside(*place) && !paths_.IsExit(*place))) {
     return;
   }
   Opinion opinion;
@@ -123,13 +125,8 @@ void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
       cell.Led();
       opinion.reaching.push_back(sensor);
       opinion.undecided |= cell.down();
-    } else if (end && IsInside(*end) && !paths_.IsExit(*end) &&
-               (cell.down() || IsStuck(target, sensor, now)) &&
-               std::none_of(look.ways.begin(), look.ways.end(), [&](const auto& other) {
-                 return ComesBy(other.second, *place) && ComesBy(other.second, *end);
-               })) {
-      // Where others' packets go on, it is only the answers from there that are missing; and where
-      // hosts hang, a way that ends there may well have led to one.
+    } else if (end && (cell.down() || IsStuck(target, sensor, now)) &&
+               EndsTooSoon(target, sensor, *end, *place, look, now)) {
       cell.Missed(kMissesPerLook, MissWeight(vantages_.At(sensor).Loss()));
       if (cell.down()) {
         opinion.failing.push_back(sensor);
@@ -158,6 +155,29 @@ void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
   if (opinion.undecided) {
     ways_wanted_.emplace(target.record.address, now.mono + kSecondLook);
   }
+}
+
+// It ends inside, where ways go on; or off all ways that are known. Where others' packets go on, it
+// is only the answers from there that are missing; where others' ways end that are in no trouble, or
+// those to hosts that answer, the place says nothing. And a router beyond may keep silent, and the
+// connection be in trouble by chance: not so with several hosts at once.
+bool Engine::EndsTooSoon(const Target& target, VantageId sensor, const IpAddress& end,
+                         const IpAddress& place, const WayLook& look, Moment now) {
+  Vantage& v = vantages_.At(sensor);
+  if (!IsInside(end) || paths_.IsExit(end) ||
+      (!paths_.IsPassed(end) && v.ways_known < kWaysToKnow)) {
+    return false;
+  }
+  for (const auto& [other, hops] : look.ways) {
+    if (other != sensor && ComesBy(hops, end) &&
+        (ComesBy(hops, place) || !IsStuck(target, other, now))) {
+      return false;
+    }
+  }
+  v.ended_soon[target.record.address] = now.mono;
+  std::erase_if(v.ended_soon,
+                [&](const auto& entry) { return now.mono - entry.second > kStuckLately; });
+  return v.ended_soon.size() >= kFewestStuck;
 }
 
 // Its connections there come to nothing, too: routers may keep silent for reasons of their own.

@@ -6,10 +6,8 @@
 #include "collector/detect/cell.h"
 
 namespace parallax::collector {
-namespace {
 
-// P(X >= k) of a Poisson variable.
-double AtLeast(size_t k, double mean) {
+double PoissonTail(size_t k, double mean) {
   double term = std::exp(-mean);
   double below = 0;
   for (size_t i = 0; i < k; ++i) {
@@ -18,8 +16,6 @@ double AtLeast(size_t k, double mean) {
   }
   return std::max(0.0, 1 - below);
 }
-
-}  // namespace
 
 void GroupEvidence::Note(size_t tries, bool missed, double loss, MonoTime now) {
   rounds_.push_back({now, std::pow(loss, static_cast<double>(tries)), missed});
@@ -35,7 +31,7 @@ bool GroupEvidence::Fails() const {
     missed += round.missed ? 1 : 0;
     mean += round.chance;
   }
-  return missed >= kFewest && AtLeast(missed, mean) < kAlpha;
+  return missed >= kFewest && PoissonTail(missed, mean) < kAlpha;
 }
 
 }  // namespace parallax::collector

@@ -16,6 +16,9 @@
 
 namespace parallax::collector {
 
+// P(X >= k) of a Poisson variable.
+double PoissonTail(size_t k, double mean);
+
 class GroupEvidence {
  public:
   // A round of `tries` that ended by `now`; `missed`: none of them was answered. `loss`: of good

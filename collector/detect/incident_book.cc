@@ -152,7 +152,7 @@ void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>&
   }
   std::map<size_t, std::set<SensorName>> accusers;  // by incident
   for (const SensorName& sensor : failing_set) {
-    if (const auto i = FindOrCreate(Verdict::kRouteAnomaly, GroupOf(sensor), began, now)) {
+    if (const auto i = FindOrCreate(GroupOf(sensor), began, now)) {
       accusers[*i].insert(sensor);
     }
   }
@@ -162,7 +162,7 @@ void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>&
 }
 
 void IncidentBook::Down(const IpAddress& target, const std::vector<SensorName>& failing,
-                        const WayEnds& ends, MonoTime began, Moment now) {
+                        const WayEnds& ends, MonoTime answered, MonoTime began, Moment now) {
   const std::set<SensorName> failing_set = ToSet(failing);
   for (Incident& incident : incidents_) {
     if (incident.basis != Verdict::kRouteAnomaly || !IsLive(incident)) {
@@ -183,8 +183,11 @@ void IncidentBook::Down(const IpAddress& target, const std::vector<SensorName>& 
       Recover(incident, *member, now.mono);
     }
   }
-  if (const auto i = FindOrCreate(Verdict::kTargetDown, {}, began, now)) {
+  std::optional<size_t> i = FindDown(target, answered);
+  i = i ? i : Create(Verdict::kTargetDown, began, now);
+  if (i) {
     AddRound(incidents_[*i], target, failing_set, {}, began, now);
+    incidents_[*i].members.at(target).answered = answered;
   }
 }
 
@@ -247,10 +250,11 @@ void IncidentBook::Holds(const Condition& condition, Moment now) {
     Describe(incident, condition);
     return;
   }
-  if (incidents_.size() >= kMostIncidents) {
+  const auto i = Create(condition.verdict, condition.since.mono, now);
+  if (!i) {
     return;
   }
-  Incident& incident = Create(condition.verdict, condition.since.mono, now);
+  Incident& incident = incidents_[*i];
   incident.record.started_at = condition.since.wall;
   incident.record.evidence[kAbout] = condition.about;
   incident.holds_now = true;
@@ -311,24 +315,43 @@ bool IncidentBook::IsFailing(const IpAddress& target, Verdict basis) const {
   });
 }
 
-std::optional<size_t> IncidentBook::FindOrCreate(Verdict basis, const std::string& group,
-                                                 MonoTime began, Moment now) {
-  auto it = std::find_if(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
-    return incident.basis == basis && IsLive(incident) &&
-           (basis == Verdict::kTargetDown || incident.groups.contains(group));
+std::optional<size_t> IncidentBook::FindOrCreate(const std::string& group, MonoTime began,
+                                                 Moment now) {
+  const auto it = std::find_if(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
+    return incident.basis == Verdict::kRouteAnomaly && IsLive(incident) &&
+           incident.groups.contains(group);
   });
-  if (it == incidents_.end()) {
-    if (incidents_.size() >= kMostIncidents) {
-      return std::nullopt;
-    }
-    Create(basis, began, now);
-    it = std::prev(incidents_.end());
+  const std::optional<size_t> i = it != incidents_.end()
+                                      ? static_cast<size_t>(it - incidents_.begin())
+                                      : Create(Verdict::kRouteAnomaly, began, now);
+  if (i) {
+    incidents_[*i].groups.insert(group);
   }
-  it->groups.insert(group);
-  return static_cast<size_t>(it - incidents_.begin());
+  return i;
 }
 
-IncidentBook::Incident& IncidentBook::Create(Verdict basis, MonoTime started, Moment now) {
+// The one that it is a member of; or that it may have left together with.
+std::optional<size_t> IncidentBook::FindDown(const IpAddress& target, MonoTime answered) const {
+  std::optional<size_t> found;
+  for (size_t i = 0; i < incidents_.size(); ++i) {
+    const Incident& incident = incidents_[i];
+    if (incident.basis != Verdict::kTargetDown || !IsLive(incident)) {
+      continue;
+    }
+    if (incident.members.contains(target)) {
+      return i;
+    }
+    if (!found && (IsTentative(incident) || answered < incident.started + kNotTogether)) {
+      found = i;
+    }
+  }
+  return found;
+}
+
+std::optional<size_t> IncidentBook::Create(Verdict basis, MonoTime started, Moment now) {
+  if (incidents_.size() >= kMostIncidents) {
+    return std::nullopt;
+  }
   Incident& incident = incidents_.emplace_back();
   incident.serial = ++last_serial_;
   incident.basis = basis;
@@ -338,7 +361,7 @@ IncidentBook::Incident& IncidentBook::Create(Verdict basis, MonoTime started, Mo
   incident.record.split = "unknown";
   incident.started = started;
   incident.record.started_at = now.wall - (now.mono - started);
-  return incident;
+  return incidents_.size() - 1;
 }
 
 void IncidentBook::AddRound(Incident& incident, const IpAddress& target,

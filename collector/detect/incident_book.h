@@ -53,6 +53,7 @@ struct IncidentView {
     std::vector<SensorName> failing;   // sorted
     std::vector<SensorName> reaching;  // likewise
     MonoTime since{};                  // the first round that found it failing
+    MonoTime answered{};               // of hosts that are down: the last time before that
   };
   uint64_t serial = 0;                // names it within this life of the collector
   Verdict basis = Verdict::kUnknown;  // kRouteAnomaly or kTargetDown: what its members are
@@ -90,6 +91,8 @@ struct Explanation {
   std::map<std::string, std::string> evidence = {};  // replaces; an empty text takes away
   // Packets go round between routers that are as they should be: routing does so while it settles.
   bool settles = false;
+  // Of hosts that are down: more went silent at once than leave by themselves.
+  bool together = false;
 };
 
 const char* SeverityOf(Verdict verdict);
@@ -112,10 +115,11 @@ class IncidentBook {
              const std::vector<SensorName>& reaching, MonoTime began, Moment now);
   // A round found that nobody reaches `target`. `ends`: where ways to it were seen to end of late,
   // the last place and the one before it. If that is where routes fail anyhow, it is one victim
-  // more; a victim about which no way tells anything yet stays one for kUntraced.
+  // more; a victim about which no way tells anything yet stays one for kUntraced. `answered`: when it
+  // last answered anybody.
   using WayEnds = std::vector<std::pair<std::string, std::string>>;
   void Down(const IpAddress& target, const std::vector<SensorName>& failing, const WayEnds& ends,
-            MonoTime began, Moment now);
+            MonoTime answered, MonoTime began, Moment now);
   // What `sensor` holds against others is about itself. What is confirmed and open stays: the
   // evidence was good when it was given.
   void Discredit(const SensorName& sensor);
@@ -157,6 +161,8 @@ class IncidentBook {
   // it takes that long to be answered.
   static constexpr Duration kLook = std::chrono::seconds(2);
   static constexpr Duration kLoopsSettle = std::chrono::seconds(30);
+  // A host that still answered so long after the first one was silent has left on its own.
+  static constexpr Duration kNotTogether = std::chrono::seconds(15);
   static constexpr Duration kUntraced = std::chrono::minutes(1);
   static constexpr Duration kRecovery = std::chrono::minutes(1);
   static constexpr Duration kConditionLife = std::chrono::minutes(5);
@@ -179,6 +185,7 @@ class IncidentBook {
     std::set<SensorName> reaching;
     bool failing_now = true;
     bool confirmed = false;  // by a second, separate round
+    MonoTime answered{};     // see IncidentView::Member
     MonoTime first_round{};
     MonoTime last_round{};               // that found it failing
     std::optional<MonoTime> down_since;  // since when nobody reaches it
@@ -191,6 +198,7 @@ class IncidentBook {
     Verdict basis = Verdict::kUnknown;
     IncidentRecord record;
     bool settles = false;
+    bool together = false;           // see Explanation
     std::optional<Suspect> suspect;  // or, for hosts that are down, where ways to them end
     // The same for each family.
     std::vector<Suspect> places;
@@ -228,14 +236,16 @@ class IncidentBook {
     return incident.record.state != IncidentState::kClosed;
   }
   // The index of the incident that takes this in, made if need be; nullopt if the book is full.
-  std::optional<size_t> FindOrCreate(Verdict basis, const std::string& group, MonoTime began,
-                                     Moment now);
-  Incident& Create(Verdict basis, MonoTime started, Moment now);
+  std::optional<size_t> FindOrCreate(const std::string& group, MonoTime began, Moment now);
+  std::optional<size_t> Create(Verdict basis, MonoTime started, Moment now);
   void AddRound(Incident& incident, const IpAddress& target, const std::set<SensorName>& failing,
                 const std::set<SensorName>& reaching, MonoTime began, Moment now);
   void Recover(Incident& incident, Member& member, MonoTime now);
   bool HoldsLongEnough(const Incident& incident, Moment now) const;
   void DropStale(Moment now);
+  // Who left by himself has left by now.
+  void DropLeavers(Incident& incident, Moment now) const;
+  std::optional<size_t> FindDown(const IpAddress& target, MonoTime answered) const;
   void MergeSame(Moment now);
   struct Overlap {  // members that fail now
     size_t in_a = 0;

@@ -33,7 +33,8 @@ std::vector<IncidentView> IncidentBook::Views() const {
         view.members.push_back({address,
                                 {member.failing.begin(), member.failing.end()},
                                 {member.reaching.begin(), member.reaching.end()},
-                                member.first_round});
+                                member.first_round,
+                                member.answered});
       }
     }
   }
@@ -53,6 +54,7 @@ void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
     record.severity = SeverityOf(explanation.verdict);
   }
   it->settles |= explanation.settles;
+  it->together |= explanation.together;
   if (explanation.suspect) {
     it->suspect = explanation.suspect;
     it->places = explanation.places;

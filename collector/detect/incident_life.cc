@@ -26,8 +26,26 @@ void IncidentBook::Tick(Moment now) {
   DropStale(now);
 }
 
+void IncidentBook::DropLeavers(Incident& incident, Moment now) const {
+  if (incident.basis != Verdict::kTargetDown || !IsTentative(incident)) {
+    return;
+  }
+  std::erase_if(incident.members, [&](const auto& entry) {
+    return now.mono - entry.second.first_round > kCandidateLife + options_.open_after;
+  });
+  const auto first = std::min_element(
+      incident.members.begin(), incident.members.end(), [](const auto& a, const auto& b) {
+        return a.second.first_round < b.second.first_round;
+      });
+  if (first != incident.members.end()) {
+    incident.started = first->second.first_round;
+    incident.record.started_at = now.wall - (now.mono - incident.started);
+  }
+}
+
 void IncidentBook::DropStale(Moment now) {
   for (Incident& incident : incidents_) {
+    DropLeavers(incident, now);
     const bool failing = incident.holds_now ||
                          std::any_of(incident.members.begin(), incident.members.end(),
                                      [](const auto& member) { return member.second.failing_now; });
@@ -91,9 +109,13 @@ bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
          BriefLately(incident, now) >= kBriefToFlap;
 }
 
-// A few hosts are nothing to tell people of if those who cannot reach them lose packets anyhow, or
-// if it is one sensor's word against those of many that they can be reached at all.
+// Nothing to tell people of: hosts that leave one by one, as hosts do; a few that only those fail to
+// reach who lose packets anyhow, or that can be reached at all by one sensor's word against those of
+// many.
 bool IncidentBook::IsDoubtful(const Incident& incident) const {
+  if (incident.basis == Verdict::kTargetDown) {
+    return !incident.together;
+  }
   if (incident.basis != Verdict::kRouteAnomaly) {
     return false;
   }

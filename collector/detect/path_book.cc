@@ -8,7 +8,7 @@ namespace parallax::collector {
 void PathBook::Restore(VantageId sensor, const PathRecord& record, Moment now) {
   if (atlas_.size() < kMostRemembered) {
     const MonoTime seen = now.mono - (now.wall - record.seen_at);
-    NoteExit(record.hops);
+    NoteRouters(record.hops);
     atlas_[{record.target, sensor}] = {record.hops, seen, seen};
   }
 }
@@ -55,7 +55,7 @@ const SeenPath* PathBook::Accept(VantageId sensor, const PathReport& report, boo
     return nullptr;  // says nothing about the network
   }
   if (path.reached) {
-    NoteExit(path.hops);
+    NoteRouters(path.hops);
   }
   last_seen_[{path.target, path.sensor}] = path.seen;
   recent_.push_back(std::move(path));
@@ -102,10 +102,16 @@ void PathBook::MakeRoom() {
   atlas_.erase(oldest);
 }
 
-void PathBook::NoteExit(const PathHops& hops) {
-  // The last hop is the target itself.
-  if (hops.size() >= 2 && !hops[hops.size() - 2].empty() && exits_.size() < kMostExits) {
-    exits_.insert(hops[hops.size() - 2].front());
+void PathBook::NoteRouters(const PathHops& hops) {
+  // The last hop is the target itself; routers before it may be silent.
+  std::set<IpAddress>* set = &exits_;
+  for (size_t i = hops.size(); i-- > 1;) {
+    if (const auto& routers = hops[i - 1]; !routers.empty()) {
+      if (set->size() < kMostRouters) {
+        set->insert(routers.front());
+      }
+      set = &passed_;
+    }
   }
 }
 

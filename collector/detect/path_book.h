@@ -57,8 +57,10 @@ class PathBook {
   const PathHops* Before(VantageId sensor, const IpAddress& target) const;
   // Is its way from there being traced, or was it within this time, whatever the flow?
   bool IsKnown(VantageId sensor, const IpAddress& target, MonoTime now, Duration within) const;
-  // Does a way to some host that answers lead by this place last of all?
+  // Is this the last place known of a way to some host that answers?
   bool IsExit(const IpAddress& place) const { return exits_.contains(place); }
+  // Is it one that such a way goes on from, to another one?
+  bool IsPassed(const IpAddress& place) const { return passed_.contains(place); }
   const std::deque<SeenPath>& recent() const { return recent_; }
   size_t waiting() const { return asked_.size(); }
 
@@ -69,7 +71,7 @@ class PathBook {
   static constexpr size_t kMostRecent = 4'096;
   static constexpr size_t kMostWaiting = 4'096;
   static constexpr size_t kMostRemembered = 100'000;
-  static constexpr size_t kMostExits = 20'000;
+  static constexpr size_t kMostRouters = 20'000;
   static constexpr size_t kComparedToMakeRoom = 64;
 
   struct Key {
@@ -83,7 +85,7 @@ class PathBook {
     MonoTime at{};
     bool down = false;
   };
-  void NoteExit(const PathHops& hops);
+  void NoteRouters(const PathHops& hops);
   void MakeRoom();  // in a full atlas
   void DropOldest();
   struct Known {
@@ -99,6 +101,7 @@ class PathBook {
   std::deque<SeenPath> recent_;        // oldest first
   std::map<Key, MonoTime> last_seen_;  // of these
   std::set<IpAddress> exits_;
+  std::set<IpAddress> passed_;
 };
 
 }  // namespace parallax::collector

@@ -53,7 +53,8 @@ struct Vantage {
     // It used to bring answers, and is filtered now.
     std::optional<Moment> filtered_since;
     MonoTime next_try{};
-    unsigned tries = 0;  // since then
+    std::optional<IpAddress> tried;  // by the last try
+    unsigned tries = 0;              // that brought this sensor nothing, and others an answer
   };
   std::array<std::array<Method, 2>, 2> methods;  // by family (FamilyIndex) and ProbeMethod
   std::optional<MonoTime> answered_at;           // any target, by any method
@@ -77,6 +78,9 @@ struct Vantage {
   IpAddress no_way_to;  // the target that the last refusal of its kernel was about
 
   size_t ways_known = 0;  // traced in peace, since the start
+  // Ways to hosts that answer nobody, in trouble of late, that ended before they should: see
+  // engine_ways.cc.
+  std::map<IpAddress, MonoTime> ended_soon;
 
   // Servers there that draw too many attempts to follow each, and when it last said so.
   std::map<IpAddress, MonoTime> aggregates;

@@ -38,6 +38,7 @@ RunScore Play(const Scenario& scenario, uint64_t seed) {
   stage.PlanFaults();
   RunScore score;
   score.seed = seed;
+  score.began = begin.wall;
   const Duration peace = PeaceOf(scenario);
   for (Duration done{}; done < scenario.length; done += kPeaceStep) {
     const Duration step = std::min(kPeaceStep, scenario.length - done);

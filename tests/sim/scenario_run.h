@@ -24,6 +24,7 @@ struct Met {
 
 struct RunScore {
   uint64_t seed = 0;
+  WallTime began{};
   std::vector<Met> met;  // in the order of the scenario's expectations, optional ones left out
   std::vector<collector::IncidentRecord> unexpected;  // opened, and nobody expected it
   std::vector<collector::IncidentRecord> incidents;   // all that opened, as they ended

@@ -48,20 +48,33 @@ std::vector<Contender> Contenders(const Words& words) {
 }
 
 void Tell(const Scenario& scenario, const RunScore& run) {
-  const auto seed = static_cast<unsigned long long>(run.seed);
+  for (const ScenarioFault& fault : scenario.faults) {
+    std::string line = fmt::format("{}, seed {}: fault {} at {:.0f} s", scenario.title, run.seed,
+                                   static_cast<int>(fault.kind), ToSeconds(fault.at));
+    line += fault.until ? fmt::format(" until {:.0f} s", ToSeconds(*fault.until)) : "";
+    line += fmt::format(", node '{}', from '{}' to '{}', share {}, via '{}'\n", fault.node,
+                        fault.from, fault.to, fault.share, fmt::join(fault.via, ","));
+    std::fputs(line.c_str(), stderr);
+  }
   for (const auto& incident : run.incidents) {
     const bool unexpected =
         std::any_of(run.unexpected.begin(), run.unexpected.end(),
                     [&](const auto& other) { return other.number == incident.number; });
-    std::fprintf(stderr, "%s, seed %llu: %s%s, %s: %s\n", scenario.title.c_str(), seed,
-                 unexpected ? "UNEXPECTED " : "", std::string(ToString(incident.verdict)).c_str(),
-                 std::string(ToString(incident.state)).c_str(), incident.summary.c_str());
+    const std::string until = incident.closed_at == WallTime{}
+                                  ? "on"
+                                  : fmt::format("{:.0f} s", ToSeconds(incident.closed_at - run.began));
+    const std::string line =
+        fmt::format("{}, seed {}: {}{} from {:.0f} s to {}: {}\n", scenario.title, run.seed,
+                    unexpected ? "UNEXPECTED " : "", ToString(incident.verdict),
+                    ToSeconds(incident.opened_at - run.began), until, incident.summary);
+    std::fputs(line.c_str(), stderr);
   }
   size_t met = 0;
   for (const ScenarioExpectation& expected : scenario.expected) {
     if (!expected.optional && !run.met[met++].found) {
-      std::fprintf(stderr, "%s, seed %llu: MISSED %s\n", scenario.title.c_str(), seed,
-                   expected.verdict.c_str());
+      const std::string line = fmt::format("{}, seed {}: MISSED {}\n", scenario.title, run.seed,
+                                           expected.verdict);
+      std::fputs(line.c_str(), stderr);
     }
   }
 }

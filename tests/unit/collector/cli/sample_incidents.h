@@ -174,7 +174,7 @@ inline std::map<std::string, v1::Incident> SampleIncidents() {
   record.verdict = Verdict::kBorderOutage;
   record.severity = "critical";
   record.suspect = collector::Suspect{"10.0.0.1", "silence", "confirmed", {}};
-  record.evidence = {{"extent", "94 % of 60 active hosts, in 12 networks, went silent within 60 s"},
+  record.evidence = {{"extent", "94 % of 60 active hosts, in 12 networks, went silent at once"},
                      {"traced_ways", "16 that fail, 0 that work"},
                      {"suspect_1", "10.0.0.1 -> silence: 16 of 16 ways over it fail (gain 77.8)"},
                      {"suspect_word_of", "lib1, mail1, web1"},

@@ -161,16 +161,45 @@ TEST_F(IncidentBookTest, GroupsAreCausesUntilTheirVictimsAreTheSame) {
 TEST_F(IncidentBookTest, ATargetThatDiesIsNoSplitAnyMore) {
   Split(kOne, {"a"}, {"b"});
   Pass(5s);
-  book_.Down(kOne, {"a", "b"}, {}, now_.mono, now_);
+  book_.Down(kOne, {"a", "b"}, {}, now_.mono - 9s, now_.mono, now_);
   EXPECT_FALSE(book_.IsFailing(kOne, Verdict::kRouteAnomaly));
   Pass(8s);
-  book_.Down(kOne, {"a", "b"}, {}, now_.mono, now_);
+  book_.Down(kOne, {"a", "b"}, {}, now_.mono - 9s, now_.mono, now_);
+  WentTogether();
   Pass(3s);
   EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
   EXPECT_EQ(latest_[1].verdict, Verdict::kTargetDown);
   EXPECT_EQ(latest_[1].severity, "info");
   Split(kOne, {"a"}, {"b"});
   EXPECT_FALSE(book_.IsFailing(kOne, Verdict::kTargetDown)) << "somebody reaches it again";
+}
+
+TEST_F(IncidentBookTest, HostsThatLeaveOneByOneAreNoNews) {
+  const auto down = [&](const IpAddress& host) {
+    for (int i = 0; i < 2; ++i) {
+      book_.Down(host, {"a", "b"}, {}, now_.mono - 9s, now_.mono, now_);
+      Pass(8s);
+    }
+  };
+  const auto host = [](int i) { return *IpAddress::Parse("198.51.100." + std::to_string(i)); };
+  for (int i = 0; i < 20; ++i) {
+    down(host(i));
+    Pass(1min);
+  }
+  EXPECT_THAT(told_, IsEmpty());
+  down(host(20));
+  down(host(21));
+  WentTogether();
+  Pass(5s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_THAT(latest_[1].targets, SizeIs(2)) << "not those that left long before";
+  EXPECT_LT(now_.wall - latest_[1].started_at, 2min);
+  // Nor those that leave long after.
+  Pass(5min);
+  down(host(30));
+  Pass(5min);
+  EXPECT_THAT(latest_[1].targets, SizeIs(2));
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
 }
 
 TEST_F(IncidentBookTest, WhoIsDiscreditedAccusesNobodyUnlessItIsOpen) {

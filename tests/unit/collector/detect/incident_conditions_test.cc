@@ -158,16 +158,17 @@ TEST_F(IncidentConditions, TwoSuspectsAreTwoIncidents) {
 TEST_F(IncidentConditions, WhatNobodyReachesMayBeAVictimToo) {
   OpenSplit(kOne, {"a"}, {"b"});
   book_.Explain(book_.Views().at(0).serial, SuspectIs("10.0.0.1", kIntoSilence));
-  book_.Down(kTwo, {"a", "b"}, {{"10.0.0.9", "10.0.0.1"}}, now_.mono, now_);
+  book_.Down(kTwo, {"a", "b"}, {{"10.0.0.9", "10.0.0.1"}}, now_.mono - 9s, now_.mono, now_);
   Pass(8s);
-  book_.Down(kTwo, {"a", "b"}, {{"10.0.0.9", "10.0.0.1"}}, now_.mono, now_);
+  book_.Down(kTwo, {"a", "b"}, {{"10.0.0.9", "10.0.0.1"}}, now_.mono - 9s, now_.mono, now_);
   Pass(8s);
   EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
   EXPECT_EQ(latest_[1].targets.size(), 2u);
   // One whose ways end elsewhere has just left, once there was time to find that out.
-  book_.Down(kSix, {"a", "b"}, {{"2001:db8::1", "2001:db8::2"}}, now_.mono, now_);
+  book_.Down(kSix, {"a", "b"}, {{"2001:db8::1", "2001:db8::2"}}, now_.mono - 9s, now_.mono, now_);
   Pass(8s);
-  book_.Down(kSix, {"a", "b"}, {{"2001:db8::1", "2001:db8::2"}}, now_.mono, now_);
+  book_.Down(kSix, {"a", "b"}, {{"2001:db8::1", "2001:db8::2"}}, now_.mono - 9s, now_.mono, now_);
+  WentTogether();
   Pass(30s);
   EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
   Pass(10s);
@@ -176,10 +177,11 @@ TEST_F(IncidentConditions, WhatNobodyReachesMayBeAVictimToo) {
 }
 
 TEST_F(IncidentConditions, WaysToAHostThatIsGoneAccuseNobody) {
-  book_.Down(kOne, {"a", "b"}, {}, now_.mono, now_);
+  book_.Down(kOne, {"a", "b"}, {}, now_.mono - 9s, now_.mono, now_);
   book_.Explain(book_.Views().at(0).serial, SuspectIs("10.0.0.1", kIntoSilence));
   Pass(8s);
-  book_.Down(kOne, {"a", "b"}, {}, now_.mono, now_);
+  book_.Down(kOne, {"a", "b"}, {}, now_.mono - 9s, now_.mono, now_);
+  WentTogether();
   Pass(5s);
   ASSERT_EQ(latest_[1].verdict, Verdict::kTargetDown);
   EXPECT_FALSE(latest_[1].suspect);

@@ -44,6 +44,16 @@ class IncidentWorld : public testing::Test {
     Split(target, failing, reaching);
     Pass(3s);
   }
+  // Of the hosts that are down, more than leave by themselves went at once.
+  void WentTogether() {
+    Explanation said;
+    said.together = true;
+    for (const IncidentView& view : book_.Views()) {
+      if (view.basis == Verdict::kTargetDown) {
+        book_.Explain(view.serial, said);
+      }
+    }
+  }
 
   Moment now_{MonoTime(1h), WallTime(1000h)};
   IncidentBook book_{IncidentOptions{}, 0};
