@@ -298,6 +298,7 @@ class Engine {
   std::optional<Suspect> LossyEdgeOf(const LossTrouble& trouble) const;
 
   void WatchPolicy(Moment now);
+  void CountTries(const Round& round);
   void TryFiltered(VantageId id, Family family, ProbeMethod method, Moment now);
   void NotePolicy(VantageId id, Family family, ProbeMethod method,
                   std::map<std::string, Condition>& found, Moment now);

@@ -135,6 +135,11 @@ void Engine::ExplainWays(const std::vector<IncidentView>& views, Moment now) {
     --left;
     if (view->basis == Verdict::kRouteAnomaly) {
       Explanation said = ExplainPaths(*view, PathsOf(*view)).value_or(Explanation());
+      for (const Suspect& place : said.places) {
+        if (const auto router = IpAddress::Parse(place.from)) {
+          said.onward.merge(paths_.Next(*router));
+        }
+      }
       AddWitness(*view, said, now);
       said.settles = Settles(*view);
       incidents_.Explain(view->serial, said);

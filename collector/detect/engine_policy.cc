@@ -17,7 +17,7 @@ constexpr Duration kWatchEvery = 1s;
 // Tried again soon at first: an outage of a second or two looks like a filter to those who asked by
 // one method in it and by the other after it.
 constexpr Duration kTrySoon = 3s;
-constexpr unsigned kTriesToBelieve = 3;
+constexpr unsigned kTriesSoon = 10;
 constexpr Duration kTryAgain = 60s;
 constexpr size_t kTries = 2;
 constexpr double kTooLossy = 0.1;
@@ -69,26 +69,45 @@ void Engine::WatchPolicy(Moment now) {
   }
 }
 
-// Hosts may have stopped to answer: the silence of one counts if somebody else was answered since
-// the filter came up. So another sensor is asked together with this one, and a neighbour of it, which
-// may be behind the same filter and not know.
+// Hosts may have stopped to answer: the silence of one counts if somebody elsewhere is answered, who
+// is asked together with this one. So is a neighbour, which may be behind the same filter and not
+// know.
 void Engine::TryFiltered(VantageId id, Family family, ProbeMethod method, Moment now) {
-  Vantage::Method& m = vantages_.At(id).methods[FamilyIndex(family)][MethodIndex(method)];
-  const Target* best = nullptr;
+  std::vector<const Target*> fit;
   for (const Target* target : Controls(id, kControlsAsked)) {
     if (target->record.address.family() == family &&
-        now.wall - target->AnsweredAt(method) < kElsewhereLately &&
-        (best == nullptr || target->AnsweredAt(method) > best->AnsweredAt(method))) {
-      best = target;
+        now.wall - target->AnsweredAt(method) < kElsewhereLately) {
+      fit.push_back(target);
     }
   }
-  m.tried.reset();
-  if (best != nullptr) {
-    m.tried = best->record.address;
+  if (!fit.empty()) {
     std::vector<VantageId> asked = {id};
     AddNeighbour(asked, id, family, now);
-    Start(RoundKind::kControl, *m.tried, vantages_.Choose(family, now.mono, 3, asked, ++turn_),
-          kTries, now);
+    asked = vantages_.Choose(family, now.mono, 3, asked, ++turn_);
+    Start(RoundKind::kControl, fit[turn_ % fit.size()]->record.address, std::move(asked), kTries,
+          now);
+  }
+}
+
+void Engine::CountTries(const Round& round) {
+  for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
+    std::set<std::string> answered;  // groups
+    std::vector<VantageId> silent;
+    for (const auto& [id, report] : round.reports) {
+      const Ballot ballot = ReadReport(id, report, {}, false);
+      if (ballot.answered && ballot.answered_by == method) {
+        answered.insert(vantages_.At(id).record.group);
+      } else if (ballot.silent[static_cast<size_t>(method)]) {
+        silent.push_back(id);
+      }
+    }
+    for (const VantageId id : silent) {
+      Vantage& v = vantages_.At(id);
+      Vantage::Method& m = v.methods[FamilyIndex(round.target.family())][MethodIndex(method)];
+      if (m.filtered_since && answered.size() > answered.count(v.record.group)) {
+        ++m.tries;
+      }
+    }
   }
 }
 
@@ -102,17 +121,15 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
       !vantages_.MethodFiltered(id, method, family) || !m.answered_at ||
       !vantages_.MethodWorks(id, OtherMethod(method), family, now.mono)) {
     m.filtered_since.reset();
-    m.tried.reset();
-    m.tries = 0;
+    m.tries = m.asked = 0;
     return;
   }
   if (!m.filtered_since) {
     m.filtered_since = now;
     m.next_try = now.mono + kTrySoon;
   } else if (now.mono >= m.next_try && tokens_ >= 1) {
-    const Target* tried = m.tried ? targets_.Find(*m.tried) : nullptr;
-    m.tries += tried != nullptr && tried->AnsweredAt(method) > m.filtered_since->wall ? 1 : 0;
-    m.next_try = now.mono + (m.tries < kTriesToBelieve ? kTrySoon : kTryAgain);
+    const bool believed = m.tries * MissWeight(v.Loss()) >= DownThreshold();
+    m.next_try = now.mono + (!believed && m.asked++ < kTriesSoon ? kTrySoon : kTryAgain);
     TryFiltered(id, family, method, now);
   }
   if (m.tries * MissWeight(v.Loss()) < DownThreshold()) {

@@ -249,6 +249,7 @@ void Engine::FinishControl(const Round& round, Moment now) {
     return;
   }
   NoteWilling(round, *target, now);
+  CountTries(round);
   for (const auto& [id, report] : round.reports) {
     const Ballot ballot = ReadReport(id, report, {}, false);
     if (!ballot.answered) {

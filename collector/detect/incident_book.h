@@ -86,6 +86,7 @@ struct Explanation {
   Verdict verdict = Verdict::kUnknown;               // kUnknown: it stays as it is
   std::optional<Suspect> suspect;                    // absent: it stays as it is
   std::vector<Suspect> places = {};                  // likewise: the same for each family
+  std::set<IpAddress> onward = {};                   // where ways that work go on to from there
   std::string split;                                 // empty: it stays as it is
   std::string direction;                             // likewise
   std::map<std::string, std::string> evidence = {};  // replaces; an empty text takes away
@@ -202,6 +203,7 @@ class IncidentBook {
     std::optional<Suspect> suspect;  // or, for hosts that are down, where ways to them end
     // The same for each family.
     std::vector<Suspect> places;
+    std::set<IpAddress> onward;  // from these; see Explanation
     std::map<IpAddress, Member> members;
     std::set<std::string> groups;  // of the accusers
     MonoTime started{};
@@ -259,6 +261,7 @@ class IncidentBook {
   Incident* Former(const Incident& candidate);
   bool BeganWithMany(const Incident& a, const Incident& b) const;
   static bool SamePlace(const Incident& a, const Incident& b);
+  static bool MayBeOneRouter(const Incident& a, const Incident& b);
   static bool LeadsBy(const Incident& incident, const WayEnds& ends);
   bool IsOneCause(const Incident& a, const Incident& b) const;
   bool MayBeOneWithAnother(const Incident& incident, Moment now) const;

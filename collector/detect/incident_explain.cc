@@ -58,6 +58,7 @@ void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
   if (explanation.suspect) {
     it->suspect = explanation.suspect;
     it->places = explanation.places;
+    it->onward = explanation.onward;
     if (it->places.empty()) {
       it->places = {*explanation.suspect};
     }

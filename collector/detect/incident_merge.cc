@@ -14,6 +14,7 @@ constexpr Duration kLongestWait = 35s;
 constexpr Duration kLongestWaitIfKnown = 20s;
 constexpr Duration kLately = 60s;
 constexpr Duration kTogether = 15s;
+constexpr Duration kOneRouter = 3min;
 constexpr size_t kMany = 3;
 
 }  // namespace
@@ -53,7 +54,24 @@ bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
   const bool routes = (a.basis == Verdict::kRouteAnomaly && (both || !IsTentative(a))) ||
                       (b.basis == Verdict::kRouteAnomaly && (both || !IsTentative(b)));
   // What nobody reaches because all ways to it lead by the suspect is a victim, too.
-  return (both && (SameVictims(a, b) || BeganWithMany(a, b))) || (routes && SamePlace(a, b));
+  return (both && (SameVictims(a, b) || BeganWithMany(a, b) || MayBeOneRouter(a, b))) ||
+         (routes && SamePlace(a, b));
+}
+
+// A router has an address for each department that asks; beyond it the ways are the same. So they
+// are beyond several routers on one network, but these do not fail within minutes of each other.
+// Is it silent altogether, one of them may be told of by the place before it.
+bool IncidentBook::MayBeOneRouter(const Incident& a, const Incident& b) {
+  const auto leads_to = [](const Incident& one, const Incident& other) {
+    return std::any_of(other.places.begin(), other.places.end(), [&](const Suspect& place) {
+      const auto router = IpAddress::Parse(place.from);
+      return router && one.onward.contains(*router);
+    });
+  };
+  return a.started - b.started < kOneRouter && b.started - a.started < kOneRouter &&
+         (leads_to(a, b) || leads_to(b, a) ||
+          std::any_of(a.onward.begin(), a.onward.end(),
+                      [&](const IpAddress& next) { return b.onward.contains(next); }));
 }
 
 // Two faults may begin at the same moment; three are one, beyond the routers of those who see them.

@@ -104,15 +104,28 @@ void PathBook::MakeRoom() {
 
 void PathBook::NoteRouters(const PathHops& hops) {
   // The last hop is the target itself; routers before it may be silent.
-  std::set<IpAddress>* set = &exits_;
+  bool last = true;
   for (size_t i = hops.size(); i-- > 1;) {
-    if (const auto& routers = hops[i - 1]; !routers.empty()) {
-      if (set->size() < kMostRouters) {
-        set->insert(routers.front());
+    if (hops[i - 1].empty()) {
+      continue;
+    }
+    const IpAddress& router = hops[i - 1].front();
+    if (std::exchange(last, false)) {
+      if (exits_.size() < kMostRouters) {
+        exits_.insert(router);
       }
-      set = &passed_;
+    } else if (passed_.size() < kMostRouters || passed_.contains(router)) {
+      std::set<IpAddress>& next = passed_[router];
+      if (!hops[i].empty() && next.size() < kMostNext) {
+        next.insert(hops[i].front());
+      }
     }
   }
+}
+
+std::set<IpAddress> PathBook::Next(const IpAddress& place) const {
+  const auto it = passed_.find(place);
+  return it == passed_.end() ? std::set<IpAddress>{} : it->second;
 }
 
 void PathBook::Forget(const IpAddress& target) {

@@ -61,6 +61,8 @@ class PathBook {
   bool IsExit(const IpAddress& place) const { return exits_.contains(place); }
   // Is it one that such a way goes on from, to another one?
   bool IsPassed(const IpAddress& place) const { return passed_.contains(place); }
+  // The routers that such ways were seen to go on to from there.
+  std::set<IpAddress> Next(const IpAddress& place) const;
   const std::deque<SeenPath>& recent() const { return recent_; }
   size_t waiting() const { return asked_.size(); }
 
@@ -72,6 +74,7 @@ class PathBook {
   static constexpr size_t kMostWaiting = 4'096;
   static constexpr size_t kMostRemembered = 100'000;
   static constexpr size_t kMostRouters = 20'000;
+  static constexpr size_t kMostNext = 16;
   static constexpr size_t kComparedToMakeRoom = 64;
 
   struct Key {
@@ -101,7 +104,7 @@ class PathBook {
   std::deque<SeenPath> recent_;        // oldest first
   std::map<Key, MonoTime> last_seen_;  // of these
   std::set<IpAddress> exits_;
-  std::set<IpAddress> passed_;
+  std::map<IpAddress, std::set<IpAddress>> passed_;  // see Next
 };
 
 }  // namespace parallax::collector

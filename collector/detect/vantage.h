@@ -53,8 +53,8 @@ struct Vantage {
     // It used to bring answers, and is filtered now.
     std::optional<Moment> filtered_since;
     MonoTime next_try{};
-    std::optional<IpAddress> tried;  // by the last try
-    unsigned tries = 0;              // that brought this sensor nothing, and others an answer
+    unsigned asked = 0;  // so often since then
+    unsigned tries = 0;  // that brought it nothing, and others an answer
   };
   std::array<std::array<Method, 2>, 2> methods;  // by family (FamilyIndex) and ProbeMethod
   std::optional<MonoTime> answered_at;           // any target, by any method
