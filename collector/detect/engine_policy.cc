@@ -20,7 +20,7 @@ constexpr Duration kTrySoon = 3s;
 constexpr unsigned kTriesSoon = 10;
 constexpr Duration kTryAgain = 60s;
 constexpr size_t kTries = 2;
-constexpr double kTooLossy = 0.1;
+constexpr double kLossy = 0.1;
 constexpr size_t kControlsAsked = 64;
 constexpr Duration kElsewhereLately = 10min;
 
@@ -115,21 +115,23 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
                         std::map<std::string, Condition>& found, Moment now) {
   Vantage& v = vantages_.At(id);
   Vantage::Method& m = v.methods[FamilyIndex(family)][MethodIndex(method)];
-  // Filtered ever since it connected is nothing new; and if no probe gets out, or many get lost,
-  // that is for others to judge.
-  if (!v.connected || v.degraded || loss_troubles_.contains(id) || v.Loss() > kTooLossy ||
+  // Filtered ever since it connected is nothing new; and if no probe gets out, that is for others
+  // to judge.
+  if (!v.connected || v.degraded || loss_troubles_.contains(id) ||
       !vantages_.MethodFiltered(id, method, family) || !m.answered_at ||
       !vantages_.MethodWorks(id, OtherMethod(method), family, now.mono)) {
     m.filtered_since.reset();
     m.tries = m.asked = 0;
     return;
   }
+  // Where packets get lost, two hosts in a row are soon silent to a method.
+  const Duration soon = v.Loss() > kLossy ? 3 * kTrySoon : kTrySoon;
   if (!m.filtered_since) {
     m.filtered_since = now;
-    m.next_try = now.mono + kTrySoon;
+    m.next_try = now.mono + soon;
   } else if (now.mono >= m.next_try && tokens_ >= 1) {
     const bool believed = m.tries * MissWeight(v.Loss()) >= DownThreshold();
-    m.next_try = now.mono + (!believed && m.asked++ < kTriesSoon ? kTrySoon : kTryAgain);
+    m.next_try = now.mono + (!believed && m.asked++ < kTriesSoon ? soon : kTryAgain);
     TryFiltered(id, family, method, now);
   }
   if (m.tries * MissWeight(v.Loss()) < DownThreshold()) {

@@ -176,6 +176,26 @@ TEST_F(IncidentConditions, WhatNobodyReachesMayBeAVictimToo) {
   EXPECT_EQ(latest_[2].verdict, Verdict::kTargetDown);
 }
 
+// A router has one address for each department behind it.
+TEST_F(IncidentConditions, BeyondOneRouterTheWaysAreTheSame) {
+  const auto fails_at = [&](const IpAddress& host, const char* sensor, const char* router,
+                            const char* next) {
+    Split(host, {sensor}, {"d"});
+    Explanation said = SuspectIs(router, kIntoSilence);
+    said.onward = {*IpAddress::Parse(next)};
+    book_.Explain(book_.Views().back().serial, said);
+  };
+  for (int round = 0; round < 2; ++round) {
+    fails_at(kOne, "a", "10.0.1.1", "10.0.9.1");
+    fails_at(kTwo, "b", "10.0.2.1", "10.0.9.1");
+    fails_at(kSix, "c", "10.0.3.1", "10.0.9.9");
+    Pass(8s);
+  }
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened", "INC-2 opened"));
+  EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("a", "b"));
+  EXPECT_THAT(latest_[2].failing_sensors, ElementsAre("c"));
+}
+
 TEST_F(IncidentConditions, WaysToAHostThatIsGoneAccuseNobody) {
   book_.Down(kOne, {"a", "b"}, {}, now_.mono - 9s, now_.mono, now_);
   book_.Explain(book_.Views().at(0).serial, SuspectIs("10.0.0.1", kIntoSilence));

@@ -113,6 +113,14 @@ TEST(RateWatch, WhatGoesOnForHoursBecomesUsual) {
   EXPECT_NEAR(watch.usual(), 1000, 50);
 }
 
+TEST(RateWatch, AThousandfoldRateIsNotUsualWithinMinutes) {
+  RateWatch watch;
+  Seconds(watch, 30, 2, true);
+  Seconds(watch, 300, 2000);
+  EXPECT_LT(watch.usual(), 40);
+  EXPECT_GT(watch.excess(), 40);
+}
+
 TEST(RateWatch, ANewLevelIsNoFloodForMoreThanFortyMinutes) {
   for (const double before : {0.0, 30.0, 100.0}) {
     RateWatch watch;
