@@ -43,13 +43,17 @@ std::set<Edge> EdgesOf(const ObservedPath& path) {
 
 }  // namespace
 
-std::optional<LossyEdge> LocaliseLoss(std::span<const LossyWay> ways) {
+std::optional<LossyEdge> LocaliseLoss(std::span<const LossyWay> ways,
+                                      const std::set<SensorName>& together) {
   Tally all;
   std::map<Edge, Tally> edges;
   for (const LossyWay& way : ways) {
     all.sent += way.sent;
     all.lost += way.lost;
     for (const Edge& edge : EdgesOf(way.path)) {
+      if (edge.first.kind == PathPlace::Kind::kSensor && together.contains(way.path.sensor)) {
+        continue;
+      }
       edges[edge].sent += way.sent;
       edges[edge].lost += way.lost;
     }

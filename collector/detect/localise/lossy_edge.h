@@ -10,6 +10,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,7 +34,9 @@ struct LossyEdge {
   std::vector<std::pair<PathPlace, PathPlace>> ambiguity;  // other edges that explain it as well
 };
 
-// nullopt: no edge explains the losses better than chance would. Ways of one family only.
-std::optional<LossyEdge> LocaliseLoss(std::span<const LossyWay> ways);
+// nullopt: no edge explains the losses better than chance would. Ways of one family only. `together`:
+// sensors that lose alike, so that none of them does on its own link.
+std::optional<LossyEdge> LocaliseLoss(std::span<const LossyWay> ways,
+                                      const std::set<SensorName>& together = {});
 
 }  // namespace parallax::collector

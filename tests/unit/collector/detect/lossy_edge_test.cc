@@ -40,6 +40,20 @@ TEST(LocaliseLoss, TheLinkThatAllLosingWaysShare) {
   EXPECT_EQ(edge->lost, 42u);
 }
 
+TEST(LocaliseLoss, WhoLosesTogetherDoesNotLoseOnHisOwnLink) {
+  std::vector<LossyWay> ways;
+  for (int i = 1; i <= 6; ++i) {
+    const std::string target = "11.0.0." + std::to_string(i);
+    ways.push_back(Way("a", {"10.0.0.1", "10.9.0.1", target.c_str()}, 16, 9));
+    ways.push_back(Way("b", {"10.0.0.1", "10.9.0.2", target.c_str()}, 16, 4));
+    ways.push_back(Way("c", {"10.0.1.1", "10.9.0.1", target.c_str()}, 16, 1));
+  }
+  ASSERT_EQ(LocaliseLoss(ways)->from, PathPlace::Sensor("a")) << "by itself the best one";
+  const auto edge = LocaliseLoss(ways, {"a", "b"});
+  ASSERT_TRUE(edge);
+  EXPECT_EQ(edge->from, PathPlace::Address(At("10.0.0.1")));
+}
+
 TEST(LocaliseLoss, WhatAllShareAndWhatNobodyLosesIsNoEdge) {
   std::vector<LossyWay> alike;
   std::vector<LossyWay> clean;
