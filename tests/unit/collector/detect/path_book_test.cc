@@ -95,6 +95,25 @@ TEST_F(PathBookTest, TheAtlasKeepsWaysThatLedThere) {
   EXPECT_EQ(next.Before(4, kTarget), nullptr);
 }
 
+TEST_F(PathBookTest, KnowsWhereWaysGoOnAndWhereTheyLeave) {
+  const IpAddress border = *IpAddress::Parse("10.0.0.3");
+  const auto trace = [&](TraceEnd end, PathHops hops) {
+    const auto order = *book_.Ask(1, kTarget, kEcho, now_.mono, 0s);
+    book_.Accept(1, Report(order, end, std::move(hops)), end != TraceEnd::kReached, now_.mono);
+  };
+  trace(TraceEnd::kSilent, {{kRouter}, {kOther}});
+  EXPECT_FALSE(book_.IsPassed(kRouter)) << "who knows whether that is a way";
+  trace(TraceEnd::kReached, {});
+  trace(TraceEnd::kReached, {{kRouter}, {}, {kOther}, {border}, {}, {}, {kTarget}});
+  EXPECT_TRUE(book_.IsExit(border)) << "those behind it keep silent";
+  EXPECT_FALSE(book_.IsPassed(border));
+  EXPECT_TRUE(book_.IsPassed(kRouter));
+  EXPECT_FALSE(book_.IsExit(kOther));
+  EXPECT_EQ(book_.Next(kOther), std::set<IpAddress>{border});
+  EXPECT_TRUE(book_.Next(kRouter).empty()) << "somebody stands between them";
+  EXPECT_TRUE(book_.Next(kTarget).empty());
+}
+
 TEST_F(PathBookTest, TracesAreNotWaitedForNorKeptForEver) {
   const auto lost = *book_.Ask(1, kTarget, kEcho, now_.mono, 5min);
   const auto order = *book_.Ask(1, kTarget, kWeb, now_.mono, 5min);
