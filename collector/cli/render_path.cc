@@ -69,9 +69,11 @@ Page RenderDiffs(const std::vector<PathDiff>& diffs, uint64_t now, const Look& l
                              Paint(fmt::format("{} -> {}", Printable(diff.first.sensor()),
                                                Printable(diff.first.target())),
                                    Colour::kBold, look.colour));
+    const bool same_sensor = diff.first.sensor() == diff.second.sensor();
+    const std::string one = same_sensor ? "Now it" : Printable(diff.first.sensor());
     Table table({{"TTL", Table::Align::kRight},
-                 {"NOW"},
-                 {diff.first.sensor() == diff.second.sensor() ? "BEFORE" : "THE OTHER"}});
+                 {same_sensor ? "NOW" : Printable(diff.first.sensor())},
+                 {same_sensor ? "BEFORE" : Printable(diff.second.sensor())}});
     const int hops = std::max(diff.first.hops_size(), diff.second.hops_size());
     for (int i = 0; i < hops; ++i) {
       const std::string first = HopText(diff.first, i);
@@ -82,8 +84,10 @@ Page RenderDiffs(const std::vector<PathDiff>& diffs, uint64_t now, const Look& l
                  {second.empty() ? "-" : second, parted ? Colour::kGreen : Colour::kNone}});
     }
     page.data += table.Text(look.colour);
-    page.data += fmt::format("now:    {}; {}\n", Title(diff.first, now), EndText(diff.first));
-    page.data += fmt::format("before: {}; {}\n", Title(diff.second, now), EndText(diff.second));
+    page.data += fmt::format("{}{}; {}\n", same_sensor ? "now:    " : "", Title(diff.first, now),
+                             EndText(diff.first));
+    page.data += fmt::format("{}{}; {}\n", same_sensor ? "before: " : "", Title(diff.second, now),
+                             EndText(diff.second));
     switch (diff.relation) {
       case PathDiff::Relation::kSame:
         page.data += "They are the same as far as hops answer.\n";
@@ -94,12 +98,12 @@ Page RenderDiffs(const std::vector<PathDiff>& diffs, uint64_t now, const Look& l
                          : fmt::format("They part behind {}.\n", Printable(diff.last_common));
         break;
       case PathDiff::Relation::kFirstEndsEarlier:
-        page.data += fmt::format("Now it ends behind {}.\n", diff.last_common.empty()
-                                                                 ? std::string("the sensor")
-                                                                 : Printable(diff.last_common));
+        page.data += fmt::format(
+            "{} ends behind {}.\n", one,
+            diff.last_common.empty() ? std::string("the sensor") : Printable(diff.last_common));
         break;
       case PathDiff::Relation::kSecondEndsEarlier:
-        page.data += "Now it goes further.\n";
+        page.data += one + " goes further.\n";
         break;
     }
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace parallax::collector {
 namespace {
@@ -121,9 +122,14 @@ std::string SummariseFlood(const IncidentRecord& record) {
 std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, uint64_t repeated) {
   const size_t still = StillFailing(record);
   const bool over = still == 0;
-  const std::string victims =
-      fmt::format("{} {} host{}", record.targets.size(), FamilyName(record.family),
-                  record.targets.size() == 1 ? "" : "s");
+  std::string victims = fmt::format("{} {} host{}", record.targets.size(), FamilyName(record.family),
+                                    record.targets.size() == 1 ? "" : "s");
+  // Of those that it opens on, few have been looked at twice.
+  const std::string* awaiting = Evidence(record, kAwaiting);
+  if (!over && awaiting != nullptr &&
+      std::strtoull(awaiting->c_str(), nullptr, 10) > record.targets.size()) {
+    victims += fmt::format(", and at a first look {} more,", *awaiting);
+  }
   std::string text =
       record.reaching_sensors.empty()
           ? fmt::format("{} {} reach {}, some of them these and some of them those.",
@@ -138,9 +144,6 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
   }
   text += SuspectSentence(record);
   text += SplitSentence(record);
-  if (const std::string* awaiting = Evidence(record, kAwaiting)) {
-    text += fmt::format(" {} more await a second look.", *awaiting);
-  }
   if (const std::string* flaps = Evidence(record, kFlapping)) {
     text += fmt::format(" It comes and goes: {}.", *flaps);
   }

@@ -69,6 +69,8 @@ TEST(PathDiff, AgainstAnotherSensor) {
   ASSERT_EQ(diffs.size(), 1u);
   EXPECT_EQ(diffs[0].relation, PathDiff::Relation::kParts);
   EXPECT_EQ(diffs[0].last_common_ttl, 0);
+  EXPECT_THAT(RenderDiffs(diffs, 400, {}).data,
+              AllOf(HasSubstr("TTL  mail"), Not(HasSubstr("before")), HasSubstr("\nweb, ")));
   EXPECT_TRUE(DiffOf(list, "mail", "nobody").empty());
   EXPECT_TRUE(DiffOf(list, "nobody", "web").empty());
 }

@@ -29,6 +29,16 @@ TEST(Summarise, AnomalyNamesWhoAndHowMany) {
   EXPECT_THAT(Summarise(one, 0, 0), HasSubstr("1 IPv4 host that"));
 }
 
+TEST(Summarise, AsItOpensMostHaveBeenLookedAtOnce) {
+  IncidentRecord record = Anomaly();
+  record.evidence["hosts_awaiting_second_look"] = "36";
+  EXPECT_EQ(Summarise(record, 0, 0),
+            "mail1 cannot reach 2 IPv4 hosts, and at a first look 36 more, that library1 and web1 "
+            "reach.");
+  record.evidence["hosts_awaiting_second_look"] = "2";
+  EXPECT_EQ(Summarise(record, 0, 0), Summarise(Anomaly(), 0, 0));
+}
+
 TEST(Summarise, HalfOpenAttemptsSayThatItIsNoFlood) {
   EXPECT_THAT(Summarise(Anomaly(), 10, 9),
               AllOf(HasSubstr("10 connection attempts"), HasSubstr("the way in works"),
