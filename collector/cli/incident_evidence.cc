@@ -17,6 +17,8 @@ constexpr std::array kKnown = {
 
     EvidenceKind{"about", Part::kWho, "about", "", ""},
     EvidenceKind{"vantage", Part::kWho, "set aside", "what it says of others does not count: ", ""},
+    EvidenceKind{"cut_off_together", Part::kWho, "together", "",
+                 " fell silent within a minute of each other: what they share has failed"},
     EvidenceKind{"unheard_accuser", Part::kWho, "unheard", "",
                  " has been away for so long that nobody can say what fails from there"},
 

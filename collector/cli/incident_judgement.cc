@@ -135,7 +135,9 @@ std::string ActionOf(const Subject& subject) {
         subject.OneHost().empty() ? "the server" : subject.OneHost());
   }
   if (subject.IsAbout("sensor_isolated")) {
-    return fmt::format("check {}: host, cable, switch port, first router", sensor);
+    return subject.incident.failing_sensors_size() > 1
+               ? std::string("check what these sensors share: their router, a switch, a line, power")
+               : fmt::format("check {}: host, cable, switch port, first router", sensor);
   }
   if (subject.IsAbout("sensor_degraded")) {
     return fmt::format("check the link of {}: errors, duplex, load", sensor);

@@ -75,6 +75,12 @@ void Engine::Restore(const SavedState& saved, Moment now) {
   }
   for (const IncidentRecord& incident : saved.live_incidents) {
     incidents_.Restore(incident, failing, now);
+    const auto about = incident.evidence.find(kAbout);
+    if (incident.verdict == Verdict::kSensorIsolated && about != incident.evidence.end()) {
+      const auto sensor = vantages_.Find(about->second);
+      cut_off_.Restore(about->second, sensor ? vantages_.At(*sensor).record.group : "",
+                       incident.failing_sensors, {MonoTime{}, incident.started_at});
+    }
   }
 }
 

@@ -23,6 +23,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collector/detect/cut_off.h"
 #include "collector/detect/incident_book.h"
 #include "collector/detect/judge.h"
 #include "collector/detect/localise/localiser.h"
@@ -313,6 +314,8 @@ class Engine {
   void AskControls(VantageId id, size_t most, Moment now);
   void FinishControl(const Round& round, Moment now);
   void Isolate(VantageId id, const std::string& evidence, Moment now);
+  void NoLongerCutOff(const SensorName& sensor, Moment now);
+  void TellCutOff(const CutOff::Trouble& trouble, Moment now);
   void SaveSensor(VantageId id, Moment now);
   void SaveTarget(Target& target);
   std::vector<Order>& OrdersTo(VantageId sensor);
@@ -357,6 +360,7 @@ class Engine {
   };
   std::unordered_map<VantageId, Silent> silent_;
   std::optional<VantageId> watch_first_;
+  CutOff cut_off_;
 
   double tokens_ = 0;               // rounds that may begin now
   std::array<double, 3> shares_{};  // of these, what each claim may take with those before it

@@ -2,6 +2,7 @@
 // when one falls silent, the others are asked about its host. Only what they find, or what the
 // sensor itself says of its gateway, makes it isolated.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -68,7 +69,7 @@ void Engine::OnHealth(const SensorName& name, const SensorHealth& health, Moment
     SetSensorState(*id, SensorState::kConnected, "", now);
   }
   if (v.record.state == SensorState::kConnected && !v.gateway_down_since) {
-    incidents_.Over(Verdict::kSensorIsolated, name);
+    NoLongerCutOff(name, now);
   }
   ForgetAggregates(*id, now);
   if (now.mono - v.saved_at >= kSaveSensorEvery || v.record.problem != problem_before) {
@@ -259,7 +260,7 @@ void Engine::FinishControl(const Round& round, Moment now) {
     Vantage& v = vantages_.At(id);
     if (v.record.state == SensorState::kIsolated && v.connected) {
       SetSensorState(id, SensorState::kConnected, "", now);
-      incidents_.Over(Verdict::kSensorIsolated, v.record.name);
+      NoLongerCutOff(v.record.name, now);
     }
   }
 }
@@ -358,7 +359,7 @@ void Engine::FinishHost(const Round& round, Moment now) {
     silent->second.missed_rounds = 0;
     silent->second.ask_at = now.mono + kAskAgainEvery;
     if (host.record.state == SensorState::kIsolated) {
-      incidents_.Over(Verdict::kSensorIsolated, host.record.name);
+      NoLongerCutOff(host.record.name, now);
     }
     SetSensorState(*round.about, SensorState::kLost, "unheard, but its host answers", now);
   } else if (misses >= kMissesPerRound &&
@@ -377,12 +378,35 @@ void Engine::Isolate(VantageId id, const std::string& evidence, Moment now) {
                            ? now.mono - v.last_heard
                            : now.mono - v.gateway_down_since.value_or(now.mono);
   SetSensorState(id, SensorState::kIsolated, evidence, now);
-  incidents_.Holds({.verdict = Verdict::kSensorIsolated,
-                    .about = v.record.name,
-                    .since = now + -ago,
-                    .failing = {v.record.name},
-                    .evidence = {{kVantage, evidence}}},
-                   now);
+  TellCutOff(cut_off_.Add(v.record.name, v.record.group, evidence, now + -ago, now), now);
+}
+
+void Engine::NoLongerCutOff(const SensorName& sensor, Moment now) {
+  if (const auto trouble = cut_off_.Remove(sensor)) {
+    if (trouble->sensors.empty()) {
+      incidents_.Over(Verdict::kSensorIsolated, trouble->about);
+    } else {
+      TellCutOff(*trouble, now);
+    }
+  }
+}
+
+void Engine::TellCutOff(const CutOff::Trouble& trouble, Moment now) {
+  Condition condition;
+  condition.verdict = Verdict::kSensorIsolated;
+  condition.about = trouble.about;
+  condition.since = trouble.since;
+  for (const auto& [sensor, why] : trouble.sensors) {
+    condition.failing.push_back(sensor);
+    // What another life of the collector knew stands in the incident.
+    if (!why.empty()) {
+      condition.evidence[kVantage] = why;
+    }
+  }
+  if (trouble.all.size() > 1) {
+    condition.evidence[kCutOffTogether] = fmt::format("{}", fmt::join(trouble.all, ", "));
+  }
+  incidents_.Holds(condition, now);
 }
 
 void Engine::SetSensorState(VantageId id, SensorState state, const std::string& problem,

@@ -213,10 +213,13 @@ std::string Summarise(const IncidentRecord& record, uint64_t half_open, uint64_t
     case Verdict::kSensorIsolated: {
       const std::string* why = Evidence(record, kVantage);
       const bool over = IsOver(record);
-      return fmt::format("{} {} cut off: {}. What it {} reach says nothing about the network.",
-                         Names(record.failing_sensors), over ? "was" : "is",
-                         why == nullptr ? "its own link failed" : *why,
-                         over ? "could not" : "cannot");
+      const std::string* all = over ? Evidence(record, kCutOffTogether) : nullptr;
+      const bool one = record.failing_sensors.size() == 1 && all == nullptr;
+      return fmt::format(
+          "{} {} cut off{}: {}. What {} {} reach says nothing about the network{}.",
+          all != nullptr ? *all : Names(record.failing_sensors), one ? over ? "was" : "is" : over ? "were" : "are",
+          one ? "" : " together", why == nullptr ? "its own link failed" : *why, one ? "it" : "they",
+          over ? "could not" : "cannot", one ? "" : " beyond what they share");
     }
     default:
       return {};

@@ -91,6 +91,33 @@ TEST(Uplink, DownIsolatesTheSensor) {
   Tell("uplink down to sensor_isolated: p50 %.1f s, worst %.1f s", times[5], times[9]);
 }
 
+TEST(Uplink, OfAWholeDepartmentDownIsOneIncident) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    World campus({.seed = seed});
+    campus.AddSensor("library2", "library");
+    campus.Run(5min + seed * 130ms);
+    sim::Place& first = campus.sensors()[2];
+    sim::Place& second = campus.sensors()[4];
+    first.uplink_up = second.uplink_up = false;
+    campus.Run(3min);
+    ASSERT_THAT(Story(campus), ElementsAre("INC-1 sensor_isolated opened")) << seed;
+    EXPECT_THAT(campus.store().incidents().at(1).failing_sensors,
+                ElementsAre("library1", "library2"));
+    campus.RestartCollector();
+    campus.Run(3min);
+    first.uplink_up = true;
+    campus.Run(3min);
+    EXPECT_THAT(campus.store().incidents().at(1).failing_sensors, ElementsAre("library2"));
+    second.uplink_up = true;
+    campus.Run(3min);
+    EXPECT_THAT(Story(campus),
+                ElementsAre("INC-1 sensor_isolated opened", "INC-1 sensor_isolated monitoring",
+                            "INC-1 sensor_isolated closed"));
+    EXPECT_THAT(campus.store().incidents().at(1).summary,
+                HasSubstr("library1, library2 were cut off together"));
+  }
+}
+
 TEST(Gateway, DownWithTheStreamUpIsolatesTheSensor) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     World campus({.seed = seed, .attempt_every = 10s});
