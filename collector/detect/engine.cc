@@ -121,6 +121,7 @@ void Engine::Tick(Moment now) {
 
 void Engine::Forget(Moment now, size_t part) {
   next_forget_ = now.mono + kForgetEvery;
+  ForgetOffers(now.mono);
   const auto is_sensor = [this](const IpAddress& a) { return vantages_.IsSensorAddress(a); };
   for (const IpAddress& address : targets_.Forget(is_sensor, now, part)) {
     incidents_.Cleared(address, now);

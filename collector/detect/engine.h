@@ -249,12 +249,15 @@ class Engine {
     Announcement announcement;  // the latest
     WallTime first_heard;
     MonoTime heard{};
+    VantageId told_by = 0;                 // first
     std::map<SensorName, std::string> by;  // sensors that hear it, with their groups
   };
   void OnAnnouncement(VantageId sensor, const Announcement& announcement, Moment now);
   bool IsExpected(const Announcement& announcement) const;
   bool IsGateway(const IpAddress& address) const;
-  bool IsNewcomer(const Offer& offer, const IncidentView& view, Moment now) const;
+  bool HasRoomForOffer(VantageId sensor) const;
+  void ForgetOffers(MonoTime now);
+  std::set<std::string> LinksOfGateways() const;
   bool HearsIt(const IpAddress& router, const Offer& offer) const;
   void AddWitness(const IncidentView& view, Explanation& said, Moment now);
 

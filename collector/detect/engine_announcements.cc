@@ -15,11 +15,15 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr size_t kMostOffers = 1'000;
-constexpr Duration kOfferLife = 10min;  // after it was heard last
-constexpr Duration kOfferFresh = 150s;  // sensors repeat it every minute
+constexpr size_t kMostOffersOfOne = 250;  // told first by one sensor: it may make them up
+// After it was heard last. A router may wait half an hour between two advertisements (RFC 4861).
+constexpr Duration kOfferLife = 35min;
+constexpr Duration kRipFresh = 150s;  // said twice a minute; without a word, routes die in three
 constexpr Duration kFreshAnnouncement = 2min;
 constexpr Duration kJustCome = 2min;
 constexpr Duration kShortlyBefore = 2min;  // a route is believed soon after it was announced
+constexpr Duration kShortlyAfter = 2min;   // not every announcement is heard
+constexpr size_t kMostRivals = 3;          // that are told
 
 bool IsDefault(const Announcement& announcement) {
   return announcement.prefix && announcement.prefix->length() == 0;
@@ -37,6 +41,26 @@ bool HasGateway(const Vantage& vantage, const IpAddress& address) {
                      [&](const GatewayHealth& gateway) { return gateway.address == address; });
 }
 
+bool IsFresh(const Announcement& announcement, Duration silent) {
+  return silent <= (announcement.kind == AnnouncementKind::kRip ? kRipFresh : kOfferLife);
+}
+
+// When half of those that fail now had been found failing. An incident may have begun as a small
+// one long before.
+MonoTime HalfFailing(const IncidentView& view) {
+  std::vector<MonoTime> since;
+  since.reserve(view.members.size());
+  for (const IncidentView::Member& member : view.members) {
+    since.push_back(member.since);
+  }
+  if (since.empty()) {
+    return view.started;
+  }
+  const auto middle = since.begin() + static_cast<std::ptrdiff_t>(since.size() / 2);
+  std::nth_element(since.begin(), middle, since.end());
+  return *middle;
+}
+
 std::string Route(const Announcement& announcement) {
   if (!announcement.prefix) {
     return "itself as a router";
@@ -52,16 +76,23 @@ void Engine::OnAnnouncement(VantageId sensor, const Announcement& announcement, 
     return;
   }
   const OfferKey key{announcement.kind, announcement.speaker, announcement.gateway};
+  auto it = offers_.find(key);
   if (announcement.withdrawn) {
-    offers_.erase(key);
+    // Of this route and by the word of this sensor alone: what others hear stands.
+    if (it != offers_.end() && it->second.announcement.prefix == announcement.prefix) {
+      it->second.by.erase(vantages_.Name(sensor));
+      if (it->second.by.empty()) {
+        offers_.erase(it);
+      }
+    }
     return;
   }
-  auto it = offers_.find(key);
   if (it == offers_.end()) {
-    if (offers_.size() >= kMostOffers) {
+    if (!HasRoomForOffer(sensor)) {
       return;
     }
     it = offers_.emplace(key, Offer{}).first;
+    it->second.told_by = sensor;
     it->second.first_heard = now.wall + -announcement.age;
     // Told by a sensor that has just come: it may have heard that long ago, by its own clock.
     if (now.mono - vantages_.At(sensor).state_since < kJustCome) {
@@ -88,6 +119,17 @@ void Engine::OnAnnouncement(VantageId sensor, const Announcement& announcement, 
   offer.heard = now.mono;
 }
 
+bool Engine::HasRoomForOffer(VantageId sensor) const {
+  return offers_.size() < kMostOffers &&
+         static_cast<size_t>(std::count_if(
+             offers_.begin(), offers_.end(),
+             [&](const auto& entry) { return entry.second.told_by == sensor; })) < kMostOffersOfOne;
+}
+
+void Engine::ForgetOffers(MonoTime now) {
+  std::erase_if(offers_, [&](const auto& o) { return now - o.second.heard > kOfferLife; });
+}
+
 bool Engine::IsExpected(const Announcement& announcement) const {
   const bool swallows = announcement.kind != AnnouncementKind::kOspf && announcement.prefix;
   if (!swallows) {
@@ -105,16 +147,16 @@ bool Engine::IsGateway(const IpAddress& address) const {
   return false;
 }
 
-// Known from before the trouble, or by the link address of a box that is known as a gateway: a
-// router speaks from several addresses.
-bool Engine::IsNewcomer(const Offer& offer, const IncidentView& view, Moment now) const {
-  const bool known_box = std::any_of(offers_.begin(), offers_.end(), [&](const auto& entry) {
-    const Announcement& other = entry.second.announcement;
-    return !other.speaker_link.empty() && other.speaker_link == offer.announcement.speaker_link &&
-           IsGateway(other.speaker);
-  });
-  return !IsExpected(offer.announcement) && !known_box &&
-         now.wall - offer.first_heard <= now.mono - view.started + kShortlyBefore;
+// A router speaks from several addresses: the link addresses of boxes that are known as gateways.
+std::set<std::string> Engine::LinksOfGateways() const {
+  std::set<std::string> links;
+  for (const auto& [key, offer] : offers_) {
+    const Announcement& a = offer.announcement;
+    if (!a.speaker_link.empty() && IsGateway(a.speaker)) {
+      links.insert(a.speaker_link);
+    }
+  }
+  return links;
 }
 
 // Does the router with this address stand on a wire of those who heard the offer?
@@ -135,7 +177,6 @@ bool Engine::HearsIt(const IpAddress& router, const Offer& offer) const {
 }
 
 void Engine::AddWitness(const IncidentView& view, Explanation& said, Moment now) {
-  std::erase_if(offers_, [&](const auto& o) { return now.mono - o.second.heard > kOfferLife; });
   std::set<SensorName> failing;
   std::set<Family> families;
   for (const IncidentView::Member& member : view.members) {
@@ -147,14 +188,22 @@ void Engine::AddWitness(const IncidentView& view, Explanation& said, Moment now)
     groups.insert(vantages_.At(id).record.group);
   }
   const auto from = said.suspect ? IpAddress::Parse(said.suspect->from) : std::nullopt;
-  // Better: named by the traces, a default route, no redirect (which the victim sends), the first.
-  using Rank = std::tuple<bool, bool, bool, Duration>;
-  const Offer* best = nullptr;
-  Rank best_rank;
+  // A newcomer spoke up a little before the trouble; at the latest, when it was new.
+  const WallTime earliest = now.wall - (now.mono - view.started + kShortlyBefore);
+  const WallTime latest = now.wall - (now.mono - HalfFailing(view)) + kShortlyAfter;
+  const std::set<std::string> known_boxes = LinksOfGateways();
+  // Better: named by the traces, a default route, no redirect (which the victim sends); the first.
+  using Rank = std::tuple<bool, bool, bool>;
+  struct Candidate {
+    Rank rank;
+    const Offer* offer;
+  };
+  std::vector<Candidate> candidates;
   for (const auto& [key, offer] : offers_) {
     const Announcement& a = offer.announcement;
-    if (!families.contains(a.gateway.family()) || now.mono - offer.heard > kOfferFresh ||
-        !IsNewcomer(offer, view, now)) {
+    if (!families.contains(a.gateway.family()) || !IsFresh(a, now.mono - offer.heard) ||
+        offer.first_heard < earliest || offer.first_heard > latest || IsExpected(a) ||
+        known_boxes.contains(a.speaker_link)) {
       continue;
     }
     const bool named = said.suspect && (said.suspect->to == a.gateway.ToString() ||
@@ -167,34 +216,49 @@ void Engine::AddWitness(const IncidentView& view, Explanation& said, Moment now)
     if (!named && !(near && (silent || !said.suspect))) {
       continue;
     }
-    const Rank rank{named, IsDefault(a), a.kind != AnnouncementKind::kRedirect,
-                    now.wall - offer.first_heard};
-    if (best == nullptr || rank > best_rank) {
-      best = &offer;
-      best_rank = rank;
-    }
+    candidates.push_back({{named, IsDefault(a), a.kind != AnnouncementKind::kRedirect}, &offer});
   }
-  if (best == nullptr) {
+  const auto best = std::min_element(
+      candidates.begin(), candidates.end(), [](const Candidate& one, const Candidate& other) {
+        return one.rank != other.rank ? one.rank > other.rank
+                                      : one.offer->first_heard < other.offer->first_heard;
+      });
+  if (best == candidates.end()) {
     return;
   }
-  const Announcement& a = best->announcement;
+  const Announcement& a = best->offer->announcement;
+  // Other boxes that are as good but for the moment: if no trace tells, nobody knows which it is.
+  std::set<IpAddress> rivals;
+  for (const Candidate& candidate : candidates) {
+    const Announcement& other = candidate.offer->announcement;
+    const bool same_box = other.gateway == a.gateway ||
+                          (!a.speaker_link.empty() && other.speaker_link == a.speaker_link);
+    if (said.suspect && said.suspect->to == kIntoSilence && !same_box &&
+        candidate.rank == best->rank) {
+      rivals.insert(other.gateway);
+    }
+  }
   std::vector<std::string> ears;
   bool elsewhere = false;  // heard by somebody of another group than all who accuse
-  for (const auto& [name, group] : best->by) {
+  for (const auto& [name, group] : best->offer->by) {
     ears.push_back(name);
     elsewhere |= !failing.contains(name) && !groups.contains(group);
   }
   said.evidence["announcement"] = fmt::format(
       "{}{} announces {} by {}, gateway {}; heard by {}, first at {}", a.speaker.ToString(),
       a.speaker_link.empty() ? std::string() : " (" + a.speaker_link + ")", Route(a), Protocol(a),
-      a.gateway.ToString(), fmt::join(ears, ", "), FormatRfc3339(best->first_heard));
+      a.gateway.ToString(), fmt::join(ears, ", "), FormatRfc3339(best->offer->first_heard));
   if (said.suspect) {
     if (said.suspect->to == kIntoSilence) {
       said.suspect->ambiguity.insert(said.suspect->ambiguity.begin(),
                                      said.suspect->from + " -> " + kIntoSilence);
+      size_t told = 0;
+      for (auto it = rivals.begin(); it != rivals.end() && told < kMostRivals; ++it, ++told) {
+        said.suspect->ambiguity.push_back(said.suspect->from + " -> " + it->ToString());
+      }
       said.suspect->to = a.gateway.ToString();
     }
-    if (elsewhere) {
+    if (elsewhere && rivals.empty()) {
       said.suspect->confidence = "confirmed";
     }
   }
