@@ -333,7 +333,8 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
       break;
     case Verdict::kTargetDown:
       target.trigger_gap = {};
-      if (now.wall - target.record.last_seen < kRecentlyActive ||
+      // Known for gone, it is no news that it still is.
+      if ((before != opinion.verdict && now.wall - target.record.last_seen < kRecentlyActive) ||
           incidents_.IsFailing(round.target, Verdict::kTargetDown) ||
           incidents_.IsFailing(round.target, Verdict::kRouteAnomaly)) {
         NoteDown(target, opinion, round, now);
@@ -369,10 +370,14 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
 
 void Engine::NoteDown(const Target& target, const Opinion& opinion, const Round& round,
                       Moment now) {
-  const WallTime answered = std::max(target.AnsweredAt(ProbeMethod::kIcmpEcho),
-                                     target.AnsweredAt(ProbeMethod::kTcpSyn));
+  const WallTime probed = std::max(target.AnsweredAt(ProbeMethod::kIcmpEcho),
+                                   target.AnsweredAt(ProbeMethod::kTcpSyn));
+  MonoTime answered = now.mono - (now.wall - probed);
+  for (const auto& [sensor, began] : target.completed) {
+    answered = std::max(answered, began);
+  }
   incidents_.Down(round.target, Names(opinion.failing), EndsOf(round.target),
-                  std::min(now.mono - (now.wall - answered), round.began), round.began, now);
+                  std::min(answered, round.began), round.began, now);
 }
 
 bool Engine::IsAccused(const Target& target, Moment now) const {

@@ -28,9 +28,9 @@ constexpr double kBorderShare = 0.3;
 constexpr double kNearlyAll = 0.9;
 constexpr size_t kBorderPrefixes = 5;
 constexpr size_t kBorderTargets = 10;
-// In the evening so many go home, and it is no news. What happens more seldom than the other by
-// chance is.
-constexpr double kLeaveInAnHour = 0.3;
+// In the evening every third one goes home within an hour; at this rate it is no news. What happens
+// more seldom than the other by chance is.
+constexpr double kLeaveInAnHour = 0.4;
 constexpr double kLeaveByChance = 1e-4;
 constexpr Duration kActive = 15min;
 constexpr size_t kCountedAtATime = 5'000;

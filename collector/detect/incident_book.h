@@ -255,6 +255,7 @@ class IncidentBook {
     size_t shared = 0;
   };
   static Overlap OverlapOf(const Incident& a, const Incident& b);
+  bool IsAlone(const Incident& incident) const;
   static bool SameVictims(const Incident& a, const Incident& b);
   static bool ShareVictims(const Incident& a, const Incident& b);
   // A closed one that is the same trouble as the candidate.

@@ -296,6 +296,10 @@ void IncidentBook::Refresh(Incident& incident) {
     }
     // Else all recovered, or most: keep who it was.
     if (!failing.empty() && (!incident.recovering || record.failing_sensors.empty())) {
+      // What comes and goes is not seen by all at the same time.
+      if (record.evidence.contains(kFlapping)) {
+        failing.insert(record.failing_sensors.begin(), record.failing_sensors.end());
+      }
       // Who has reached them goes on being told, though the last to recover were asked by few.
       reaching.insert(record.reaching_sensors.begin(), record.reaching_sensors.end());
       for (const SensorName& name : failing) {

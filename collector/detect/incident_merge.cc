@@ -54,7 +54,7 @@ bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
   const bool routes = (a.basis == Verdict::kRouteAnomaly && (both || !IsTentative(a))) ||
                       (b.basis == Verdict::kRouteAnomaly && (both || !IsTentative(b)));
   // What nobody reaches because all ways to it lead by the suspect is a victim, too.
-  return (both && (SameVictims(a, b) || BeganWithMany(a, b) || MayBeOneRouter(a, b))) ||
+  return (both && ((SameVictims(a, b) && IsAlone(a) == IsAlone(b)) || BeganWithMany(a, b) || MayBeOneRouter(a, b))) ||
          (routes && SamePlace(a, b));
 }
 
@@ -171,6 +171,24 @@ IncidentBook::Overlap IncidentBook::OverlapOf(const Incident& a, const Incident&
     overlap.shared += member.failing_now && it != b.members.end() && it->second.failing_now ? 1 : 0;
   }
   return overlap;
+}
+
+// Does somebody of their own group reach most of what they do not? Then the trouble is near them.
+bool IncidentBook::IsAlone(const Incident& incident) const {
+  size_t failing = 0;
+  size_t contradicted = 0;
+  for (const auto& [address, member] : incident.members) {
+    if (member.failing_now) {
+      ++failing;
+      contradicted += std::any_of(member.reaching.begin(), member.reaching.end(),
+                                  [&](const SensorName& sensor) {
+                                    return incident.groups.contains(GroupOf(sensor));
+                                  })
+                          ? 1
+                          : 0;
+    }
+  }
+  return 2 * contradicted > failing;
 }
 
 bool IncidentBook::SameVictims(const Incident& a, const Incident& b) {
