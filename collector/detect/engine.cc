@@ -285,9 +285,11 @@ void Engine::BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Mom
     if (method != ballot.answered_by && ballot.silent[static_cast<size_t>(method)] &&
         target.Answers(method)) {
       cell.Contradicted(method);
-      // It has answered that way lately: it has not begun to ignore everybody.
+      // It has answered that way lately: it has not begun to ignore everybody. Else it is asked.
       if (now.wall - target.AnsweredAt(method) < kLately) {
         vantages_.NoteContradiction(ballot.sensor, address, method);
+      } else if (!vantages_.MethodFiltered(ballot.sensor, method, address.family())) {
+        Want(urgent_, target, now.mono, now.mono, {ballot.sensor}, Width::kFew);
       }
     }
   }

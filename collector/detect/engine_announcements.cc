@@ -18,6 +18,7 @@ constexpr size_t kMostOffers = 1'000;
 constexpr size_t kMostOffersOfOne = 250;  // told first by one sensor: it may make them up
 // After it was heard last. A router may wait half an hour between two advertisements (RFC 4861).
 constexpr Duration kOfferLife = 35min;
+constexpr Duration kRipGone = 100s;   // three in a row were missed: if it is back, that is news
 constexpr Duration kRipFresh = 150s;  // said twice a minute; without a word, routes die in three
 constexpr Duration kFreshAnnouncement = 2min;
 constexpr Duration kJustCome = 2min;
@@ -108,7 +109,9 @@ void Engine::OnAnnouncement(VantageId sensor, const Announcement& announcement, 
   Offer& offer = it->second;
   // One that takes all packets over is not hidden by its other routes, and is news if it did not.
   const bool took_all = IsDefault(offer.announcement);
-  if (offer.heard != MonoTime{} && IsDefault(announcement) && !took_all) {
+  const bool back = offer.heard != MonoTime{} && announcement.kind == AnnouncementKind::kRip &&
+                    now.mono - offer.heard > kRipGone;
+  if (back || (offer.heard != MonoTime{} && IsDefault(announcement) && !took_all)) {
     offer.first_heard = now.wall + -announcement.age;
   }
   paths_changed_ |=

@@ -413,8 +413,8 @@ std::optional<Suspect> Engine::LossyEdgeOf(const LossTrouble& trouble) const {
     for (size_t i = 0; i < paths.size(); ++i) {
       ways.push_back({std::move(paths[i]), tallies[i].sent, tallies[i].lost});
     }
-    auto edge = LocaliseLoss(ways, trouble.losing.size() > 1 ? trouble.losing
-                                                             : std::set<SensorName>());
+    // It was looked into whether it is a sensor's own link.
+    auto edge = LocaliseLoss(ways, trouble.losing);
     if (edge && (!best || edge->gain > best->gain)) {
       best = std::move(edge);
     }

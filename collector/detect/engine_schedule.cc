@@ -264,11 +264,11 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
         learner ? std::array<bool, 2>{}
         : about ? TellingOfHost(sensor, *about, address.family(), now.mono)
                 : WorthAsking(kind, sensor, *target, now.mono);
-    // The trickle takes the other method first with every circle over the sensors, so that both
-    // stay proven from everywhere.
+    // The trickle takes the other method first each time, and for each sensor with every circle
+    // over them, so that both stay proven from everywhere.
     const bool tcp_first =
         (learner && !target->Answers(ProbeMethod::kTcpSyn)) ||
-        (kind == RoundKind::kTrickle && target->trickles / vantages_.size() % 2 == 1) ||
+        (kind == RoundKind::kTrickle && (target->trickles + target->trickles / vantages_.size()) % 2 == 1) ||
         (kind == RoundKind::kControl &&
          vantages_.MethodFiltered(asked.front(), ProbeMethod::kTcpSyn, address.family()));
     order.tries = ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);

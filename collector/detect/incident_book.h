@@ -92,8 +92,8 @@ struct Explanation {
   std::map<std::string, std::string> evidence = {};  // replaces; an empty text takes away
   // Packets go round between routers that are as they should be: routing does so while it settles.
   bool settles = false;
-  // Of hosts that are down: more went silent at once than leave by themselves.
-  bool together = false;
+  // Of hosts that are down: did more go silent at once than leave by themselves? Absent: as before.
+  std::optional<bool> together = {};
 };
 
 const char* SeverityOf(Verdict verdict);

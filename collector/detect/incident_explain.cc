@@ -54,7 +54,9 @@ void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
     record.severity = SeverityOf(explanation.verdict);
   }
   it->settles |= explanation.settles;
-  it->together |= explanation.together;
+  if (IsTentative(*it)) {
+    it->together = explanation.together.value_or(it->together);
+  }
   if (explanation.suspect) {
     it->suspect = explanation.suspect;
     it->places = explanation.places;

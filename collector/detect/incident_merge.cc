@@ -16,6 +16,7 @@ constexpr Duration kLately = 60s;
 constexpr Duration kTogether = 15s;
 constexpr Duration kOneRouter = 3min;
 constexpr size_t kMany = 3;
+constexpr size_t kFewestToContain = 8;
 
 }  // namespace
 
@@ -173,27 +174,37 @@ IncidentBook::Overlap IncidentBook::OverlapOf(const Incident& a, const Incident&
   return overlap;
 }
 
-// Does somebody of their own group reach most of what they do not? Then the trouble is near them.
+// One sensor, and others of its group reach nearly all of what it does not: the trouble is its own.
 bool IncidentBook::IsAlone(const Incident& incident) const {
+  if (incident.groups.size() != 1) {
+    return false;
+  }
+  std::set<SensorName> accusers;
   size_t failing = 0;
   size_t contradicted = 0;
   for (const auto& [address, member] : incident.members) {
-    if (member.failing_now) {
-      ++failing;
-      contradicted += std::any_of(member.reaching.begin(), member.reaching.end(),
-                                  [&](const SensorName& sensor) {
-                                    return incident.groups.contains(GroupOf(sensor));
-                                  })
-                          ? 1
-                          : 0;
+    if (!member.failing_now) {
+      continue;
     }
+    accusers.insert(member.failing.begin(), member.failing.end());
+    ++failing;
+    contradicted += std::any_of(member.reaching.begin(), member.reaching.end(),
+                                [&](const SensorName& sensor) {
+                                  return incident.groups.contains(GroupOf(sensor));
+                                })
+                        ? 1
+                        : 0;
   }
-  return 2 * contradicted > failing;
+  return accusers.size() == 1 && 10 * contradicted >= 9 * failing;
 }
 
+// Half of all; or nearly all of the smaller one's, which may be what was found so far: so many that
+// they would not all be in the half of the world that another fault hits.
 bool IncidentBook::SameVictims(const Incident& a, const Incident& b) {
   const Overlap overlap = OverlapOf(a, b);
-  return 2 * overlap.shared > overlap.in_a + overlap.in_b - overlap.shared;
+  const size_t smaller = std::min(overlap.in_a, overlap.in_b);
+  return 2 * overlap.shared > overlap.in_a + overlap.in_b - overlap.shared ||
+         (smaller >= kFewestToContain && 10 * overlap.shared >= 9 * smaller);
 }
 
 void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {

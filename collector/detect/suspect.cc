@@ -40,6 +40,38 @@ std::optional<Family> FamilyOf(const SuspectEdge& edge) {
   return edge.instead_of ? std::optional(edge.instead_of->family()) : std::nullopt;
 }
 
+// Where ways that work go on to from each place.
+class NextPlaces {
+ public:
+  explicit NextPlaces(const std::vector<ObservedPath>& paths) {
+    for (const ObservedPath& path : paths) {
+      if (path.reached) {
+        Note(path.hops);
+      }
+      Note(path.before);
+    }
+  }
+  // A router has an address for each department that asks; the way on is the same from all of them.
+  bool MayBeOneRouter(const IpAddress& a, const IpAddress& b) const {
+    const auto at = next_.find(a);
+    const auto bt = next_.find(b);
+    return a == b ||
+           (at != next_.end() && bt != next_.end() &&
+            std::any_of(at->second.begin(), at->second.end(),
+                        [&](const IpAddress& place) { return bt->second.contains(place); }));
+  }
+
+ private:
+  void Note(const std::vector<std::optional<IpAddress>>& hops) {
+    for (size_t i = 0; i + 2 < hops.size(); ++i) {  // the last one is the target
+      if (hops[i] && hops[i + 1]) {
+        next_[*hops[i]].insert(*hops[i + 1]);
+      }
+    }
+  }
+  std::map<IpAddress, std::set<IpAddress>> next_;
+};
+
 bool IsConfirmed(const IncidentView& view, const SuspectEdge& edge) {
   std::set<SensorName> looked(edge.accusers.begin(), edge.accusers.end());
   for (const IncidentView::Member& member : view.members) {
@@ -140,22 +172,41 @@ std::optional<Explanation> ExplainPaths(const IncidentView& view,
   if (edges.empty()) {
     return std::nullopt;
   }
-  const SuspectEdge& first = edges.front();
+  SuspectEdge first = edges.front();
   Explanation said;
-  said.suspect = SuspectOf(first, IsConfirmed(view, first) ? "confirmed" : "likely");
   // All that should go on to one place goes silent on different routers: it is that place.
-  const auto lost_before = [&](const SuspectEdge& edge) {
-    return edge.to.kind == PathPlace::Kind::kSilence && edge.instead_of == first.instead_of;
-  };
-  if (first.instead_of && std::count_if(edges.begin(), edges.end(), lost_before) > 1) {
+  const NextPlaces next(paths);
+  std::vector<const SuspectEdge*> lost_before;
+  for (const SuspectEdge& edge : edges) {
+    if (first.instead_of && edge.instead_of && edge.to.kind == PathPlace::Kind::kSilence &&
+        next.MayBeOneRouter(*edge.instead_of, *first.instead_of)) {
+      lost_before.push_back(&edge);
+    }
+  }
+  const bool one_place = lost_before.size() > 1;
+  if (one_place) {
+    std::set<SensorName> accusers;
+    std::set<std::string> groups;
+    for (const SuspectEdge* edge : lost_before) {
+      accusers.insert(edge->accusers.begin(), edge->accusers.end());
+      groups.insert(edge->groups.begin(), edge->groups.end());
+    }
+    first.accusers.assign(accusers.begin(), accusers.end());
+    first.groups.assign(groups.begin(), groups.end());
+  }
+  said.suspect = SuspectOf(first, IsConfirmed(view, first) ? "confirmed" : "likely");
+  said.places = {*said.suspect};
+  if (one_place) {
     said.suspect->from = first.instead_of->ToString();
     said.suspect->to = kIntoSilence;
     said.suspect->ambiguity.clear();
-    for (const SuspectEdge& edge : edges) {
-      said.suspect->ambiguity.push_back(edge.from.ToString() + " -> " + edge.to.ToString());
+    said.places = {*said.suspect};
+    for (const SuspectEdge* edge : lost_before) {
+      said.suspect->ambiguity.push_back(edge->from.ToString() + " -> " + edge->to.ToString());
+      said.places.push_back(SuspectOf(*edge, said.suspect->confidence));
     }
+    said.places.front() = *said.suspect;
   }
-  said.places = {*said.suspect};
   const auto other = std::find_if(edges.begin(), edges.end(), [&](const SuspectEdge& edge) {
     return FamilyOf(edge) && FamilyOf(first) && FamilyOf(edge) != FamilyOf(first);
   });
