@@ -99,6 +99,12 @@ std::string SuspectAction(const Subject& subject) {
   if (subject.IsAbout("lossy_path")) {
     return fmt::format("check the link {} for errors and load", subject.Edge());
   }
+  if (IntoSilence(subject) && subject.incident.direction() == "inbound") {
+    return fmt::format(
+        "check the routes that lead back to {}, beginning at the border: packets from these hosts "
+        "do not arrive; {} is only where ours were last seen",
+        subject.FirstFailing(), from);
+  }
   if (IntoSilence(subject)) {
     const std::string& split = subject.incident.split();
     return fmt::format(
@@ -136,7 +142,8 @@ std::string ActionOf(const Subject& subject) {
   }
   if (subject.IsAbout("sensor_isolated")) {
     return subject.incident.failing_sensors_size() > 1
-               ? std::string("check what these sensors share: their router, a switch, a line, power")
+               ? std::string(
+                     "check what these sensors share: their router, a switch, a line, power")
                : fmt::format("check {}: host, cable, switch port, first router", sensor);
   }
   if (subject.IsAbout("sensor_degraded")) {

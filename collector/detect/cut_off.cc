@@ -6,9 +6,8 @@ namespace parallax::collector {
 
 const CutOff::Trouble& CutOff::Add(const SensorName& sensor, const std::string& group,
                                    const std::string& why, Moment since, Moment now) {
-  auto it = std::find_if(troubles_.begin(), troubles_.end(), [&](const auto& entry) {
-    return entry.second.sensors.contains(sensor);
-  });
+  auto it = std::find_if(troubles_.begin(), troubles_.end(),
+                         [&](const auto& entry) { return entry.second.sensors.contains(sensor); });
   if (it == troubles_.end() && !group.empty()) {
     it = std::find_if(troubles_.begin(), troubles_.end(), [&](const auto& entry) {
       const Trouble& trouble = entry.second;

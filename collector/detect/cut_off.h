@@ -20,8 +20,8 @@ class CutOff {
   struct Trouble {
     std::string about;  // its name: the sensor that was the first
     std::string group;
-    Moment since;                              // of the first
-    MonoTime last{};                           // that another one joined
+    Moment since;                               // of the first
+    MonoTime last{};                            // that another one joined
     std::map<SensorName, std::string> sensors;  // and why they are taken for cut off
     std::set<SensorName> all;                   // and those that are back
   };

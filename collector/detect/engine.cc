@@ -372,8 +372,8 @@ void Engine::ConcludeCompare(Target& target, const Opinion& opinion, const Round
 
 void Engine::NoteDown(const Target& target, const Opinion& opinion, const Round& round,
                       Moment now) {
-  const WallTime probed = std::max(target.AnsweredAt(ProbeMethod::kIcmpEcho),
-                                   target.AnsweredAt(ProbeMethod::kTcpSyn));
+  const WallTime probed =
+      std::max(target.AnsweredAt(ProbeMethod::kIcmpEcho), target.AnsweredAt(ProbeMethod::kTcpSyn));
   MonoTime answered = now.mono - (now.wall - probed);
   for (const auto& [sensor, began] : target.completed) {
     answered = std::max(answered, began);

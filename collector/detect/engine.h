@@ -94,6 +94,7 @@ class Engine {
   struct Flood {
     Moment since;
     MonoTime told{};
+    std::optional<MonoTime> mixed;  // an incident of routes told of it, last
     unsigned reports = 0;
     std::set<SensorName> sensors;
     ServerReport report;  // the last that said so

@@ -69,9 +69,9 @@ void Engine::WatchPolicy(Moment now) {
   }
 }
 
-// Hosts may have stopped to answer: the silence of one counts if somebody elsewhere is answered, who
-// is asked together with this one. So is a neighbour, which may be behind the same filter and not
-// know.
+// Hosts may have stopped to answer: the silence of one counts if somebody elsewhere is answered,
+// who is asked together with this one. So is a neighbour, which may be behind the same filter and
+// not know.
 void Engine::TryFiltered(VantageId id, Family family, ProbeMethod method, Moment now) {
   std::vector<const Target*> fit;
   for (const Target* target : Controls(id, kControlsAsked)) {

@@ -268,7 +268,8 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
     // over them, so that both stay proven from everywhere.
     const bool tcp_first =
         (learner && !target->Answers(ProbeMethod::kTcpSyn)) ||
-        (kind == RoundKind::kTrickle && (target->trickles + target->trickles / vantages_.size()) % 2 == 1) ||
+        (kind == RoundKind::kTrickle &&
+         (target->trickles + target->trickles / vantages_.size()) % 2 == 1) ||
         (kind == RoundKind::kControl &&
          vantages_.MethodFiltered(asked.front(), ProbeMethod::kTcpSyn, address.family()));
     order.tries = ComposeTries(telling[0], telling[1], options_.probe_tcp_port, tries, tcp_first);

@@ -20,6 +20,8 @@ constexpr Duration kFloodReportsMissed = 25s;
 constexpr size_t kMostAggregates = 256;  // per sensor; of more nothing is noted
 constexpr size_t kMostFloods = 256;
 constexpr unsigned kReportsToBelieve = 2;
+// The end of a flood that an incident of routes told of needs no telling once these are well again.
+constexpr Duration kMixedFor = 60s;
 
 std::string Followed(uint32_t sampling) {
   return sampling > 1 ? fmt::format("1 attempt in {} is followed", sampling)
@@ -95,7 +97,7 @@ void Engine::NoteFlood(VantageId sensor, const ServerReport& report, Moment now)
 
 void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
   for (auto it = floods_.begin(); it != floods_.end();) {
-    const auto& [server, flood] = *it;
+    auto& [server, flood] = *it;
     if (now.mono - flood.told > kFloodReportsMissed) {
       incidents_.Over(Verdict::kSynFlood, server.ToString());
       it = floods_.erase(it);
@@ -103,7 +105,9 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
     }
     if (flood.reports >= kReportsToBelieve) {
       const Condition condition = ConditionOf(server, flood);
-      if (!MixFlood(condition, views, now)) {
+      if (MixFlood(condition, views, now)) {
+        flood.mixed = now.mono;
+      } else if (!flood.mixed || now.mono - *flood.mixed > kMixedFor) {
         incidents_.Holds(condition, now);
       }
     }

@@ -158,9 +158,9 @@ void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
 }
 
 // It ends inside, where ways go on; or off all ways that are known. Where others' packets go on, it
-// is only the answers from there that are missing; where others' ways end that are in no trouble, or
-// those to hosts that answer, the place says nothing. And a router beyond may keep silent, and the
-// connection be in trouble by chance: not so with several hosts at once.
+// is only the answers from there that are missing; where others' ways end that are in no trouble,
+// or those to hosts that answer, the place says nothing. And a router beyond may keep silent, and
+// the connection be in trouble by chance: not so with several hosts at once.
 bool Engine::EndsTooSoon(const Target& target, VantageId sensor, const IpAddress& end,
                          const IpAddress& place, const WayLook& look, Moment now) {
   Vantage& v = vantages_.At(sensor);

@@ -122,8 +122,9 @@ std::string SummariseFlood(const IncidentRecord& record) {
 std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, uint64_t repeated) {
   const size_t still = StillFailing(record);
   const bool over = still == 0;
-  std::string victims = fmt::format("{} {} host{}", record.targets.size(), FamilyName(record.family),
-                                    record.targets.size() == 1 ? "" : "s");
+  std::string victims =
+      fmt::format("{} {} host{}", record.targets.size(), FamilyName(record.family),
+                  record.targets.size() == 1 ? "" : "s");
   // Of those that it opens on, few have been looked at twice.
   const std::string* awaiting = Evidence(record, kAwaiting);
   if (!over && awaiting != nullptr &&
@@ -215,11 +216,14 @@ std::string Summarise(const IncidentRecord& record, uint64_t half_open, uint64_t
       const bool over = IsOver(record);
       const std::string* all = over ? Evidence(record, kCutOffTogether) : nullptr;
       const bool one = record.failing_sensors.size() == 1 && all == nullptr;
-      return fmt::format(
-          "{} {} cut off{}: {}. What {} {} reach says nothing about the network{}.",
-          all != nullptr ? *all : Names(record.failing_sensors), one ? over ? "was" : "is" : over ? "were" : "are",
-          one ? "" : " together", why == nullptr ? "its own link failed" : *why, one ? "it" : "they",
-          over ? "could not" : "cannot", one ? "" : " beyond what they share");
+      return fmt::format("{} {} cut off{}: {}. What {} {} reach says nothing about the network{}.",
+                         all != nullptr ? *all : Names(record.failing_sensors),
+                         one    ? over ? "was" : "is"
+                         : over ? "were"
+                                : "are",
+                         one ? "" : " together", why == nullptr ? "its own link failed" : *why,
+                         one ? "it" : "they", over ? "could not" : "cannot",
+                         one ? "" : " beyond what they share");
     }
     default:
       return {};

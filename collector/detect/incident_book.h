@@ -116,8 +116,8 @@ class IncidentBook {
              const std::vector<SensorName>& reaching, MonoTime began, Moment now);
   // A round found that nobody reaches `target`. `ends`: where ways to it were seen to end of late,
   // the last place and the one before it. If that is where routes fail anyhow, it is one victim
-  // more; a victim about which no way tells anything yet stays one for kUntraced. `answered`: when it
-  // last answered anybody.
+  // more; a victim about which no way tells anything yet stays one for kUntraced. `answered`: when
+  // it last answered anybody.
   using WayEnds = std::vector<std::pair<std::string, std::string>>;
   void Down(const IpAddress& target, const std::vector<SensorName>& failing, const WayEnds& ends,
             MonoTime answered, MonoTime began, Moment now);

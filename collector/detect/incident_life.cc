@@ -34,9 +34,8 @@ void IncidentBook::DropLeavers(Incident& incident, Moment now) const {
     return now.mono - entry.second.first_round > kCandidateLife + options_.open_after;
   });
   const auto first = std::min_element(
-      incident.members.begin(), incident.members.end(), [](const auto& a, const auto& b) {
-        return a.second.first_round < b.second.first_round;
-      });
+      incident.members.begin(), incident.members.end(),
+      [](const auto& a, const auto& b) { return a.second.first_round < b.second.first_round; });
   if (first != incident.members.end()) {
     incident.started = first->second.first_round;
     incident.record.started_at = now.wall - (now.mono - incident.started);
@@ -109,9 +108,9 @@ bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
          BriefLately(incident, now) >= kBriefToFlap;
 }
 
-// Nothing to tell people of: hosts that leave one by one, as hosts do; a few that only those fail to
-// reach who lose packets anyhow, or that can be reached at all by one sensor's word against those of
-// many.
+// Nothing to tell people of: hosts that leave one by one, as hosts do; a few that only those fail
+// to reach who lose packets anyhow, or that can be reached at all by one sensor's word against
+// those of many.
 bool IncidentBook::IsDoubtful(const Incident& incident) const {
   if (incident.basis == Verdict::kTargetDown) {
     return !incident.together;

@@ -55,7 +55,8 @@ bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
   const bool routes = (a.basis == Verdict::kRouteAnomaly && (both || !IsTentative(a))) ||
                       (b.basis == Verdict::kRouteAnomaly && (both || !IsTentative(b)));
   // What nobody reaches because all ways to it lead by the suspect is a victim, too.
-  return (both && ((SameVictims(a, b) && IsAlone(a) == IsAlone(b)) || BeganWithMany(a, b) || MayBeOneRouter(a, b))) ||
+  return (both && ((SameVictims(a, b) && IsAlone(a) == IsAlone(b)) || BeganWithMany(a, b) ||
+                   MayBeOneRouter(a, b))) ||
          (routes && SamePlace(a, b));
 }
 

@@ -7,7 +7,7 @@ namespace parallax::sensor {
 namespace {
 
 constexpr int kBlockSeconds = 5;
-constexpr double kRateMemory = 3;       // seconds
+constexpr double kRateMemory = 3;     // seconds
 constexpr double kUsualMemory = 300;  // seconds
 // What goes on long enough becomes usual, by and by: of how many times it is what is usual a part
 // is taken off each second, so that a thousandfold rate does not pass for usual within a minute.

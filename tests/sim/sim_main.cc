@@ -60,9 +60,10 @@ void Tell(const Scenario& scenario, const RunScore& run) {
     const bool unexpected =
         std::any_of(run.unexpected.begin(), run.unexpected.end(),
                     [&](const auto& other) { return other.number == incident.number; });
-    const std::string until = incident.closed_at == WallTime{}
-                                  ? "on"
-                                  : fmt::format("{:.0f} s", ToSeconds(incident.closed_at - run.began));
+    const std::string until =
+        incident.closed_at == WallTime{}
+            ? "on"
+            : fmt::format("{:.0f} s", ToSeconds(incident.closed_at - run.began));
     const std::string line =
         fmt::format("{}, seed {}: {}{} from {:.0f} s to {}: {}\n", scenario.title, run.seed,
                     unexpected ? "UNEXPECTED " : "", ToString(incident.verdict),
@@ -72,8 +73,8 @@ void Tell(const Scenario& scenario, const RunScore& run) {
   size_t met = 0;
   for (const ScenarioExpectation& expected : scenario.expected) {
     if (!expected.optional && !run.met[met++].found) {
-      const std::string line = fmt::format("{}, seed {}: MISSED {}\n", scenario.title, run.seed,
-                                           expected.verdict);
+      const std::string line =
+          fmt::format("{}, seed {}: MISSED {}\n", scenario.title, run.seed, expected.verdict);
       std::fputs(line.c_str(), stderr);
     }
   }

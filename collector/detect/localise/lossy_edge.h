@@ -34,8 +34,8 @@ struct LossyEdge {
   std::vector<std::pair<PathPlace, PathPlace>> ambiguity;  // other edges that explain it as well
 };
 
-// nullopt: no edge explains the losses better than chance would. Ways of one family only. `together`:
-// sensors that lose alike, so that none of them does on its own link.
+// nullopt: no edge explains the losses better than chance would. Ways of one family only.
+// `together`: sensors that lose alike, so that none of them does on its own link.
 std::optional<LossyEdge> LocaliseLoss(std::span<const LossyWay> ways,
                                       const std::set<SensorName>& together = {});
 

@@ -124,6 +124,15 @@ TEST_F(Announced, AnnouncerThatWasAwayForHoursIsNews) {
   EXPECT_EQ(campus_.Where(), kTheRogue);
 }
 
+TEST_F(Announced, AnnouncerThatFellSilentAndIsBackIsNews) {
+  campus_.HearFor(10min, {"mail1"}, DefaultRoute(kRogue));
+  campus_.Run(2min);
+  campus_.Hear({"mail1"}, DefaultRoute(kRogue));
+  campus_.BeginTrouble();
+  campus_.HearFor(2min, {"mail1"}, DefaultRoute(kRogue));
+  EXPECT_EQ(campus_.Where(), kTheRogue);
+}
+
 TEST_F(Announced, KnownAnnouncerThatOffersADefaultRouteForTheFirstTimeIsNews) {
   Announcement part = DefaultRoute(kRogue);
   part.prefix = *Prefix::Parse("10.0.0.0/8");

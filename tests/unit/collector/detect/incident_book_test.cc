@@ -174,6 +174,43 @@ TEST_F(IncidentBookTest, ATargetThatDiesIsNoSplitAnyMore) {
   EXPECT_FALSE(book_.IsFailing(kOne, Verdict::kTargetDown)) << "somebody reaches it again";
 }
 
+TEST_F(IncidentBookTest, WhatWasFoundOfALargerTroubleBelongsToIt) {
+  const auto host = [](int i) { return *IpAddress::Parse("198.51.100." + std::to_string(i)); };
+  book_.SetGroup("a", "physics");
+  book_.SetGroup("b", "library");
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 40; ++i) {
+      Split(host(i), {"a"}, {"c"});
+    }
+    Pass(8s);
+  }
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 10; i < 20; ++i) {
+      Split(host(i), {"a", "b"}, {"c"});
+    }
+    Pass(30s);
+  }
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("a", "b"));
+}
+
+// Its neighbour reaches them all: that is no route above two departments.
+TEST_F(IncidentBookTest, WhoIsAloneSharesNobodysTrouble) {
+  const auto host = [](int i) { return *IpAddress::Parse("198.51.100." + std::to_string(i)); };
+  book_.SetGroup("a", "physics");
+  book_.SetGroup("b", "library");
+  book_.SetGroup("b2", "library");
+  for (int round = 0; round < 8; ++round) {
+    for (int i = 0; i < 10; ++i) {
+      Split(host(i), {"a"}, {"c"});
+      Split(host(i), {"b"}, {"b2", "c"});
+    }
+    Pass(8s);
+  }
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened", "INC-2 opened"));
+  EXPECT_THAT(latest_[2].failing_sensors, ElementsAre("b"));
+}
+
 TEST_F(IncidentBookTest, HostsThatLeaveOneByOneAreNoNews) {
   const auto down = [&](const IpAddress& host) {
     for (int i = 0; i < 2; ++i) {

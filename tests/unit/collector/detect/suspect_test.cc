@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "tests/unit/collector/detect/observed_paths.h"
 
 namespace parallax::collector {
 namespace {
 
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -99,6 +102,28 @@ TEST(Suspect, FirstHopsOfOneGroupThatLeadToOnePlaceAreOneRouter) {
   EXPECT_EQ(said->suspect->from, At("P").ToString());
   EXPECT_EQ(said->suspect->to, kIntoSilence);
   EXPECT_EQ(said->evidence.at(kSuspectWordOf), "p1, p2");
+}
+
+// Packets vanish at a core router, which has an address for each department.
+TEST(Suspect, ACoreThatHasAnAddressForEachDepartmentIsOnePlace) {
+  std::vector<ObservedPath> paths;
+  for (const auto& [sensor, group, gateway, core] :
+       {std::tuple("p1", "physics", "P ", "C "), std::tuple("l1", "library", "L ", "D "),
+        std::tuple("b1", "biology", "K ", "E ")}) {
+    for (const char* target : {"a", "b"}) {
+      paths.push_back(Way(sensor, group, target, true, gateway));
+    }
+    paths.push_back(Way(sensor, group, "d", false, std::string(gateway) + core + "B"));
+  }
+  const auto said = ExplainPaths(ViewOf({"b1", "l1", "p1"}, {"n1"}), paths);
+  ASSERT_TRUE(said);
+  EXPECT_EQ(said->suspect->to, kIntoSilence);
+  EXPECT_THAT(said->suspect->from,
+              AnyOf(At("C").ToString(), At("D").ToString(), At("E").ToString()));
+  EXPECT_EQ(said->suspect->ambiguity.size(), 3u);
+  EXPECT_EQ(said->suspect->confidence, "confirmed") << "three departments accuse it";
+  EXPECT_EQ(said->evidence.at(kSuspectWordOf), "b1, l1, p1");
+  EXPECT_EQ(said->places.size(), 4u) << "whoever is told of by one of the ways is told of here";
 }
 
 TEST(Suspect, WhoeverBelievesARogueIsToBeMended) {
