@@ -1,5 +1,9 @@
 #include "common/flood_signs.h"
 
+#include <algorithm>
+
+#include "common/time.h"
+
 namespace parallax {
 namespace {
 
@@ -11,6 +15,7 @@ constexpr double kFaultAllOrNothing = 0.8;
 constexpr double kFloodExcess = 10;
 constexpr uint64_t kForgedHalfOpen = 20;
 constexpr double kForgedRate = 50;  // SYNs a second
+constexpr double kEbbed = 0.25;     // of the rate of the whole window
 
 }  // namespace
 
@@ -23,7 +28,10 @@ ServerTrouble ReadTrouble(const ServerReport& r) {
   }
   const bool forged =
       r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2 && r.syn_rate >= kForgedRate;
-  if (!r.half_open_repeated || r.syn_rate < r.usual_rate) {
+  // What is left half-open outlives the flood that left it, and hides what comes after.
+  const double average = static_cast<double>(r.syns) / std::max(ToSeconds(r.window), 1.0);
+  const bool ebbed = r.syn_rate < average * kEbbed;
+  if (!r.half_open_repeated || r.syn_rate < r.usual_rate || ebbed) {
     return ServerTrouble::kNone;
   }
   const bool far_more = r.excess >= kFloodExcess;

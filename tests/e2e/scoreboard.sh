@@ -8,8 +8,8 @@
 [[ -x $BIN/parallax-sim ]] || die "$BIN/parallax-sim is missing: build first (tests/run does)"
 
 # Of all runs together: name, floor.
-SCENARIO_FLOORS='precision 0.90 recall 0.97 direction 0.95 split 0.97 suspect_first 0.92'
-WORLD_FLOORS='precision 0.65 recall 0.90'
+SCENARIO_FLOORS='precision 0.95 recall 0.97 direction 0.95 split 0.97 suspect_first 0.92'
+WORLD_FLOORS='precision 0.88 recall 0.93'
 
 board() { # floors command...: prints the table, and judges the same as JSON
   local floors=$1

@@ -60,6 +60,12 @@ TEST(FloodSigns, BelowTheUsualRateThereIsNone) {
   EXPECT_EQ(ReadTrouble(report), ServerTrouble::kNone);
 }
 
+TEST(FloodSigns, WhatAFloodHasLeftIsNone) {
+  ServerReport report = Flooded();
+  report.syn_rate = 45;
+  EXPECT_EQ(ReadTrouble(report), ServerTrouble::kNone);
+}
+
 TEST(FloodSigns, WithoutHalfOpenAttemptsNothingIsSaid) {
   ServerReport report = Flooded();
   report.half_open_repeated.reset();
