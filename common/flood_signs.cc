@@ -28,15 +28,17 @@ ServerTrouble ReadTrouble(const ServerReport& r) {
   }
   const bool forged =
       r.half_open >= kForgedHalfOpen && r.sources > r.syns / 2 && r.syn_rate >= kForgedRate;
-  // What is left half-open outlives the flood that left it, and hides what comes after.
-  const double average = static_cast<double>(r.syns) / std::max(ToSeconds(r.window), 1.0);
-  const bool ebbed = r.syn_rate < average * kEbbed;
-  if (!r.half_open_repeated || r.syn_rate < r.usual_rate || ebbed) {
+  if (!r.half_open_repeated || r.syn_rate < r.usual_rate) {
     return ServerTrouble::kNone;
   }
   const bool far_more = r.excess >= kFloodExcess;
   const bool flood = not_repeated ? far_more || forged : far_more && forged;
   return flood ? ServerTrouble::kFlood : ServerTrouble::kNone;
+}
+
+bool HasEbbed(const ServerReport& r) {
+  const double average = static_cast<double>(r.syns) / std::max(ToSeconds(r.window), 1.0);
+  return r.syn_rate < average * kEbbed;
 }
 
 }  // namespace parallax

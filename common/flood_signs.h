@@ -19,4 +19,8 @@ enum class ServerTrouble : uint8_t {
 // Sources of made-up SYNs do not come twice, so that a flood is told without knowing what is usual.
 ServerTrouble ReadTrouble(const ServerReport& report);
 
+// SYNs come far more slowly than within the report's window: what a flood has left half-open
+// outlives it, and hides what comes after.
+bool HasEbbed(const ServerReport& report);
+
 }  // namespace parallax

@@ -76,7 +76,7 @@ void Engine::ForgetAggregates(VantageId sensor, Moment now) {
 
 void Engine::NoteFlood(VantageId sensor, const ServerReport& report, Moment now) {
   // Real clients that try again and again draw more SYNs than is usual, too: that is no flood.
-  const bool flood = ReadTrouble(report) == ServerTrouble::kFlood;
+  const bool flood = ReadTrouble(report) == ServerTrouble::kFlood && !HasEbbed(report);
   auto it = floods_.find(report.server);
   if (!flood) {
     return;  // it ends by reports that are missed: one odd minute within a flood is no end

@@ -60,10 +60,11 @@ TEST(FloodSigns, BelowTheUsualRateThereIsNone) {
   EXPECT_EQ(ReadTrouble(report), ServerTrouble::kNone);
 }
 
-TEST(FloodSigns, WhatAFloodHasLeftIsNone) {
+TEST(FloodSigns, WhatAFloodHasLeftOutlivesIt) {
   ServerReport report = Flooded();
+  EXPECT_FALSE(HasEbbed(report));
   report.syn_rate = 45;
-  EXPECT_EQ(ReadTrouble(report), ServerTrouble::kNone);
+  EXPECT_TRUE(HasEbbed(report));
 }
 
 TEST(FloodSigns, WithoutHalfOpenAttemptsNothingIsSaid) {
