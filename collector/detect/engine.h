@@ -234,9 +234,9 @@ class Engine {
   void JudgeWays(Target& target, const WayLook& look, Moment now);
   void LookAgainAtWays(Moment now);
   static bool IsStuck(const Target& target, VantageId sensor, Moment now);
-  // Is it the campus's own?
   bool EndsTooSoon(const Target& target, VantageId sensor, const IpAddress& end,
                    const IpAddress& place, const WayLook& look, Moment now);
+  // Is it the campus's own?
   bool IsInside(const IpAddress& address) const;
 
   // Who offers itself as a gateway.
@@ -303,7 +303,7 @@ class Engine {
   std::optional<Suspect> LossyEdgeOf(const LossTrouble& trouble) const;
 
   void WatchPolicy(Moment now);
-  void CountTries(const Round& round);
+  void CountTries(const std::vector<Ballot>& ballots, Family family);
   void TryFiltered(VantageId id, Family family, ProbeMethod method, Moment now);
   void NotePolicy(VantageId id, Family family, ProbeMethod method,
                   std::map<std::string, Condition>& found, Moment now);

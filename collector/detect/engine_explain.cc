@@ -256,8 +256,10 @@ double Engine::ActiveHosts(Moment now) {
 
 void Engine::JudgeExtent(const std::vector<IncidentView>& views, Moment now) {
   for (const IncidentView& view : views) {
-    if (view.basis != Verdict::kTargetDown || view.verdict == Verdict::kBorderOutage ||
-        view.members.empty()) {
+    // Of one that is open, all that may still be found out is that it is the border.
+    const bool told =
+        view.verdict == Verdict::kBorderOutage || (view.open && view.failing < kBorderTargets);
+    if (view.basis != Verdict::kTargetDown || told || view.members.empty()) {
       continue;
     }
     std::set<Prefix> prefixes;

@@ -89,22 +89,22 @@ void Engine::TryFiltered(VantageId id, Family family, ProbeMethod method, Moment
   }
 }
 
-void Engine::CountTries(const Round& round) {
+void Engine::CountTries(const std::vector<Ballot>& ballots, Family family) {
   for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
-    std::set<std::string> answered;  // groups
-    std::vector<VantageId> silent;
-    for (const auto& [id, report] : round.reports) {
-      const Ballot ballot = ReadReport(id, report, {}, false);
-      if (ballot.answered && ballot.answered_by == method) {
-        answered.insert(vantages_.At(id).record.group);
-      } else if (ballot.silent[static_cast<size_t>(method)]) {
-        silent.push_back(id);
+    const auto answered = [method](const Ballot& ballot) {
+      return ballot.answered && ballot.answered_by == method;
+    };
+    std::set<std::string> groups;  // that were answered
+    for (const Ballot& ballot : ballots) {
+      if (answered(ballot)) {
+        groups.insert(vantages_.At(ballot.sensor).record.group);
       }
     }
-    for (const VantageId id : silent) {
-      Vantage& v = vantages_.At(id);
-      Vantage::Method& m = v.methods[FamilyIndex(round.target.family())][MethodIndex(method)];
-      if (m.filtered_since && answered.size() > answered.count(v.record.group)) {
+    for (const Ballot& ballot : ballots) {
+      Vantage& v = vantages_.At(ballot.sensor);
+      Vantage::Method& m = v.methods[FamilyIndex(family)][MethodIndex(method)];
+      const bool silent = !answered(ballot) && ballot.silent[static_cast<size_t>(method)];
+      if (silent && m.filtered_since && groups.size() > groups.count(v.record.group)) {
         ++m.tries;
       }
     }
@@ -124,17 +124,17 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
     m.tries = m.asked = 0;
     return;
   }
+  const bool believed = m.tries * MissWeight(v.Loss()) >= DownThreshold();
   // Where packets get lost, two hosts in a row are soon silent to a method.
   const Duration soon = v.Loss() > kLossy ? 3 * kTrySoon : kTrySoon;
   if (!m.filtered_since) {
     m.filtered_since = now;
     m.next_try = now.mono + soon;
   } else if (now.mono >= m.next_try && tokens_ >= 1) {
-    const bool believed = m.tries * MissWeight(v.Loss()) >= DownThreshold();
     m.next_try = now.mono + (!believed && m.asked++ < kTriesSoon ? soon : kTryAgain);
     TryFiltered(id, family, method, now);
   }
-  if (m.tries * MissWeight(v.Loss()) < DownThreshold()) {
+  if (!believed) {
     return;  // they may have been lost
   }
   const std::string about = fmt::format(

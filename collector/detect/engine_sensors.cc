@@ -250,16 +250,19 @@ void Engine::FinishControl(const Round& round, Moment now) {
     return;
   }
   NoteWilling(round, *target, now);
-  CountTries(round);
+  std::vector<Ballot> ballots;
   for (const auto& [id, report] : round.reports) {
-    const Ballot ballot = ReadReport(id, report, {}, false);
+    ballots.push_back(ReadReport(id, report, {}, false));
+  }
+  CountTries(ballots, round.target.family());
+  for (const Ballot& ballot : ballots) {
     if (!ballot.answered) {
       continue;
     }
     Believe(*target, {ballot}, 1, now);
-    Vantage& v = vantages_.At(id);
+    Vantage& v = vantages_.At(ballot.sensor);
     if (v.record.state == SensorState::kIsolated && v.connected) {
-      SetSensorState(id, SensorState::kConnected, "", now);
+      SetSensorState(ballot.sensor, SensorState::kConnected, "", now);
       NoLongerCutOff(v.record.name, now);
     }
   }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace parallax::collector {
 namespace {
@@ -126,10 +125,9 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
       fmt::format("{} {} host{}", record.targets.size(), FamilyName(record.family),
                   record.targets.size() == 1 ? "" : "s");
   // Of those that it opens on, few have been looked at twice.
-  const std::string* awaiting = Evidence(record, kAwaiting);
-  if (!over && awaiting != nullptr &&
-      std::strtoull(awaiting->c_str(), nullptr, 10) > record.targets.size()) {
-    victims += fmt::format(", and at a first look {} more,", *awaiting);
+  if (const uint64_t awaiting = CountIn(record, kAwaiting);
+      !over && awaiting > record.targets.size()) {
+    victims += fmt::format(", and at a first look {} more,", awaiting);
   }
   std::string text =
       record.reaching_sensors.empty()

@@ -3,9 +3,10 @@
 #include "collector/detect/incident_book.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <utility>
+
+#include "collector/detect/sets.h"
 
 namespace parallax::collector {
 namespace {
@@ -22,21 +23,12 @@ std::set<SensorName> ToSet(const std::vector<SensorName>& names) {
   return {names.begin(), names.end()};
 }
 
-bool Share(const std::set<SensorName>& a, const std::set<SensorName>& b) {
-  return std::any_of(a.begin(), a.end(), [&](const SensorName& name) { return b.contains(name); });
-}
-
 // `base` without `gone`, and with `more`.
 std::set<SensorName> Updated(std::set<SensorName> base, const std::set<SensorName>& gone,
                              const std::set<SensorName>& more) {
   std::erase_if(base, [&](const SensorName& name) { return gone.contains(name); });
   base.insert(more.begin(), more.end());
   return base;
-}
-
-uint64_t CountIn(const IncidentRecord& record, const char* key) {
-  const auto it = record.evidence.find(key);
-  return it == record.evidence.end() ? 0 : std::strtoull(it->second.c_str(), nullptr, 10);
 }
 
 // What the members of an incident are evidence of, which is not always what it is called.
@@ -141,8 +133,8 @@ void IncidentBook::Split(const IpAddress& target, const std::vector<SensorName>&
     const auto it = incident.members.find(target);
     if (incident.basis == Verdict::kTargetDown && it != incident.members.end()) {
       Recover(incident, it->second, now.mono);
-    } else if (it != incident.members.end() && Share(it->second.failing, reaching_set) &&
-               !Share(it->second.failing, failing_set)) {
+    } else if (it != incident.members.end() && Intersect(it->second.failing, reaching_set) &&
+               !Intersect(it->second.failing, failing_set)) {
       it->second.failing = Updated(it->second.failing, reaching_set, {});
       if (it->second.failing.empty()) {
         it->second.failing = ToSet(incident.record.failing_sensors);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "collector/detect/incident_book.h"
+#include "collector/detect/sets.h"
 
 namespace parallax::collector {
 namespace {
@@ -71,9 +72,7 @@ bool IncidentBook::MayBeOneRouter(const Incident& a, const Incident& b) {
     });
   };
   return a.started - b.started < kOneRouter && b.started - a.started < kOneRouter &&
-         (leads_to(a, b) || leads_to(b, a) ||
-          std::any_of(a.onward.begin(), a.onward.end(),
-                      [&](const IpAddress& next) { return b.onward.contains(next); }));
+         (leads_to(a, b) || leads_to(b, a) || Intersect(a.onward, b.onward));
 }
 
 // Two faults may begin at the same moment; three are one, beyond the routers of those who see them.
@@ -139,9 +138,7 @@ IncidentBook::Incident* IncidentBook::Former(const Incident& candidate) {
   for (Incident& old : incidents_) {
     const bool related = old.basis == candidate.basis && !IsLive(old) && old.record.number != 0 &&
                          !old.record.evidence.contains(kMergedInto) &&
-                         std::any_of(old.groups.begin(), old.groups.end(), [&](const auto& group) {
-                           return candidate.groups.contains(group);
-                         });
+                         Intersect(old.groups, candidate.groups);
     if (!related) {
       continue;
     }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cstdlib>
 #include <utility>
 
 namespace parallax::collector {
@@ -75,6 +76,11 @@ std::optional<CellState> ParseCellState(std::string_view text) {
 std::string_view ToString(IncidentState state) { return NameOf(kIncidentStates, state); }
 std::optional<IncidentState> ParseIncidentState(std::string_view text) {
   return ValueOf(kIncidentStates, text);
+}
+
+uint64_t CountIn(const IncidentRecord& record, const char* key) {
+  const auto it = record.evidence.find(key);
+  return it == record.evidence.end() ? 0 : std::strtoull(it->second.c_str(), nullptr, 10);
 }
 
 std::string IncidentId(uint64_t number) { return "INC-" + std::to_string(number); }

@@ -152,6 +152,8 @@ struct IncidentRecord {
   std::string summary;  // one sentence for people
   bool operator==(const IncidentRecord&) const = default;
 };
+// A number that the evidence holds; 0 if there is none.
+uint64_t CountIn(const IncidentRecord& record, const char* key);
 std::string IncidentId(uint64_t number);                       // "INC-7"
 std::optional<uint64_t> ParseIncidentId(std::string_view id);  // accepts "INC-7", "inc-7" and "7"
 

@@ -6,6 +6,9 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <utility>
+
+#include "collector/detect/sets.h"
 
 namespace parallax::collector {
 namespace {
@@ -55,10 +58,7 @@ class NextPlaces {
   bool MayBeOneRouter(const IpAddress& a, const IpAddress& b) const {
     const auto at = next_.find(a);
     const auto bt = next_.find(b);
-    return a == b ||
-           (at != next_.end() && bt != next_.end() &&
-            std::any_of(at->second.begin(), at->second.end(),
-                        [&](const IpAddress& place) { return bt->second.contains(place); }));
+    return a == b || (at != next_.end() && bt != next_.end() && Intersect(at->second, bt->second));
   }
 
  private:
@@ -71,6 +71,30 @@ class NextPlaces {
   }
   std::map<IpAddress, std::set<IpAddress>> next_;
 };
+
+// All that should go on to one place goes silent on different routers: it is that place. Those
+// edges, if that is how it is with the best one; else none.
+std::vector<SuspectEdge> LostBeforeOnePlace(const std::vector<SuspectEdge>& edges,
+                                            const std::vector<ObservedPath>& paths) {
+  const std::optional<IpAddress>& place = edges.front().instead_of;
+  if (!place || edges.size() < 2) {
+    return {};
+  }
+  const NextPlaces next(paths);
+  std::vector<SuspectEdge> lost;
+  std::copy_if(edges.begin(), edges.end(), std::back_inserter(lost), [&](const SuspectEdge& edge) {
+    return edge.instead_of && edge.to.kind == PathPlace::Kind::kSilence &&
+           next.MayBeOneRouter(*edge.instead_of, *place);
+  });
+  return lost.size() > 1 ? lost : std::vector<SuspectEdge>();
+}
+
+// Both are sorted, and have nothing twice.
+void Unite(std::vector<std::string>& into, const std::vector<std::string>& more) {
+  std::vector<std::string> both;
+  std::set_union(into.begin(), into.end(), more.begin(), more.end(), std::back_inserter(both));
+  into = std::move(both);
+}
 
 bool IsConfirmed(const IncidentView& view, const SuspectEdge& edge) {
   std::set<SensorName> looked(edge.accusers.begin(), edge.accusers.end());
@@ -173,39 +197,28 @@ std::optional<Explanation> ExplainPaths(const IncidentView& view,
     return std::nullopt;
   }
   SuspectEdge first = edges.front();
+  const std::vector<SuspectEdge> before_one_place = LostBeforeOnePlace(edges, paths);
+  if (!before_one_place.empty()) {
+    first.accusers.clear();
+    first.groups.clear();
+  }
+  for (const SuspectEdge& edge : before_one_place) {
+    Unite(first.accusers, edge.accusers);
+    Unite(first.groups, edge.groups);
+  }
   Explanation said;
-  // All that should go on to one place goes silent on different routers: it is that place.
-  const NextPlaces next(paths);
-  std::vector<const SuspectEdge*> lost_before;
-  for (const SuspectEdge& edge : edges) {
-    if (first.instead_of && edge.instead_of && edge.to.kind == PathPlace::Kind::kSilence &&
-        next.MayBeOneRouter(*edge.instead_of, *first.instead_of)) {
-      lost_before.push_back(&edge);
-    }
-  }
-  const bool one_place = lost_before.size() > 1;
-  if (one_place) {
-    std::set<SensorName> accusers;
-    std::set<std::string> groups;
-    for (const SuspectEdge* edge : lost_before) {
-      accusers.insert(edge->accusers.begin(), edge->accusers.end());
-      groups.insert(edge->groups.begin(), edge->groups.end());
-    }
-    first.accusers.assign(accusers.begin(), accusers.end());
-    first.groups.assign(groups.begin(), groups.end());
-  }
   said.suspect = SuspectOf(first, IsConfirmed(view, first) ? "confirmed" : "likely");
-  said.places = {*said.suspect};
-  if (one_place) {
+  if (!before_one_place.empty()) {
     said.suspect->from = first.instead_of->ToString();
     said.suspect->to = kIntoSilence;
     said.suspect->ambiguity.clear();
-    said.places = {*said.suspect};
-    for (const SuspectEdge* edge : lost_before) {
-      said.suspect->ambiguity.push_back(edge->from.ToString() + " -> " + edge->to.ToString());
-      said.places.push_back(SuspectOf(*edge, said.suspect->confidence));
+    for (const SuspectEdge& edge : before_one_place) {
+      said.suspect->ambiguity.push_back(edge.from.ToString() + " -> " + edge.to.ToString());
     }
-    said.places.front() = *said.suspect;
+  }
+  said.places = {*said.suspect};
+  for (const SuspectEdge& edge : before_one_place) {
+    said.places.push_back(SuspectOf(edge, said.suspect->confidence));
   }
   const auto other = std::find_if(edges.begin(), edges.end(), [&](const SuspectEdge& edge) {
     return FamilyOf(edge) && FamilyOf(first) && FamilyOf(edge) != FamilyOf(first);

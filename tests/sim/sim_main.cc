@@ -49,12 +49,12 @@ std::vector<Contender> Contenders(const Words& words) {
 
 void Tell(const Scenario& scenario, const RunScore& run) {
   for (const ScenarioFault& fault : scenario.faults) {
-    std::string line = fmt::format("{}, seed {}: fault {} at {:.0f} s", scenario.title, run.seed,
-                                   static_cast<int>(fault.kind), ToSeconds(fault.at));
-    line += fault.until ? fmt::format(" until {:.0f} s", ToSeconds(*fault.until)) : "";
-    line += fmt::format(", node '{}', from '{}' to '{}', share {}, via '{}'\n", fault.node,
-                        fault.from, fault.to, fault.share, fmt::join(fault.via, ","));
-    std::fputs(line.c_str(), stderr);
+    fmt::print(
+        stderr,
+        "{}, seed {}: fault {} at {:.0f} s{}, node '{}', from '{}' to '{}', share {}, via '{}'\n",
+        scenario.title, run.seed, static_cast<int>(fault.kind), ToSeconds(fault.at),
+        fault.until ? fmt::format(" until {:.0f} s", ToSeconds(*fault.until)) : "", fault.node,
+        fault.from, fault.to, fault.share, fmt::join(fault.via, ","));
   }
   for (const auto& incident : run.incidents) {
     const bool unexpected =
@@ -64,18 +64,14 @@ void Tell(const Scenario& scenario, const RunScore& run) {
         incident.closed_at == WallTime{}
             ? "on"
             : fmt::format("{:.0f} s", ToSeconds(incident.closed_at - run.began));
-    const std::string line =
-        fmt::format("{}, seed {}: {}{} from {:.0f} s to {}: {}\n", scenario.title, run.seed,
-                    unexpected ? "UNEXPECTED " : "", ToString(incident.verdict),
-                    ToSeconds(incident.opened_at - run.began), until, incident.summary);
-    std::fputs(line.c_str(), stderr);
+    fmt::print(stderr, "{}, seed {}: {}{} from {:.0f} s to {}: {}\n", scenario.title, run.seed,
+               unexpected ? "UNEXPECTED " : "", ToString(incident.verdict),
+               ToSeconds(incident.opened_at - run.began), until, incident.summary);
   }
   size_t met = 0;
   for (const ScenarioExpectation& expected : scenario.expected) {
     if (!expected.optional && !run.met[met++].found) {
-      const std::string line =
-          fmt::format("{}, seed {}: MISSED {}\n", scenario.title, run.seed, expected.verdict);
-      std::fputs(line.c_str(), stderr);
+      fmt::print(stderr, "{}, seed {}: MISSED {}\n", scenario.title, run.seed, expected.verdict);
     }
   }
 }

@@ -37,6 +37,12 @@ inline Announcement DefaultRoute(const std::string& gateway) {
   return said;
 }
 
+// The same box takes over a part of the world only.
+inline Announcement PartOf(Announcement said) {
+  said.prefix = *Prefix::Parse("10.0.0.0/8");
+  return said;
+}
+
 inline Announcement Withdrawn(Announcement said) {
   said.withdrawn = true;
   said.metric = 16;

@@ -134,8 +134,7 @@ TEST_F(Announced, AnnouncerThatFellSilentAndIsBackIsNews) {
 }
 
 TEST_F(Announced, KnownAnnouncerThatOffersADefaultRouteForTheFirstTimeIsNews) {
-  Announcement part = DefaultRoute(kRogue);
-  part.prefix = *Prefix::Parse("10.0.0.0/8");
+  const Announcement part = PartOf(DefaultRoute(kRogue));
   campus_.HearFor(10min, {"mail1"}, part);
   campus_.Hear({"mail1"}, DefaultRoute(kRogue));
   campus_.BeginTrouble();
@@ -228,8 +227,7 @@ TEST_F(Announced, WhatIsToldMuchLaterThanItWasHeardChangesNothing) {
 }
 
 TEST_F(Announced, TakingBackAnotherRouteLeavesTheDefaultRoute) {
-  Announcement part = DefaultRoute(kRogue);
-  part.prefix = *Prefix::Parse("10.0.0.0/8");
+  const Announcement part = PartOf(DefaultRoute(kRogue));
   campus_.Hear({"mail1"}, DefaultRoute(kRogue));
   campus_.Hear({"mail1"}, Withdrawn(part));
   campus_.BeginTrouble();
@@ -239,8 +237,7 @@ TEST_F(Announced, TakingBackAnotherRouteLeavesTheDefaultRoute) {
 
 TEST_F(Announced, TakingBackAnotherRouteDoesNotMakeALongKnownAnnouncerNews) {
   // Routers say of routes that they learnt on a wire, there, that they have none: poisoned reverse.
-  Announcement part = DefaultRoute(kRogue);
-  part.prefix = *Prefix::Parse("10.0.0.0/8");
+  const Announcement part = PartOf(DefaultRoute(kRogue));
   campus_.HearFor(10min, {"mail1", "web1"}, DefaultRoute(kRogue));
   campus_.Hear({"mail1", "web1"}, Withdrawn(part));
   campus_.BeginTrouble();
@@ -346,8 +343,7 @@ TEST_F(Announced, NewcomerThatTracesNameNeedsNoGuessing) {
 }
 
 TEST_F(Announced, DefaultRouteIsBetterThanAnEarlierOneToAPart) {
-  Announcement part = OtherRogue();
-  part.prefix = *Prefix::Parse("10.0.0.0/8");
+  const Announcement part = PartOf(OtherRogue());
   campus_.Hear({"mail1", "web1"}, part);
   campus_.Run(10s);
   campus_.Hear({"mail1", "web1"}, DefaultRoute(kRogue));
