@@ -115,21 +115,30 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
                         std::map<std::string, Condition>& found, Moment now) {
   Vantage& v = vantages_.At(id);
   Vantage::Method& m = v.methods[FamilyIndex(family)][MethodIndex(method)];
+  const Vantage::Method& twin = v.methods[1 - FamilyIndex(family)][MethodIndex(method)];
+  const bool filtered = vantages_.MethodFiltered(id, method, family);
+  // A filter seldom stops but one family: the other is asked until it is heard again, or is known
+  // for filtered as well.
+  const bool doubtful = twin.filtered_since && m.answered_at < twin.filtered_since->mono;
   // Filtered ever since it connected is nothing new; and if no probe gets out, that is for others
   // to judge.
-  if (!v.connected || v.degraded || loss_troubles_.contains(id) ||
-      !vantages_.MethodFiltered(id, method, family) || !m.answered_at ||
-      !vantages_.MethodWorks(id, OtherMethod(method), family, now.mono)) {
+  if (!v.connected || v.degraded || loss_troubles_.contains(id) || !(filtered || doubtful) ||
+      !m.answered_at || !vantages_.MethodWorks(id, OtherMethod(method), family, now.mono)) {
     m.filtered_since.reset();
     m.tries = m.asked = 0;
     return;
   }
+  if (!filtered) {
+    m.filtered_since.reset();
+    m.tries = 0;
+  }
   const bool believed = m.tries * MissWeight(v.Loss()) >= DownThreshold();
   // Where packets get lost, two hosts in a row are soon silent to a method.
   const Duration soon = v.Loss() > kLossy ? 3 * kTrySoon : kTrySoon;
-  if (!m.filtered_since) {
+  if (filtered && !m.filtered_since) {
     m.filtered_since = now;
     m.next_try = now.mono + soon;
+    m.asked = 0;
   } else if (now.mono >= m.next_try && tokens_ >= 1) {
     m.next_try = now.mono + (!believed && m.asked++ < kTriesSoon ? soon : kTryAgain);
     TryFiltered(id, family, method, now);

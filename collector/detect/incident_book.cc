@@ -81,7 +81,7 @@ void IncidentBook::Restore(const IncidentRecord& record,
                            Moment now) {
   Incident incident;
   incident.serial = ++last_serial_;
-  incident.record = record;
+  incident.record = incident.as_told = record;
   incident.started = now.mono - (now.wall - record.started_at);
   incident.basis = BasisOf(record);
   incident.suspect = record.suspect;

@@ -211,6 +211,7 @@ class IncidentBook {
     MonoTime opened{};                    // or opened again
     MonoTime closed{};
     MonoTime told{};
+    IncidentRecord as_told;  // what Take() gave last
     // Most members that failed at once, and when half of so many still did. What is said of an
     // incident is said while it lasts: of the last few that recover nothing can be learnt.
     size_t peak = 0;

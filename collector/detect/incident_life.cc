@@ -211,9 +211,8 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
   const bool news = incident.half_open != incident.half_open_told;
   if ((incident.dirty && now.mono - incident.told >= kTellEvery) ||
       (news && now.mono - incident.told >= kTellCountsEvery)) {
-    const IncidentRecord before = incident.record;
     Refresh(incident);
-    if (incident.record != before) {
+    if (incident.record != incident.as_told) {
       Tell(incident, "updated", now);
     }
     incident.dirty = false;
@@ -334,6 +333,7 @@ void IncidentBook::Tell(Incident& incident, const char* change, Moment now) {
   incident.told = now.mono;
   incident.half_open_told = incident.half_open;
   incident.dirty = false;
+  incident.as_told = incident.record;
   changes_.push_back({change, now.wall, incident.record});
 }
 

@@ -226,6 +226,23 @@ TEST(Filter, OfIcmpAtOneVantageIsPolicyAndNoAnomaly) {
   }
 }
 
+TEST(Filter, IsToldOfBothFamiliesSoon) {
+  // Few hosts with IPv6: the trickle alone comes by once in a while.
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    World campus({.seed = seed, .both_v6 = 6});
+    campus.Run(30min);
+    campus.sensors()[0].drops_icmp = true;
+    const auto& incidents = campus.store().incidents();
+    for (int second = 0; second < 600 && incidents.empty(); ++second) {
+      campus.Run(1s);
+    }
+    ASSERT_EQ(incidents.size(), 1U) << seed;
+    campus.Run(1min);
+    EXPECT_EQ(incidents.begin()->second.verdict, Verdict::kPolicy) << seed;
+    EXPECT_EQ(incidents.begin()->second.family, "both") << seed;
+  }
+}
+
 TEST(Filter, OfAllProbesAtOneVantageIsNoAnomaly) {
   // A server zone that lets nothing out but replies, its gateway answering echo requests.
   for (const bool from_start : {true, false}) {

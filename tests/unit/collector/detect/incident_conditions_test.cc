@@ -38,6 +38,27 @@ TEST_F(IncidentConditions, AConditionNobodySpeaksOfIsOver) {
   EXPECT_EQ(latest_[1].state, IncidentState::kClosed);
 }
 
+TEST_F(IncidentConditions, WhatIsLearntAfterItOpenedIsToldThoughTheSummaryIsTheSame) {
+  Condition filter{.verdict = Verdict::kPolicy,
+                   .about = "lib icmp",
+                   .since = now_,
+                   .failing = {"lib1"},
+                   .family = "ipv4",
+                   .evidence = {{"filtered_method", "icmp"}}};
+  book_.Holds(filter, now_);
+  Pass(20s);
+  ASSERT_THAT(told_, ElementsAre("INC-1 opened"));
+  filter.family = "both";
+  book_.Holds(filter, now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].family, "both");
+  filter.evidence["note"] = "of both families";
+  book_.Holds(filter, now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[1].evidence["note"], "of both families");
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened")) << "no change of state";
+}
+
 TEST_F(IncidentConditions, ARouteAnomalyInAFloodIsMixedAndStillTheSame) {
   OpenSplit(kOne, {"a"}, {"b"});
   Explanation mixed;
