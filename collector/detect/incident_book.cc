@@ -367,7 +367,8 @@ void IncidentBook::AddRound(Incident& incident, const IpAddress& target,
   Member& member = it->second;
   if (is_new || !member.failing_now) {
     member.first_round = began;
-    member.confirmed = false;
+    // What comes and goes does not last until a second round, and has been confirmed before.
+    member.confirmed = incident.record.evidence.contains(kFlapping);
     member.failing_now = true;
     member.gap = FirstRecheck(incident);
     member.next_recheck = std::max(now.mono, began + member.gap);

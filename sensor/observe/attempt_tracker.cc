@@ -126,6 +126,12 @@ void AttemptTracker::ObserveSyn(const Sighting& s, std::vector<AttemptEvent>& ou
     const Duration gap = s.now - a.last_syn;
     if (gap < kDuplicateWithin && gap > -kDuplicateWithin) {
       ++stats_.duplicates;
+      // Captured before the one that was read first: interfaces are read in turns.
+      if (gap < Duration::zero() && a.syns == 1) {
+        a.last_syn = s.now;
+        a.ttl = s.segment.ttl;
+        a.interface = NumberOf(s.interface);
+      }
       return;
     }
     if (gap >= kRepeatAfter) {

@@ -141,6 +141,26 @@ TEST_F(IncidentConditions, OutagesTooShortToOpenOpenOneIncidentTogether) {
   EXPECT_TRUE(latest_[1].evidence.contains(kFlapping));
 }
 
+TEST_F(IncidentConditions, WhatComesAndGoesListsAllWhomItHits) {
+  for (int i = 0; i < 6; ++i) {
+    for (const IpAddress& target : {kOne, kTwo}) {
+      Split(target, {"a"}, {"b"});
+    }
+    if (i == 5) {
+      Split(kSix, {"a"}, {"c"});  // asked for the first time, and once
+    }
+    Pass(6s);
+    for (const IpAddress& target : {kOne, kTwo, kSix}) {
+      book_.Cleared(target, now_);
+    }
+    Pass(14s);
+  }
+  ASSERT_THAT(told_, ElementsAre("INC-1 opened"));
+  EXPECT_EQ(latest_[1].targets.size(), 3u);
+  EXPECT_EQ(latest_[1].family, "both");
+  EXPECT_THAT(latest_[1].reaching_sensors, ElementsAre("b", "c"));
+}
+
 TEST_F(IncidentConditions, OneSuspectIsOneIncident) {
   book_.SetGroup("a", "physics");
   book_.SetGroup("c", "library");

@@ -236,6 +236,24 @@ TEST_F(TrackerTest, CopiesWithinFiveMillisecondsAreOneSegment) {
   EXPECT_EQ(tracker_.stats().duplicates, 3u);
 }
 
+// A router shows a SYN on its way in and out, and of two interfaces either may be read first.
+TEST_F(TrackerTest, TheEarliestCopySaysWhereTheSynCameIn) {
+  const auto copy = [&](Duration t, uint8_t ttl, std::string_view interface) {
+    tracker_.Observe({.src = kClient, .dst = kServer, .seq = kIsn, .flags = kTcpSyn, .ttl = ttl},
+                     FromUnixNanos(0) + t, MonoTime(t), interface, out_);
+  };
+  To(1s);
+  copy(1s, 63, "out");
+  copy(1s - 20us, 64, "in");
+  copy(1s + 20us, 62, "further");
+  SynAck(1001ms);
+  To(30s);
+  ASSERT_EQ(Outcomes().size(), 1u);
+  EXPECT_EQ(Outcomes()[0].ttl, 64);
+  EXPECT_EQ(Outcomes()[0].interface, "in");
+  EXPECT_EQ(Outcomes()[0].syns, 1u);
+}
+
 // Two capture points with a slow path in between: neither a copy nor a retransmission.
 TEST_F(TrackerTest, CopiesBelowAnyTimerAreNoEvidence) {
   Syn(1s);
