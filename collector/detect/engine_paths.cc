@@ -305,7 +305,19 @@ std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
   auto peaceful =
       static_cast<size_t>(std::count_if(paths_.recent().begin(), paths_.recent().end(), is_peace));
   std::vector<ObservedPath> paths;
+  const auto observed = [&](const SeenPath& seen) -> ObservedPath& {
+    ObservedPath& path = paths.emplace_back();
+    path.sensor = vantages_.Name(seen.sensor);
+    path.group = vantages_.At(seen.sensor).record.group;
+    path.target = seen.target;
+    return path;
+  };
   for (const SeenPath& seen : paths_.recent()) {
+    // How it was from there in peace, whomever it led to.
+    if (seen.reached && seen.seen < view.started && accusers.contains(seen.sensor)) {
+      observed(seen).before = Hops(seen.hops);
+      continue;
+    }
     // What is down was, a little earlier, a victim of some split.
     const bool earlier = !seen.reached && view.basis == Verdict::kTargetDown;
     if (seen.seen < view.started - (earlier ? kEarlier : 0s)) {
@@ -320,10 +332,7 @@ std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
     if (!seen.reached && !(ours && seen.failing)) {
       continue;  // it fails for another reason, or nobody knows
     }
-    ObservedPath path;
-    path.sensor = name;
-    path.group = vantages_.At(seen.sensor).record.group;
-    path.target = seen.target;
+    ObservedPath& path = observed(seen);
     path.failing = !seen.reached;
     path.reached = seen.reached;
     path.hops = Hops(seen.hops);
@@ -333,7 +342,6 @@ std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
     if (const PathHops* before = path.failing ? paths_.Before(seen.sensor, seen.target) : nullptr) {
       path.before = Hops(*before);
     }
-    paths.push_back(std::move(path));
   }
   return paths;
 }
