@@ -42,6 +42,8 @@ constexpr std::array kKnown = {
 
     EvidenceKind{"suspect_word_of", Part::kWhere, "on word of", "", ""},
     EvidenceKind{"suspect_instead_of", Part::kWhere, "instead of", "", ""},
+    EvidenceKind{"ways_that_go_round", Part::kWhere, "a loop", "",
+                 " ways come by the same router again"},
     EvidenceKind{"traced_ways", Part::kWhere, "traced", "ways: ", ""},
     EvidenceKind{"suspect_1", Part::kWhere, "traces say", "", ""},
     EvidenceKind{"suspect_2", Part::kWhere, "runner-up", "", ""},

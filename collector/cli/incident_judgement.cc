@@ -105,6 +105,12 @@ std::string SuspectAction(const Subject& subject) {
         "do not arrive; {} is only where ours were last seen",
         subject.FirstFailing(), from);
   }
+  if (subject.evidence.Has("ways_that_go_round")) {
+    return fmt::format("check the routes of {}{} for these hosts: packets go round there", from,
+                       IntoSilence(subject)
+                           ? " and of the routers beside it"
+                           : " and of " + Printable(subject.incident.suspect().to()));
+  }
   if (IntoSilence(subject)) {
     const std::string& split = subject.incident.split();
     return fmt::format(

@@ -335,6 +335,7 @@ std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
     ObservedPath& path = observed(seen);
     path.failing = !seen.reached;
     path.reached = seen.reached;
+    path.circles = seen.end == TraceEnd::kLoop;
     path.hops = Hops(seen.hops);
     if (path.hops.empty()) {
       path.hops.emplace_back();  // traced, and not even the first router answers for this host

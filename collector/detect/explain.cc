@@ -49,7 +49,12 @@ std::string SuspectSentence(const IncidentRecord& record) {
   const Suspect& suspect = *record.suspect;
   const std::string* instead = Evidence(record, kSuspectInsteadOf);
   std::string text;
-  if (suspect.to == kIntoSilence) {
+  if (record.evidence.contains(kGoRound)) {
+    text = suspect.to == kIntoSilence
+               ? fmt::format(" Packets go round at {}, a loop", suspect.from)
+               : fmt::format(" {} sends them to {}, and they come back: a loop", suspect.from,
+                             suspect.to);
+  } else if (suspect.to == kIntoSilence) {
     text = fmt::format(" Packets are lost at {} or right behind it", suspect.from);
     text +=
         instead == nullptr ? std::string() : fmt::format(", where others go on to {}", *instead);
@@ -61,7 +66,8 @@ std::string SuspectSentence(const IncidentRecord& record) {
   }
   const std::string* word = Evidence(record, kSuspectWordOf);
   if (suspect.confidence == "confirmed") {
-    return text + ": look there first.";
+    return text +
+           (record.evidence.contains(kGoRound) ? "; look there first." : ": look there first.");
   }
   return text + fmt::format(" ({}{}).", suspect.confidence,
                             word == nullptr ? std::string() : ", on the word of " + *word);

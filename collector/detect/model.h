@@ -123,6 +123,7 @@ inline constexpr const char* kFailingAgainSince = "failing_again_since";  // aft
 inline constexpr const char* kMergedInto = "merged_into";  // the incident that tells of it
 inline constexpr const char* kSuspectWordOf = "suspect_word_of";
 inline constexpr const char* kSuspectInsteadOf = "suspect_instead_of";
+inline constexpr const char* kGoRound = "ways_that_go_round";  // of those that the suspect explains
 inline constexpr const char* kCutOffTogether = "cut_off_together";  // the sensors, by one cause
 inline constexpr const char* kVantage = "vantage";  // why what a sensor says is set aside
 

@@ -232,6 +232,9 @@ std::optional<Explanation> ExplainPaths(const IncidentView& view,
   said.evidence[kSuspectWordOf] = Join(first.accusers);
   const bool beyond = first.instead_of && first.instead_of->ToString() != said.suspect->from;
   said.evidence[kSuspectInsteadOf] = beyond ? first.instead_of->ToString() : std::string();
+  said.evidence[kGoRound] = 2 * first.circling > first.failing
+                                ? fmt::format("{} of {}", first.circling, first.failing)
+                                : std::string();
   for (size_t i = 1; i < kMostSuspects; ++i) {
     said.evidence[fmt::format("suspect_{}", i + 1)] =
         i < edges.size() ? Describe(edges[i]) : std::string();

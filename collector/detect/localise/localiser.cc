@@ -181,6 +181,7 @@ class Search {
     suspect.failing = paths.size();
     suspect.passing = edge.passing;
     for (const Path* path : paths) {
+      suspect.circling += path->observed->circles ? 1 : 0;
       suspect.accusers.push_back(path->observed->sensor);
       suspect.groups.push_back(path->observed->group);
     }

@@ -64,6 +64,7 @@ struct ObservedPath {
   IpAddress target;
   bool failing = false;  // the flow that was traced does not get through now
   bool reached = false;  // the target itself answered the trace: it is then the last of `hops`
+  bool circles = false;  // the trace ended where it came by the same place again
   // By TTL, from 1 on; nullopt: silent. Without any, nothing was traced, and `before` still counts.
   std::vector<std::optional<IpAddress>> hops;
   // The way from the same sensor to the same target in peace, likewise; empty if not known.
@@ -100,6 +101,7 @@ struct SuspectEdge {
   double gain = 0;       // natural logarithm of a likelihood ratio, always > 0
   double hit_ratio = 0;  // failing / (failing + passing)
   size_t failing = 0;    // paths over the edge that it explains and no better suspect does
+  size_t circling = 0;   // of these, ways that go round
   size_t passing = 0;    // paths over the edge
   std::vector<SensorName> accusers;  // sensors of the failing paths it explains; sorted, unique
   std::vector<std::string> groups;   // theirs; sorted, unique

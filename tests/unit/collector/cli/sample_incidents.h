@@ -106,6 +106,14 @@ inline std::map<std::string, v1::Incident> SampleIncidents() {
   all["route-anomaly-per-flow"] = Asked(record);
 
   record = RouteAnomaly();
+  record.suspect = collector::Suspect{"10.0.0.9", "10.0.0.13", "confirmed", {}};
+  record.evidence = {{"traced_ways", "8 that fail, 4 that work"},
+                     {"suspect_1", "10.0.0.9 -> 10.0.0.13: 8 of 8 ways over it fail (gain 35.5)"},
+                     {"suspect_word_of", "lib1, mail1, web1"},
+                     {"ways_that_go_round", "8 of 8"}};
+  all["route-anomaly-loop"] = Asked(record);
+
+  record = RouteAnomaly();
   record.verdict = Verdict::kLossyPath;
   record.severity = "warning";
   record.split = "per_packet";

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <tuple>
+#include <utility>
 
+#include "collector/detect/explain.h"
 #include "tests/unit/collector/detect/observed_paths.h"
 
 namespace parallax::collector {
@@ -50,6 +52,33 @@ TEST(Suspect, ARogueIsNamedWithWhatItTookThePlaceOf) {
   EXPECT_EQ(said->evidence.at(kSuspectWordOf), "mail");
   EXPECT_EQ(said->evidence.at(kSuspectInsteadOf), At("C").ToString());
   EXPECT_THAT(said->evidence.at("suspect_1"), HasSubstr("2 of 2 ways"));
+}
+
+// The core limits its answers, and sends to the border what the border sends to it.
+TEST(Suspect, ALoopIsToldAsOne) {
+  std::vector<ObservedPath> paths = {Way("mail", "physics", "a", true, "R C B * B"),
+                                     Way("mail", "physics", "b", true, "R * B * B"),
+                                     Way("mail", "physics", "c", true, "R C B C B")};
+  for (ObservedPath& path : paths) {
+    path.circles = true;
+  }
+  // How it was in peace, to another host.
+  ObservedPath peace = Way("mail", "physics", "d", false, "R C B");
+  peace.reached = false;
+  peace.before = std::exchange(peace.hops, {});
+  paths.push_back(peace);
+  const auto said = ExplainPaths(ViewOf({"mail"}, {"web"}), paths);
+  ASSERT_TRUE(said);
+  EXPECT_EQ(said->suspect->from, At("B").ToString());
+  EXPECT_EQ(said->suspect->to, At("C").ToString());
+  EXPECT_EQ(said->evidence.at(kGoRound), "3 of 3");
+  IncidentRecord record;
+  record.verdict = Verdict::kRouteAnomaly;
+  record.suspect = said->suspect;
+  record.evidence = said->evidence;
+  EXPECT_THAT(Summarise(record, 0, 0), HasSubstr("and they come back: a loop"));
+  record.suspect->to = kIntoSilence;
+  EXPECT_THAT(Summarise(record, 0, 0), HasSubstr("Packets go round at"));
 }
 
 // A null route drops a packet before its TTL is looked at.
