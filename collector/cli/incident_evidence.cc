@@ -40,6 +40,9 @@ constexpr std::array kKnown = {
     EvidenceKind{"half_open_attempts", Part::kHow, "half-open", "",
                  " connection attempts from these hosts arrived and stayed half-open"},
 
+    EvidenceKind{"completed_attempts", Part::kHow, "completed", "",
+                 " of their attempts got through all the same"},
+
     EvidenceKind{"suspect_word_of", Part::kWhere, "on word of", "", ""},
     EvidenceKind{"suspect_instead_of", Part::kWhere, "instead of", "", ""},
     EvidenceKind{"ways_that_go_round", Part::kWhere, "a loop", "",

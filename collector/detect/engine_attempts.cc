@@ -75,6 +75,9 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
              attempt.age < kFreshAttempt) {  // of many alike in a flood, it may be forged
     target->arrivals[sensor].completed = true;
     target->arrivals[sensor].stuck.reset();
+    if (incidents_.Completed(client, vantages_.Name(sensor), now.mono - attempt.age)) {
+      Discredit(sensor, client.family(), now);
+    }
     BelieveCompletion(*target, sensor, now.mono - attempt.age, now);
   }
 }
@@ -120,6 +123,7 @@ void Engine::Discredit(VantageId sensor, Family family, Moment now) {
   actions_.notes.push_back(
       fmt::format("sensor {}: connections complete there, but no {} probe gets out: filtered",
                   vantages_.Name(sensor), family == Family::kV4 ? "IPv4" : "IPv6"));
+  vantages_.NoProbeGetsOut(sensor, family);
   for (auto& [address, target] : targets_.all()) {
     const auto it = target.cells.find(sensor);
     if (address.family() == family && it != target.cells.end() && it->second.missing()) {

@@ -99,6 +99,7 @@ void IncidentBook::Restore(const IncidentRecord& record,
   }
   incident.half_open = CountIn(record, kHalfOpen);
   incident.half_open_repeated = CountIn(record, kHalfOpenRepeated);
+  incident.completed = CountIn(record, kCompleted);
   const std::set<SensorName> accusers = ToSet(record.failing_sensors);
   for (const SensorName& sensor : accusers) {
     incident.groups.insert(GroupOf(sensor));
@@ -297,6 +298,25 @@ void IncidentBook::HalfOpen(const IpAddress& client, const SensorName& sensor, b
       incident.half_open_repeated += syn_repeated ? 1 : 0;
     }
   }
+}
+
+bool IncidentBook::Completed(const IpAddress& client, const SensorName& sensor, MonoTime began) {
+  bool refuted = false;
+  for (Incident& incident : incidents_) {
+    const auto it = incident.members.find(client);
+    if (incident.basis == Verdict::kRouteAnomaly && IsLive(incident) &&
+        it != incident.members.end() && it->second.failing_now &&
+        it->second.failing.contains(sensor) && began > it->second.first_round) {
+      ++incident.completed;
+      refuted |= NothingPasses(incident) && incident.completed >= kRefuteMany &&
+                 incident.completed > kRefuteRatio * incident.half_open;
+    }
+  }
+  return refuted;
+}
+
+bool IncidentBook::NothingPasses(const Incident& incident) {
+  return incident.record.split != "per_flow" && incident.record.split != "per_packet";
 }
 
 bool IncidentBook::IsFailing(const IpAddress& target, Verdict basis) const {

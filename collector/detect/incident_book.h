@@ -139,6 +139,9 @@ class IncidentBook {
   void Joins(Verdict verdict, const std::string& about, uint64_t serial, Moment now);
   // An attempt of `client` at `sensor` stayed half-open: it reached us, our answer did not arrive.
   void HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated);
+  // One that was made at `began` got through both ways. True if so many do, though no probe is
+  // said to, that what is held against the way from that sensor cannot be.
+  bool Completed(const IpAddress& client, const SensorName& sensor, MonoTime began);
 
   void Tick(Moment now);
 
@@ -180,6 +183,11 @@ class IncidentBook {
   // Counters live on in the evidence, so that a restart goes on counting.
   static constexpr const char* kHalfOpen = "half_open_attempts";
   static constexpr const char* kHalfOpenRepeated = "half_open_with_repeated_syn";
+  static constexpr const char* kCompleted = "completed_attempts";
+  // So many connections that complete, and so many for each that stays half-open, refute a route
+  // that fails. While nobody has been told, it waits if they are but more.
+  static constexpr uint64_t kRefuteMany = 8;
+  static constexpr uint64_t kRefuteRatio = 3;
 
   struct Member {
     std::set<SensorName> failing;
@@ -225,10 +233,13 @@ class IncidentBook {
     uint64_t half_open = 0;
     uint64_t half_open_repeated = 0;
     uint64_t half_open_told = 0;
+    uint64_t completed = 0;
     uint64_t members_dropped = 0;
   };
 
   static bool IsCondition(Verdict basis);
+  // Does it say that all of the ways fail, whatever the flow?
+  static bool NothingPasses(const Incident& incident);
   static bool IsAbout(const Incident& incident, Verdict verdict, const std::string& about);
   static void Describe(Incident& incident, const Condition& condition);
   std::string GroupOf(const SensorName& sensor) const;

@@ -110,13 +110,16 @@ bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
 
 // Nothing to tell people of: hosts that leave one by one, as hosts do; a few that only those fail
 // to reach who lose packets anyhow, or that can be reached at all by one sensor's word against
-// those of many.
+// those of many; those whose connections complete where every probe is said to fail.
 bool IncidentBook::IsDoubtful(const Incident& incident) const {
   if (incident.basis == Verdict::kTargetDown) {
     return !incident.together;
   }
   if (incident.basis != Verdict::kRouteAnomaly) {
     return false;
+  }
+  if (NothingPasses(incident) && incident.completed > incident.half_open) {
+    return true;
   }
   size_t hosts = 0;
   std::set<SensorName> failing;
@@ -320,6 +323,9 @@ void IncidentBook::Refresh(Incident& incident) {
     record.direction = incident.half_open > 0 ? "outbound" : record.direction;
     record.evidence[kHalfOpen] = std::to_string(incident.half_open);
     record.evidence[kHalfOpenRepeated] = std::to_string(incident.half_open_repeated);
+    if (incident.completed > 0) {
+      record.evidence[kCompleted] = std::to_string(incident.completed);
+    }
   }
   if (incident.members_dropped > 0) {
     record.evidence["members_not_listed"] = std::to_string(incident.members_dropped);

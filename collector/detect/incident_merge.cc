@@ -227,6 +227,7 @@ void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
   into.record.started_at = std::min(into.record.started_at, from.record.started_at);
   into.half_open += from.half_open;
   into.half_open_repeated += from.half_open_repeated;
+  into.completed += from.completed;
   into.dirty = true;
   if (from.record.number != 0) {
     CloseInto(into, from, "the same hosts fail", now);

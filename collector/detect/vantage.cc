@@ -231,13 +231,13 @@ bool VantageBook::NoteUnprobed(VantageId id, const IpAddress& target) {
     return false;
   }
   unprobed.last = target;
-  if (++unprobed.hosts != kUnprobedToFilter) {
-    return false;
-  }
-  for (Vantage::Method& method : v.methods[FamilyIndex(target.family())]) {
+  return ++unprobed.hosts == kUnprobedToFilter;
+}
+
+void VantageBook::NoProbeGetsOut(VantageId id, Family family) {
+  for (Vantage::Method& method : vantages_[id].methods[FamilyIndex(family)]) {
     method.contradicted = kContradictionsToFilter;
   }
-  return true;
 }
 
 std::vector<VantageId> VantageBook::Choose(Family family, MonoTime now, size_t most,

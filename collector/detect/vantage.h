@@ -170,9 +170,10 @@ class VantageBook {
                                 const std::vector<VantageId>& must, uint64_t turn) const;
 
   // Connections of `target` completed at the sensor around a round in which our probes missed it.
-  // True if it is now plain that something near the sensor stops all probes of that family: both
-  // methods are taken to be filtered.
+  // True if it is now plain that something near the sensor stops all probes of that family.
   bool NoteUnprobed(VantageId id, const IpAddress& target);
+  // Both methods are taken to be filtered.
+  void NoProbeGetsOut(VantageId id, Family family);
 
   // Are these of more than one group, or is there but one group to ask?
   bool SpanGroups(const std::vector<VantageId>& ids, MonoTime now) const;
