@@ -269,6 +269,8 @@ void MindOnRoutes(const Subject& subject, Lines& lines) {
     lines.push_back({"",
                      "A trace that ends, or leaves the way it took in peace, would name a "
                      "suspect."});
+  } else if (IntoSilence(subject) && subject.incident.direction() == "inbound") {
+    return;  // ways to these hosts are not at fault
   } else if (subject.incident.suspect().confidence() == "confirmed") {
     lines.push_back({"", fmt::format("Ways over {} that work would clear it.", subject.Edge())});
   } else {

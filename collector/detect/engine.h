@@ -373,6 +373,7 @@ class Engine {
   MonoTime next_forget_{};
   std::optional<MonoTime> swept_at_;
   Duration sweep_gap_{};
+  std::set<VantageId> swept_for_;  // who has accused since nothing failed
   bool sweep_wanted_ = false;
   size_t active_bucket_ = 0;
   size_t sweep_bucket_ = 0;  // how far it has come; 0: none is under way

@@ -109,10 +109,9 @@ void Engine::OnAnnouncement(VantageId sensor, const Announcement& announcement, 
   Offer& offer = it->second;
   // One that takes all packets over is not hidden by its other routes, and is news if it did not.
   const bool took_all = IsDefault(offer.announcement);
-  // So is one that is back, unless it was the sensor that was away.
+  // So is one that is back after a while in which the sensor would have heard it.
   const bool back = offer.heard != MonoTime{} && announcement.kind == AnnouncementKind::kRip &&
-                    now.mono - offer.heard > kRipGone &&
-                    vantages_.At(sensor).state_since < offer.heard;
+                    now.mono - std::max(offer.heard, vantages_.At(sensor).state_since) > kRipGone;
   if (back || (offer.heard != MonoTime{} && IsDefault(announcement) && !took_all)) {
     offer.first_heard = now.wall + -announcement.age;
   }

@@ -243,6 +243,8 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
     loses = share > trouble.share / 2;
     if (loses) {
       trouble.calm = LossLook();
+    } else {
+      trouble.next = now.mono;  // it may be over
     }
   }
   if (trouble.looks % kLooksInTotal == 0) {
@@ -286,7 +288,7 @@ bool Engine::LosesOnItsLink(VantageId id, const LossTrouble& trouble, Moment now
   const std::string& group = vantages_.At(id).record.group;
   for (const VantageId other : trouble.total.sensors()) {
     if (other != id && vantages_.At(other).record.group == group) {
-      return !trouble.total.Loses(other) &&
+      return !trouble.total.Loses(other) && trouble.total.IsEven(id) &&
              trouble.total.Spares(other, trouble.total.Of(id).share());
     }
   }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -21,8 +22,9 @@ constexpr size_t kPassingTraced = 4;    // and hosts that do not
 constexpr size_t kWitnessesTraced = 4;  // others that trace what fails from there
 constexpr size_t kDownTraced = 6;       // hosts that nobody reaches
 constexpr size_t kMostPeaceful = 256;   // ways of sensors that accuse nobody, the latest
-constexpr size_t kTracesPerTurn = 2;    // of one sensor, every kInvestigateEvery
-constexpr size_t kManyTraces = 1'000;   // of late
+constexpr size_t kFirstOfFamily = 2;
+constexpr size_t kTracesPerTurn = 2;   // of one sensor, every kInvestigateEvery
+constexpr size_t kManyTraces = 1'000;  // of late
 constexpr Duration kTraceAgain = 5min;
 constexpr Duration kEarlier = 2min;
 constexpr Duration kPassingFound = 10s;
@@ -32,6 +34,15 @@ constexpr double kPeaceProbesPerTargetHour = 2;
 constexpr double kMostPeaceTraces = 4;
 // So many ways from each sensor are wanted soon.
 constexpr size_t kFirstWays = 3;
+
+// Each family has routers of its own: some hosts of each come first.
+std::vector<const Target*> SomeOfEachFamily(std::vector<const Target*> targets) {
+  std::array<size_t, 2> first{};
+  std::stable_partition(targets.begin(), targets.end(), [&](const Target* target) {
+    return first[FamilyIndex(target->record.address.family())]++ < kFirstOfFamily;
+  });
+  return targets;
+}
 
 }  // namespace
 
@@ -93,7 +104,11 @@ void Engine::Investigate(Moment now) {
                            peace_traces_ + seconds * static_cast<double>(targets_.all().size()) *
                                                kPeaceProbesPerTargetHour / kProbesPerTrace / 3600);
   paths_.Tick(now.mono);
+  incidents_.KnowHosts(targets_.all().size());
   const std::vector<IncidentView> views = incidents_.Views();
+  if (views.empty()) {
+    swept_for_.clear();
+  }
   std::map<VantageId, size_t> traced;  // in this turn
   for (const IncidentView& view : views) {
     if (view.basis == Verdict::kRouteAnomaly) {
@@ -208,7 +223,7 @@ void Engine::TraceSplit(const IncidentView& view, std::map<VantageId, size_t>& t
     if (accusers++ >= kAccusersTraced) {
       break;
     }
-    TraceSome(sensor, targets, kFailingTraced, view.started, traced, now);
+    TraceSome(sensor, SomeOfEachFamily(targets), kFailingTraced, view.started, traced, now);
     TraceSome(sensor, PassingFrom(sensor, now), kPassingTraced, view.started, traced, now);
   }
   std::map<VantageId, std::vector<const Target*>> reaching;

@@ -310,6 +310,10 @@ std::array<bool, 2> Engine::WorthAsking(RoundKind kind, VantageId sensor, const 
 void Engine::WantSweep(const std::vector<VantageId>& must) {
   sweep_wanted_ = true;
   sweep_must_.insert(must.begin(), must.end());
+  // Whoever has not accused anybody in this trouble may speak of another one.
+  for (const VantageId id : must) {
+    sweep_gap_ = swept_for_.insert(id).second ? std::min(sweep_gap_, kSweepGap) : sweep_gap_;
+  }
 }
 
 void Engine::Sweep(Moment now) {

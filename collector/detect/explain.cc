@@ -49,6 +49,13 @@ std::string SuspectSentence(const IncidentRecord& record) {
   const Suspect& suspect = *record.suspect;
   const std::string* instead = Evidence(record, kSuspectInsteadOf);
   std::string text;
+  if (record.direction == "inbound" && suspect.to == kIntoSilence) {
+    return fmt::format(
+        " What these hosts send does not arrive: look at the routes that lead back. Packets to "
+        "them "
+        "were last seen at {}.",
+        suspect.from);
+  }
   if (record.evidence.contains(kGoRound)) {
     text = suspect.to == kIntoSilence
                ? fmt::format(" Packets go round at {}, a loop", suspect.from)
@@ -127,6 +134,7 @@ std::string SummariseFlood(const IncidentRecord& record) {
 std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, uint64_t repeated) {
   const size_t still = StillFailing(record);
   const bool over = still == 0;
+  const bool past = over || IsOver(record);
   std::string victims =
       fmt::format("{} {} host{}", record.targets.size(), FamilyName(record.family),
                   record.targets.size() == 1 ? "" : "s");
@@ -138,10 +146,10 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
   std::string text =
       record.reaching_sensors.empty()
           ? fmt::format("{} {} reach {}, some of them these and some of them those.",
-                        Names(record.failing_sensors), over ? "could not" : "cannot", victims)
+                        Names(record.failing_sensors), past ? "could not" : "cannot", victims)
           : fmt::format("{} {} reach {} that {} reach{}.", Names(record.failing_sensors),
-                        over ? "could not" : "cannot", victims, Names(record.reaching_sensors),
-                        over ? "ed" : "");
+                        past ? "could not" : "cannot", victims, Names(record.reaching_sensors),
+                        past ? "ed" : "");
   if (over) {
     text += " All of them are reachable again.";
   } else if (still < record.targets.size()) {
@@ -157,7 +165,9 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
         " {} connection attempt{} from them arrived there and stayed half-open: the way in works, "
         "our answers get lost.",
         half_open, half_open == 1 ? "" : "s");
-    if (repeated * 2 >= half_open) {
+    if (repeated * 2 >= half_open && record.verdict == Verdict::kMixed) {
+      text += " These clients repeat their SYNs as real hosts do: they are no part of the flood.";
+    } else if (repeated * 2 >= half_open) {
       text +=
           " It is no SYN flood: the clients repeat their SYNs as real hosts do, and answer "
           "from elsewhere.";

@@ -143,6 +143,9 @@ class IncidentBook {
   // said to, that what is held against the way from that sensor cannot be.
   bool Completed(const IpAddress& client, const SensorName& sensor, MonoTime began);
 
+  // So many hosts are known, failing or not.
+  void KnowHosts(size_t hosts) { hosts_ = hosts; }
+
   void Tick(Moment now);
 
   // Those of the network that are live, candidates included, oldest first.
@@ -273,6 +276,8 @@ class IncidentBook {
   // A closed one that is the same trouble as the candidate.
   Incident* Former(const Incident& candidate);
   bool BeganWithMany(const Incident& a, const Incident& b) const;
+  bool SameHostsAgain(const Incident& old, const Incident& candidate) const;
+  static bool Same(const Suspect& one, const Suspect& other);
   static bool SamePlace(const Incident& a, const Incident& b);
   static bool MayBeOneRouter(const Incident& a, const Incident& b);
   static bool LeadsBy(const Incident& incident, const WayEnds& ends);
@@ -297,6 +302,7 @@ class IncidentBook {
   IncidentOptions options_;
   std::map<SensorName, std::string> groups_;
   std::map<std::string, std::deque<MonoTime>> brief_;  // by group: when they were over
+  size_t hosts_ = 0;
   std::set<SensorName> doubted_;
   MonoTime merged_at_{};
   uint64_t last_number_;

@@ -89,13 +89,14 @@ bool IncidentBook::BeganWithMany(const Incident& a, const Incident& b) const {
 
 // Two edges that lead to the same place, or that leave the same router: where it sends them may
 // have a name for each department that asks.
+bool IncidentBook::Same(const Suspect& one, const Suspect& other) {
+  return one.from == other.from || (one.to == other.to && one.to != kIntoSilence);
+}
+
 bool IncidentBook::SamePlace(const Incident& a, const Incident& b) {
-  const auto same = [](const Suspect& one, const Suspect& other) {
-    return one.from == other.from || (one.to == other.to && one.to != kIntoSilence);
-  };
   return std::any_of(a.places.begin(), a.places.end(), [&](const Suspect& one) {
     return std::any_of(b.places.begin(), b.places.end(),
-                       [&](const Suspect& other) { return same(one, other); });
+                       [&](const Suspect& other) { return Same(one, other); });
   });
 }
 
@@ -129,12 +130,14 @@ bool IncidentBook::ShareVictims(const Incident& a, const Incident& b) {
   return 4 * overlap.shared > std::min(overlap.in_a, overlap.in_b);
 }
 
-// The same place fails; or, as long as that is not known, hosts that failed before, by and large.
+// One of the same suspect; else of the same place; or, as long as that is not known, of the same
+// hosts. Of several, the last.
 IncidentBook::Incident* IncidentBook::Former(const Incident& candidate) {
   if (IsCondition(candidate.basis)) {
     return nullptr;  // those are known by name
   }
-  Incident* alike = nullptr;
+  Incident* best = nullptr;
+  std::pair<int, MonoTime> best_rank;
   for (Incident& old : incidents_) {
     const bool related = old.basis == candidate.basis && !IsLive(old) && old.record.number != 0 &&
                          !old.record.evidence.contains(kMergedInto) &&
@@ -142,21 +145,30 @@ IncidentBook::Incident* IncidentBook::Former(const Incident& candidate) {
     if (!related) {
       continue;
     }
-    if (SamePlace(old, candidate)) {
-      return &old;
-    }
-    size_t shared = 0;
-    size_t failing = 0;
-    for (const auto& [address, member] : candidate.members) {
-      failing += member.failing_now ? 1 : 0;
-      shared += member.failing_now && old.members.contains(address) ? 1 : 0;
-    }
     const bool elsewhere = !old.places.empty() && !candidate.places.empty();
-    if (!elsewhere && 4 * shared >= 3 * failing) {
-      alike = &old;
+    const int likeness = old.suspect && candidate.suspect && Same(*old.suspect, *candidate.suspect)
+                             ? 3
+                         : SamePlace(old, candidate)                    ? 2
+                         : !elsewhere && SameHostsAgain(old, candidate) ? 1
+                                                                        : 0;
+    const std::pair rank(likeness, old.closed);
+    if (likeness > 0 && (best == nullptr || rank > best_rank)) {
+      best = &old;
+      best_rank = rank;
     }
   }
-  return alike;
+  return best;
+}
+
+// Three quarters of those that fail now failed then; if nearly all hosts did, that says nothing.
+bool IncidentBook::SameHostsAgain(const Incident& old, const Incident& candidate) const {
+  size_t shared = 0;
+  size_t failing = 0;
+  for (const auto& [address, member] : candidate.members) {
+    failing += member.failing_now ? 1 : 0;
+    shared += member.failing_now && old.members.contains(address) ? 1 : 0;
+  }
+  return 4 * shared >= 3 * failing && (hosts_ == 0 || 3 * old.members.size() < 2 * hosts_);
 }
 
 IncidentBook::Overlap IncidentBook::OverlapOf(const Incident& a, const Incident& b) {

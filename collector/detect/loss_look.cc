@@ -33,7 +33,11 @@ void LossLook::Add(VantageId sensor, const ProbeReport& report, size_t first) {
 
 bool LossLook::Loses(VantageId sensor) const {
   const auto seconds = seconds_.find(sensor);
-  if (seconds == seconds_.end() || solid_.at(sensor) >= scattered_.at(sensor)) {
+  if (seconds == seconds_.end()) {
+    return false;
+  }
+  // Where every other packet is lost, some are in a row; but not to these and never to those.
+  if (solid_.at(sensor) >= scattered_.at(sensor) && !IsEven(sensor)) {
     return false;
   }
   size_t lossy = 0;
@@ -57,6 +61,27 @@ bool LossLook::Spares(VantageId sensor, double share) const {
     sum += term;
   }
   return share < 1 && sum < kNoChance;
+}
+
+// A chi-squared test of equal shares; of few tries its variance is that of binomial counts.
+bool LossLook::IsEven(VantageId sensor) const {
+  const double p = Of(sensor).share();
+  if (p <= 0 || p >= 1) {
+    return true;
+  }
+  const double q = 1 - p;
+  double sum = 0;
+  double variance = 0;
+  double targets = 0;
+  for (const auto& [pair, tally] : pairs_) {
+    if (pair.first == sensor && tally.sent > 0) {
+      const double n = tally.sent;
+      sum += (tally.lost - n * p) * (tally.lost - n * p) / (n * p * q);
+      variance += 2 + (1 - 6 * p * q) / (n * p * q);
+      ++targets;
+    }
+  }
+  return targets < 2 || sum - (targets - 1) <= kDeviationsEven * std::sqrt(variance);
 }
 
 LossTally LossLook::Of(VantageId sensor) const {

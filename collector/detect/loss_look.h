@@ -27,6 +27,9 @@ class LossLook {
   bool Loses(VantageId sensor) const;
   // So little loss that it is hardly the chance of one that loses that share.
   bool Spares(VantageId sensor, double share) const;
+  // Do all of its targets lose alike, as they do behind a link that they share? False if they
+  // differ more than chance would have it.
+  bool IsEven(VantageId sensor) const;
   LossTally Of(VantageId sensor) const;
   // Of the sensor and target alone.
   const std::map<std::pair<VantageId, IpAddress>, LossTally>& pairs() const { return pairs_; }
@@ -38,6 +41,7 @@ class LossLook {
   static constexpr unsigned kFewestLost = 3;
   static constexpr double kLeastShare = 0.02;
   static constexpr double kNoChance = 0.02;
+  static constexpr double kDeviationsEven = 3;
 
   // By second: one in which nothing is answered belongs to an outage, and is no loss.
   std::map<VantageId, std::map<size_t, LossTally>> seconds_;

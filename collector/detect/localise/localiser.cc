@@ -218,7 +218,7 @@ class Search {
     }
     if (votes.count() == 0) {
       for (const Path& path : graph_.passing()) {
-        votes.Add(path.now);
+        votes.Add(path.now.empty() ? path.before : path.now);
       }
     }
     if (const std::optional<PlaceId> winner = votes.winner()) {

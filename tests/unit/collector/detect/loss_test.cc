@@ -85,6 +85,22 @@ TEST(LossLook, LossInThreeDifferentSecondsIsNoBurst) {
   EXPECT_EQ(spread.pairs().at({1, *IpAddress::Parse("192.0.2.2")}).lost, 2u);
 }
 
+TEST(LossLook, WhereMostIsLostSomeAreInARow) {
+  LossLook all;
+  LossLook some;
+  for (const char* target : {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"}) {
+    all.Add(1, Report(target, "xxxx.x.x"));
+    all.Add(1, Report(target, "x.xxxxx."));
+    const bool out = std::string_view(target) > "192.0.2.2";
+    some.Add(1, Report(target, out ? "xxxxxxxx" : "........"));
+    some.Add(1, Report(target, out ? "xxxxxx.x" : "........"));
+  }
+  EXPECT_TRUE(all.IsEven(1));
+  EXPECT_TRUE(all.Loses(1));
+  EXPECT_FALSE(some.IsEven(1));
+  EXPECT_FALSE(some.Loses(1)) << "these hosts are out of reach, and it is no loss";
+}
+
 TEST(LossLook, LittleIsSparedOnlyIfItIsHardlyChance) {
   const auto look = [](size_t sent, size_t lost) {
     ProbeReport report;
