@@ -53,7 +53,7 @@ std::string SuspectText(const Subject& subject) {
   }
   const std::string instead = subject.evidence.Peek("suspect_instead_of");
   std::string text = subject.Edge();
-  if (!instead.empty()) {
+  if (!instead.empty() && instead != Printable(subject.incident.suspect().to())) {
     text += IntoSilence(subject) ? ", where others go on to " + instead : ", instead of " + instead;
   }
   const std::string confidence = ConfidenceOf(subject);
@@ -118,8 +118,13 @@ std::string SuspectAction(const Subject& subject) {
         split == "per_flow" || split == "per_packet" ? "some " : "",
         subject.incident.suspect().confidence() == "confirmed" ? "are" : "seem to be");
   }
+  const std::string to = Printable(subject.incident.suspect().to());
+  if (subject.evidence.Peek("suspect_instead_of") == to) {
+    return fmt::format(
+        "check {1} and the link to it from {0}: packets to these hosts get lost there", from, to);
+  }
   return fmt::format("check the routes of {}: why does it send packets for these hosts to {}?",
-                     from, Printable(subject.incident.suspect().to()));
+                     from, to);
 }
 
 std::string ActionOf(const Subject& subject) {

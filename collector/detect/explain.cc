@@ -65,6 +65,9 @@ std::string SuspectSentence(const IncidentRecord& record) {
     text = fmt::format(" Packets are lost at {} or right behind it", suspect.from);
     text +=
         instead == nullptr ? std::string() : fmt::format(", where others go on to {}", *instead);
+  } else if (instead != nullptr && *instead == suspect.to) {
+    text = fmt::format(" Packets are lost on the way from {} into {}, or in it", suspect.from,
+                       suspect.to);
   } else if (record.verdict == Verdict::kLossyPath) {
     text = fmt::format(" They get lost between {} and {}", suspect.from, suspect.to);
   } else {

@@ -89,6 +89,23 @@ std::vector<SuspectEdge> LostBeforeOnePlace(const std::vector<SuspectEdge>& edge
   return lost.size() > 1 ? lost : std::vector<SuspectEdge>();
 }
 
+// Are these for certain not the addresses of one router? The first routers of different departments
+// are not.
+bool AreSeveralRouters(const std::vector<SuspectEdge>& edges,
+                       const std::vector<ObservedPath>& paths) {
+  std::set<std::string> groups;
+  for (const ObservedPath& path : paths) {
+    const bool first = !path.hops.empty() && path.hops.front() &&
+                       std::any_of(edges.begin(), edges.end(), [&](const SuspectEdge& edge) {
+                         return edge.from == PathPlace::Address(*path.hops.front());
+                       });
+    if (first) {
+      groups.insert(path.group);
+    }
+  }
+  return groups.size() > 1;
+}
+
 // Both are sorted, and have nothing twice.
 void Unite(std::vector<std::string>& into, const std::vector<std::string>& more) {
   std::vector<std::string> both;
@@ -209,11 +226,21 @@ std::optional<Explanation> ExplainPaths(const IncidentView& view,
   Explanation said;
   said.suspect = SuspectOf(first, IsConfirmed(view, first) ? "confirmed" : "likely");
   if (!before_one_place.empty()) {
-    said.suspect->from = first.instead_of->ToString();
-    said.suspect->to = kIntoSilence;
+    const std::string place = first.instead_of->ToString();
+    const bool several = AreSeveralRouters(before_one_place, paths);
+    // Of one router with many addresses, it may as well be its link to that place.
+    said.suspect->from = several ? place : first.from.ToString();
+    said.suspect->to = several ? kIntoSilence : place;
     said.suspect->ambiguity.clear();
+    if (!several) {
+      said.suspect->ambiguity.push_back(place + " -> " + kIntoSilence);
+    }
     for (const SuspectEdge& edge : before_one_place) {
-      said.suspect->ambiguity.push_back(edge.from.ToString() + " -> " + edge.to.ToString());
+      const std::string from = edge.from.ToString();
+      if (several || from != said.suspect->from) {
+        said.suspect->ambiguity.push_back(from + " -> " +
+                                          (several ? std::string(kIntoSilence) : place));
+      }
     }
   }
   said.places = {*said.suspect};

@@ -155,6 +155,33 @@ TEST(Suspect, ACoreThatHasAnAddressForEachDepartmentIsOnePlace) {
   EXPECT_EQ(said->places.size(), 4u) << "whoever is told of by one of the ways is told of here";
 }
 
+// The core's link to the border is dead, or the border: from here that cannot be told.
+TEST(Suspect, WhatManyAddressesLeadToMayBeCutOffByOneRouter) {
+  std::vector<ObservedPath> paths;
+  for (const auto& [sensor, group, way] :
+       {std::tuple("p1", "physics", "P C"), std::tuple("l1", "library", "L D"),
+        std::tuple("b1", "biology", "K E")}) {
+    for (const char* target : {"a", "b"}) {
+      ObservedPath& path = paths.emplace_back(Way(sensor, group, target, true, way));
+      path.before = Hops(std::string(way) + " B");
+      path.before.push_back(path.target);
+    }
+  }
+  const auto said = ExplainPaths(ViewOf({"b1", "l1", "p1"}, {"n1"}), paths);
+  ASSERT_TRUE(said);
+  EXPECT_THAT(said->suspect->from,
+              AnyOf(At("C").ToString(), At("D").ToString(), At("E").ToString()));
+  EXPECT_EQ(said->suspect->to, At("B").ToString());
+  EXPECT_EQ(said->suspect->confidence, "confirmed");
+  ASSERT_EQ(said->suspect->ambiguity.size(), 3u);
+  EXPECT_EQ(said->suspect->ambiguity.front(), At("B").ToString() + " -> silence");
+  IncidentRecord record;
+  record.verdict = Verdict::kRouteAnomaly;
+  record.suspect = said->suspect;
+  record.evidence = {{kSuspectInsteadOf, said->evidence.at(kSuspectInsteadOf)}};
+  EXPECT_THAT(Summarise(record, 0, 0), HasSubstr("into " + At("B").ToString() + ", or in it"));
+}
+
 TEST(Suspect, WhoeverBelievesARogueIsToBeMended) {
   const auto said = ExplainPaths(
       ViewOf({"c1", "p1"}, {"l1"}),
