@@ -284,6 +284,29 @@ TEST_F(IncidentBookTest, IsolationOpensAndEndsOnWhatTheSensorSays) {
               ElementsAre("INC-1 opened", "INC-1 monitoring", "INC-1 closed", "INC-1 reopened"));
 }
 
+// Whoever says that he reaches nobody, while their connections complete there, is in error.
+TEST_F(IncidentBookTest, ConnectionsThatCompleteHoldItBackAndRefuteIt) {
+  Split(kOne, {"a"}, {"b"});
+  Pass(5s);
+  EXPECT_FALSE(book_.Completed(kOne, "a", now_.mono - 10s)) << "it began before";
+  EXPECT_FALSE(book_.Completed(kOne, "b", now_.mono));
+  EXPECT_FALSE(book_.Completed(kOne, "a", now_.mono));
+  Split(kOne, {"a"}, {"b"});
+  Pass(2s);
+  Split(kOne, {"a"}, {"b"});
+  Pass(5s);
+  EXPECT_THAT(told_, IsEmpty());
+  book_.HalfOpen(kOne, "a", true);
+  Split(kOne, {"a"}, {"b"});
+  Pass(2s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened")) << "as many do not";
+  int completed = 0;
+  while (!book_.Completed(kOne, "a", now_.mono)) {
+    ASSERT_LT(++completed, 20);
+  }
+  EXPECT_EQ(completed, 6) << "eight in all";
+}
+
 TEST_F(IncidentBookTest, HalfOpenAttemptsGiveTheDirectionAndSurviveARestart) {
   OpenSplit(kOne, {"a"}, {"b"});
   book_.HalfOpen(kOne, "b", true);  // where it is reached
