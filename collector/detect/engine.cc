@@ -27,9 +27,10 @@ constexpr size_t kForgetParts = 60;  // all of them in a minute
 
 Engine::Engine(EngineOptions options, const SavedState& saved, uint64_t first_round, Moment now)
     : options_(std::move(options)),
+      vantages_(options_.without),
       targets_(options_.targets),
       rounds_(first_round),
-      incidents_(options_.incidents, saved.last_incident),
+      incidents_(options_.incidents, saved.last_incident, options_.without),
       paths_(first_round) {
   Restore(saved, now);
   Forget(now, 1);  // the deny list may have changed
@@ -177,7 +178,8 @@ void Engine::FinishTarget(const Round& round, Moment now) {
   }
   Believe(*target, ballots, round.kind == RoundKind::kCompare ? kTriesThatCount : 1, now);
   Opinion opinion = Judge(ballots, *target);
-  if (opinion.verdict == Verdict::kTargetDown && !vantages_.SpanGroups(opinion.failing, now.mono)) {
+  if (opinion.verdict == Verdict::kTargetDown && Uses(Part::kSpanGroups) &&
+      !vantages_.SpanGroups(opinion.failing, now.mono)) {
     opinion.verdict = Verdict::kUnknown;  // one department cannot tell its router from the host
   }
   const Verdict before = target->record.verdict;
@@ -210,7 +212,9 @@ void Engine::NoteWilling(const Round& round, Target& target, Moment now) {
 std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now) {
   NoteWilling(round, target, now);
   const Echoes echoes = EchoesOf(round);
-  target.echoes_at_once = EchoesAtOnce(round, echoes).value_or(target.echoes_at_once);
+  if (Uses(Part::kEchoLimits)) {
+    target.echoes_at_once = EchoesAtOnce(round, echoes).value_or(target.echoes_at_once);
+  }
   std::vector<Ballot> ballots;
   for (const auto& [sensor, report] : round.reports) {
     if (!vantages_.Eligible(sensor, round.target.family(), now.mono)) {
@@ -218,8 +222,9 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
     }
     const auto cell = target.cells.find(sensor);
     const auto arrivals = target.arrivals.find(sensor);
-    const bool reached = (cell != target.cells.end() && cell->second.reached()) ||
-                         (arrivals != target.arrivals.end() && arrivals->second.completed);
+    const bool reached = Uses(Part::kProhibited) &&
+                         ((cell != target.cells.end() && cell->second.reached()) ||
+                          (arrivals != target.arrivals.end() && arrivals->second.completed));
     const Ballot ballot = ReadReport(sensor, report, Telling(sensor, target, now.mono), reached,
                                      echoes, target.echoes_at_once);
     if (ballot.unsent) {
@@ -234,10 +239,11 @@ std::vector<Ballot> Engine::Read(const Round& round, Target& target, Moment now)
 std::array<bool, 2> Engine::Telling(VantageId sensor, const Target& target, MonoTime now) const {
   const auto cell = target.cells.find(sensor);
   // One sensor's word for a host's willingness would make all others miss what was never there.
+  const bool lone_word = Uses(Part::kSecondWitness) && target.witnesses.size() == 1 &&
+                         vantages_.size() >= kFewVantages;
   const bool reached = cell != target.cells.end() && cell->second.reached();
   const auto willing = [&](ProbeMethod method) {
-    return target.Answers(method) &&
-           (reached || target.witnesses.size() != 1 || vantages_.size() < kFewVantages);
+    return (target.Answers(method) && (reached || !lone_word)) || !Uses(Part::kTargetMethods);
   };
   const auto telling = [&](ProbeMethod method) {
     return willing(method) &&
@@ -251,15 +257,17 @@ void Engine::Believe(Target& target, const std::vector<Ballot>& ballots, size_t 
   for (const Ballot& ballot : ballots) {
     Cell& cell = target.CellOf(ballot.sensor);
     const CellState before = cell.state();
-    Vantage& v = vantages_.At(ballot.sensor);
-    GroupEvidence& together = v.together[FamilyIndex(target.record.address.family())];
+    const double loss = LossOf(ballot.sensor);
+    GroupEvidence& together =
+        vantages_.At(ballot.sensor).together[FamilyIndex(target.record.address.family())];
     if (ballot.answered || ballot.misses > 0) {
-      together.Note(ballot.answered ? tries : ballot.misses, !ballot.answered, v.Loss(), now.mono);
+      together.Note(ballot.answered ? tries : ballot.misses, !ballot.answered, loss, now.mono);
     }
     if (ballot.answered) {
       BelieveAnswer(target, ballot, cell, now);
     } else if (ballot.misses > 0) {
-      cell.Missed(ballot.misses, MissWeight(together.Fails() ? kLeastLoss : v.Loss()));
+      const bool no_loss = Uses(Part::kGroupEvidence) && together.Fails();
+      cell.Missed(ballot.misses, MissWeight(no_loss ? kLeastLoss : loss));
     } else if (ballot.prohibited) {
       cell.Prohibited();
     }
@@ -284,7 +292,9 @@ void Engine::BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Mom
   for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
     if (method != ballot.answered_by && ballot.silent[static_cast<size_t>(method)] &&
         target.Answers(method)) {
-      cell.Contradicted(method);
+      if (Uses(Part::kTargetFilters)) {
+        cell.Contradicted(method);
+      }
       // It has answered that way lately: it has not begun to ignore everybody. Else it is asked.
       if (now.wall - target.AnsweredAt(method) < kLately) {
         vantages_.NoteContradiction(ballot.sensor, address, method);
@@ -382,8 +392,13 @@ void Engine::NoteDown(const Target& target, const Opinion& opinion, const Round&
                   std::min(answered, round.began), round.began, now);
 }
 
+double Engine::LossOf(VantageId sensor) const {
+  return Uses(Part::kLearntLoss) ? vantages_.At(sensor).Loss() : kLeastLoss;
+}
+
 bool Engine::IsAccused(const Target& target, Moment now) const {
-  return incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly) &&
+  return Uses(Part::kAccusersAbsent) &&
+         incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly) &&
          std::any_of(target.cells.begin(), target.cells.end(), [&](const auto& entry) {
            return entry.second.down() &&
                   now.mono - vantages_.At(entry.first).last_heard < kAccusationLife;

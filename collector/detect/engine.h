@@ -29,6 +29,7 @@
 #include "collector/detect/localise/localiser.h"
 #include "collector/detect/loss_look.h"
 #include "collector/detect/model.h"
+#include "collector/detect/part.h"
 #include "collector/detect/path_book.h"
 #include "collector/detect/suspect.h"
 #include "collector/detect/vantage.h"
@@ -49,6 +50,7 @@ struct EngineOptions {
   double max_rounds_per_second = 20;
   size_t max_vantages_per_round = 8;
   Duration lost_after = std::chrono::seconds(10);
+  Parts without;  // for measurements only: what is left out
 };
 
 struct SensorOrders {
@@ -84,6 +86,7 @@ class Engine {
   const VantageBook& vantages() const { return vantages_; }
 
  private:
+  bool Uses(Part part) const { return !options_.without.Has(part); }
   void Restore(const SavedState& saved, Moment now);
   // Looks at one in `part` of the targets.
   void Forget(Moment now, size_t part);
@@ -173,6 +176,8 @@ class Engine {
   // reached.
   void Believe(Target& target, const std::vector<Ballot>& ballots, size_t tries, Moment now);
   void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
+  // Of packets on good paths from there.
+  double LossOf(VantageId sensor) const;
   // Does a sensor, present or not, hold that it cannot reach it?
   bool IsAccused(const Target& target, Moment now) const;
   void Accuse(Target& target, const Opinion& opinion, MonoTime began, Moment now);

@@ -73,7 +73,7 @@ std::string Route(const Announcement& announcement) {
 }  // namespace
 
 void Engine::OnAnnouncement(VantageId sensor, const Announcement& announcement, Moment now) {
-  if (announcement.age > kFreshAnnouncement) {
+  if (announcement.age > kFreshAnnouncement || !Uses(Part::kAnnouncements)) {
     return;
   }
   const OfferKey key{announcement.kind, announcement.speaker, announcement.gateway};

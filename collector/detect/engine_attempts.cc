@@ -75,7 +75,8 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
              attempt.age < kFreshAttempt) {  // of many alike in a flood, it may be forged
     target->arrivals[sensor].completed = true;
     target->arrivals[sensor].stuck.reset();
-    if (incidents_.Completed(client, vantages_.Name(sensor), now.mono - attempt.age)) {
+    if (Uses(Part::kCompletions) &&
+        incidents_.Completed(client, vantages_.Name(sensor), now.mono - attempt.age)) {
       Discredit(sensor, client.family(), now);
     }
     BelieveCompletion(*target, sensor, now.mono - attempt.age, now);
@@ -99,8 +100,8 @@ void Engine::BelieveCompletion(Target& target, VantageId sensor, MonoTime began,
   const auto [last, is_first] = target.completed.try_emplace(sensor, began);
   const MonoTime before = std::exchange(last->second, began);
   const auto it = target.cells.find(sensor);
-  if (it == target.cells.end() || !it->second.missing() || !target.asked_at ||
-      began <= *target.asked_at) {
+  if (!Uses(Part::kCompletions) || it == target.cells.end() || !it->second.missing() ||
+      !target.asked_at || began <= *target.asked_at) {
     return;
   }
   // Connections before and after rounds that missed it, and no trouble between: both ways work for
@@ -149,7 +150,8 @@ void Engine::TakeBack(Target& target, VantageId sensor, Moment now) {
 }
 
 void Engine::Trigger(Target& target, VantageId accuser, Moment now) {
-  if (target.urgent.queued || incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly)) {
+  if (!Uses(Part::kTriggers) || target.urgent.queued ||
+      incidents_.IsFailing(target.record.address, Verdict::kRouteAnomaly)) {
     return;  // looked at anyhow
   }
   const Duration gap = std::max<Duration>(target.trigger_gap, kFirstTriggerGap);

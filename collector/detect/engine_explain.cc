@@ -66,7 +66,8 @@ void Engine::CheckFlows(const std::vector<IncidentView>& views, Moment now) {
   std::set<uint64_t> live;
   for (const IncidentView& view : views) {
     live.insert(view.serial);
-    if (view.basis != Verdict::kRouteAnomaly || (view.failing < 2 && !view.open) ||
+    if (!Uses(Part::kFlows) || view.basis != Verdict::kRouteAnomaly ||
+        (view.failing < 2 && !view.open) ||
         (flow_looks_.size() >= kMostFlowLooks && !flow_looks_.contains(view.serial))) {
       continue;
     }
@@ -203,7 +204,7 @@ void Engine::ExplainSplit(uint64_t serial, const std::vector<FlowLook>& looks) {
 
 void Engine::JudgeDirection(const std::vector<IncidentView>& views, Moment now) {
   for (const IncidentView& view : views) {
-    if (view.basis != Verdict::kRouteAnomaly) {
+    if (view.basis != Verdict::kRouteAnomaly || !Uses(Part::kArrivals)) {
       continue;
     }
     double expected = 0;  // connections from those that fail, had they gone on as before
@@ -276,7 +277,7 @@ void Engine::JudgeExtent(const std::vector<IncidentView>& views, Moment now) {
     const double leave = kLeaveInAnHour * active * ToSeconds(gone.within) / ToSeconds(1h);
     Explanation said;
     said.together = PoissonTail(static_cast<size_t>(together), leave) < kLeaveByChance;
-    if (view.failing >= kBorderTargets &&
+    if (Uses(Part::kBorder) && view.failing >= kBorderTargets &&
         (share >= kNearlyAll || (share >= kBorderShare && prefixes.size() > kBorderPrefixes))) {
       said.verdict = Verdict::kBorderOutage;
       said.evidence["extent"] =

@@ -58,8 +58,9 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
     if (now.mono - v.gateways_lately.at >= kGatewayWindow) {
       v.gateways_earlier = std::exchange(v.gateways_lately, v.CountGateways(now.mono));
     }
-    const bool alarm = v.loss_watch[0].alarm() || v.loss_watch[1].alarm() ||
-                       LosesAtGateway(id, v.gateways_earlier, now);
+    const bool watched = v.loss_watch[0].alarm() || v.loss_watch[1].alarm();
+    const bool alarm =
+        (watched && Uses(Part::kLossAlarm)) || LosesAtGateway(id, v.gateways_earlier, now);
     if (accusers.contains(v.record.name)) {
       v.loss_watch[0].Reset();
       v.loss_watch[1].Reset();
@@ -93,7 +94,7 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
   // Where single packets are lost, some host or other seems out of reach for a while.
   std::set<SensorName> losing;
   for (VantageId id = 0; id < vantages_.size(); ++id) {
-    if (vantages_.At(id).Loss() > kLossToDoubt) {
+    if (LossOf(id) > kLossToDoubt) {
       losing.insert(vantages_.Name(id));
     }
   }
@@ -271,7 +272,7 @@ bool Engine::LosesAtGateway(VantageId id, const Vantage::GatewayCounts& since, M
     return before.at != MonoTime{} && after.answered > before.answered &&
            after.asked - before.asked >= after.answered - before.answered + kFewestLostAtGateway;
   };
-  if (!counts(id, since)) {
+  if (!Uses(Part::kGatewayLoss) || !counts(id, since)) {
     return false;
   }
   // If its neighbours lose as much there, it is no link of its own.

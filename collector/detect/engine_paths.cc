@@ -156,7 +156,7 @@ void Engine::ExplainWays(const std::vector<IncidentView>& views, Moment now) {
         }
       }
       AddWitness(*view, said, now);
-      said.settles = Settles(*view);
+      said.settles = Uses(Part::kLoopsSettle) && Settles(*view);
       incidents_.Explain(view->serial, said);
     } else if (const auto said = ExplainPaths(*view, PathsOf(*view))) {
       incidents_.Explain(view->serial, *said);
@@ -329,7 +329,8 @@ std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
   };
   for (const SeenPath& seen : paths_.recent()) {
     // How it was from there in peace, whomever it led to.
-    if (seen.reached && seen.seen < view.started && accusers.contains(seen.sensor)) {
+    if (Uses(Part::kPathsOfPeace) && seen.reached && seen.seen < view.started &&
+        accusers.contains(seen.sensor)) {
       observed(seen).before = Hops(seen.hops);
       continue;
     }
@@ -355,7 +356,8 @@ std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
     if (path.hops.empty()) {
       path.hops.emplace_back();  // traced, and not even the first router answers for this host
     }
-    if (const PathHops* before = path.failing ? paths_.Before(seen.sensor, seen.target) : nullptr) {
+    const bool compared = path.failing && Uses(Part::kPathsOfPeace);
+    if (const PathHops* before = compared ? paths_.Before(seen.sensor, seen.target) : nullptr) {
       path.before = Hops(*before);
     }
   }

@@ -27,7 +27,7 @@ constexpr Duration kElsewhereLately = 10min;
 }  // namespace
 
 void Engine::WatchPolicy(Moment now) {
-  if (now.mono < next_policy_watch_) {
+  if (now.mono < next_policy_watch_ || !Uses(Part::kPolicies)) {
     return;
   }
   next_policy_watch_ = now.mono + kWatchEvery;
@@ -132,9 +132,9 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
     m.filtered_since.reset();
     m.tries = 0;
   }
-  const bool believed = m.tries * MissWeight(v.Loss()) >= DownThreshold();
+  const bool believed = m.tries * MissWeight(LossOf(id)) >= DownThreshold();
   // Where packets get lost, two hosts in a row are soon silent to a method.
-  const Duration soon = v.Loss() > kLossy ? 3 * kTrySoon : kTrySoon;
+  const Duration soon = LossOf(id) > kLossy ? 3 * kTrySoon : kTrySoon;
   if (filtered && !m.filtered_since) {
     m.filtered_since = now;
     m.next_try = now.mono + soon;

@@ -161,7 +161,7 @@ void Engine::StartCompare(Target& target, const Target::Wanted& wanted, Claim cl
   first.resize(std::min(first.size(), options_.max_vantages_per_round / 2));
   const bool wide = wanted.wide || !first.empty();
   first.insert(first.end(), wanted.must.begin(), wanted.must.end());
-  if (wide) {
+  if (wide && Uses(Part::kNeighbours)) {
     AddNeighbours(first, address.family(), now);
   }
   const size_t most =
@@ -250,10 +250,11 @@ void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<Vantage
   }
   // Every other vantage of a target's first comparisons tries the method that nobody has an answer
   // by yet: a vantage near which the known method is filtered will need the other one.
+  const bool learns = kind == RoundKind::kCompare && Uses(Part::kLessons);
   const bool lesson =
-      kind == RoundKind::kCompare && target->lessons < kLessons &&
+      learns && target->lessons < kLessons &&
       target->Answers(ProbeMethod::kIcmpEcho) != target->Answers(ProbeMethod::kTcpSyn);
-  const bool first_lesson = kind == RoundKind::kCompare && !target->Answers();
+  const bool first_lesson = learns && !target->Answers();
   if (lesson) {
     ++target->lessons;
   }
@@ -308,7 +309,7 @@ std::array<bool, 2> Engine::WorthAsking(RoundKind kind, VantageId sensor, const 
 }
 
 void Engine::WantSweep(const std::vector<VantageId>& must) {
-  sweep_wanted_ = true;
+  sweep_wanted_ = Uses(Part::kSweeps);
   sweep_must_.insert(must.begin(), must.end());
   // Whoever has not accused anybody in this trouble may speak of another one.
   for (const VantageId id : must) {

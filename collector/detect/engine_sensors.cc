@@ -155,8 +155,8 @@ void Engine::WatchGateway(VantageId id, Moment now) {
   // Is it the gateway, or only its echo? Ask for somebody beyond it, unless the trickle just has.
   const bool contradicted = v.GatewayContradicted(now.mono);
   const size_t controls = contradicted ? 1 : std::min(kControls, static_cast<size_t>(MostAtOnce()));
-  if (now.mono >= v.next_control && (!contradicted || now.mono - *v.answered_at > kControlStale) &&
-      MayWatch(id, controls)) {
+  if (Uses(Part::kGatewayContradiction) && now.mono >= v.next_control &&
+      (!contradicted || now.mono - *v.answered_at > kControlStale) && MayWatch(id, controls)) {
     v.next_control = now.mono + kControlEvery;
     AskControls(id, controls, now);
   }
@@ -201,6 +201,9 @@ std::map<VantageId, Engine::Accuser> Engine::Accusers(
 // Reaching nothing at all does, if a sensor beside it, behind the same router, reaches what it does
 // not: then it is its own host that is cut off, or it lies.
 void Engine::WatchOutcasts(const std::vector<IncidentView>& views, Moment now) {
+  if (!Uses(Part::kOutcasts)) {
+    return;
+  }
   const std::map<VantageId, Accuser> accusers = Accusers(views);
   for (VantageId id = 0; id < vantages_.size(); ++id) {
     Vantage& v = vantages_.At(id);
@@ -270,7 +273,7 @@ void Engine::FinishControl(const Round& round, Moment now) {
 
 void Engine::CheckHost(VantageId id, Moment now) {
   const Vantage& v = vantages_.At(id);
-  if (!v.record.address || v.record.address->IsNeverRemote()) {
+  if (!Uses(Part::kHostChecks) || !v.record.address || v.record.address->IsNeverRemote()) {
     return;  // on the collector's own host
   }
   const IpAddress& host = *v.record.address;
@@ -381,7 +384,8 @@ void Engine::Isolate(VantageId id, const std::string& evidence, Moment now) {
                            ? now.mono - v.last_heard
                            : now.mono - v.gateway_down_since.value_or(now.mono);
   SetSensorState(id, SensorState::kIsolated, evidence, now);
-  TellCutOff(cut_off_.Add(v.record.name, v.record.group, evidence, now + -ago, now), now);
+  const std::string group = Uses(Part::kCutOff) ? v.record.group : std::string();
+  TellCutOff(cut_off_.Add(v.record.name, group, evidence, now + -ago, now), now);
 }
 
 void Engine::NoLongerCutOff(const SensorName& sensor, Moment now) {

@@ -76,7 +76,8 @@ void Engine::ForgetAggregates(VantageId sensor, Moment now) {
 
 void Engine::NoteFlood(VantageId sensor, const ServerReport& report, Moment now) {
   // Real clients that try again and again draw more SYNs than is usual, too: that is no flood.
-  const bool flood = ReadTrouble(report) == ServerTrouble::kFlood && !HasEbbed(report);
+  const bool flood =
+      Uses(Part::kFloods) && ReadTrouble(report) == ServerTrouble::kFlood && !HasEbbed(report);
   auto it = floods_.find(report.server);
   if (!flood) {
     return;  // it ends by reports that are missed: one odd minute within a flood is no end
@@ -105,7 +106,7 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
     }
     if (flood.reports >= kReportsToBelieve) {
       const Condition condition = ConditionOf(server, flood);
-      if (MixFlood(condition, views, now)) {
+      if (Uses(Part::kMixed) && MixFlood(condition, views, now)) {
         flood.mixed = now.mono;
       } else if (!flood.mixed || now.mono - *flood.mixed > kMixedFor) {
         incidents_.Holds(condition, now);

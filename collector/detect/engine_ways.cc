@@ -127,7 +127,7 @@ void Engine::JudgeWays(Target& target, const WayLook& look, Moment now) {
       opinion.undecided |= cell.down();
     } else if (end && (cell.down() || IsStuck(target, sensor, now)) &&
                EndsTooSoon(target, sensor, *end, *place, look, now)) {
-      cell.Missed(kMissesPerLook, MissWeight(vantages_.At(sensor).Loss()));
+      cell.Missed(kMissesPerLook, MissWeight(LossOf(sensor)));
       if (cell.down()) {
         opinion.failing.push_back(sensor);
       } else {
@@ -188,6 +188,9 @@ bool Engine::IsStuck(const Target& target, VantageId sensor, Moment now) {
 }
 
 void Engine::LookAgainAtWays(Moment now) {
+  if (!Uses(Part::kWays)) {
+    ways_wanted_.clear();
+  }
   for (auto it = ways_wanted_.begin(); it != ways_wanted_.end();) {
     Target* target = targets_.Find(it->first);
     if (target != nullptr && now.mono < it->second) {

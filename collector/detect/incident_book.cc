@@ -167,8 +167,9 @@ void IncidentBook::Down(const IpAddress& target, const std::vector<SensorName>& 
     if (member != nullptr && !member->down_since) {
       member->down_since = now.mono;
     }
-    if (LeadsBy(incident, ends) || (member != nullptr && !IsTentative(incident) && ends.empty() &&
-                                    now.mono - *member->down_since < kUntraced)) {
+    if ((LeadsBy(incident, ends) && Uses(Part::kVictimsByWay)) ||
+        (member != nullptr && !IsTentative(incident) && ends.empty() &&
+         now.mono - *member->down_since < kUntraced)) {
       AddRound(incident, target, failing_set, {}, began, now);
       return;
     }
@@ -186,7 +187,7 @@ void IncidentBook::Down(const IpAddress& target, const std::vector<SensorName>& 
 
 void IncidentBook::Discredit(const SensorName& sensor) {
   for (Incident& incident : incidents_) {
-    if (incident.basis != Verdict::kRouteAnomaly) {
+    if (incident.basis != Verdict::kRouteAnomaly || !Uses(Part::kDiscredit)) {
       continue;
     }
     for (auto& [address, member] : incident.members) {
@@ -388,7 +389,7 @@ void IncidentBook::AddRound(Incident& incident, const IpAddress& target,
   if (is_new || !member.failing_now) {
     member.first_round = began;
     // What comes and goes does not last until a second round, and has been confirmed before.
-    member.confirmed = incident.record.evidence.contains(kFlapping);
+    member.confirmed = incident.record.evidence.contains(kFlapping) || !Uses(Part::kSecondRound);
     member.failing_now = true;
     member.gap = FirstRecheck(incident);
     member.next_recheck = std::max(now.mono, began + member.gap);

@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "collector/detect/model.h"
+#include "collector/detect/part.h"
 #include "common/time.h"
 
 namespace parallax::collector {
@@ -100,8 +101,8 @@ const char* SeverityOf(Verdict verdict);
 
 class IncidentBook {
  public:
-  IncidentBook(IncidentOptions options, uint64_t last_number)
-      : options_(options), last_number_(last_number) {}
+  IncidentBook(IncidentOptions options, uint64_t last_number, Parts without = {})
+      : options_(options), without_(without), last_number_(last_number) {}
 
   // Where a sensor stands. Sensors of which nothing is said are a group of their own.
   void SetGroup(const SensorName& sensor, const std::string& group);
@@ -240,6 +241,7 @@ class IncidentBook {
     uint64_t members_dropped = 0;
   };
 
+  bool Uses(Part part) const { return !without_.Has(part); }
   static bool IsCondition(Verdict basis);
   // Does it say that all of the ways fail, whatever the flow?
   static bool NothingPasses(const Incident& incident);
@@ -300,6 +302,7 @@ class IncidentBook {
   void Tell(Incident& incident, const char* change, Moment now);
 
   IncidentOptions options_;
+  Parts without_;
   std::map<SensorName, std::string> groups_;
   std::map<std::string, std::deque<MonoTime>> brief_;  // by group: when they were over
   size_t hosts_ = 0;

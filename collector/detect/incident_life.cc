@@ -104,8 +104,8 @@ Duration IncidentBook::OpenAfter(const Incident& incident) const {
 }
 
 bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
-  return incident.basis == Verdict::kRouteAnomaly && incident.members.size() >= kBriefHosts &&
-         BriefLately(incident, now) >= kBriefToFlap;
+  return Uses(Part::kFlaps) && incident.basis == Verdict::kRouteAnomaly &&
+         incident.members.size() >= kBriefHosts && BriefLately(incident, now) >= kBriefToFlap;
 }
 
 // Nothing to tell people of: hosts that leave one by one, as hosts do; a few that only those fail
@@ -113,7 +113,7 @@ bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
 // those of many; those whose connections complete where every probe is said to fail.
 bool IncidentBook::IsDoubtful(const Incident& incident) const {
   if (incident.basis == Verdict::kTargetDown) {
-    return !incident.together;
+    return Uses(Part::kGoneTogether) && !incident.together;
   }
   if (incident.basis != Verdict::kRouteAnomaly) {
     return false;
@@ -131,8 +131,10 @@ bool IncidentBook::IsDoubtful(const Incident& incident) const {
       reaching.insert(member.reaching.begin(), member.reaching.end());
     }
   }
-  const bool lose = std::includes(doubted_.begin(), doubted_.end(), failing.begin(), failing.end());
-  const bool lone_word = reaching.size() == 1 && groups_.size() >= kManySensors;
+  const bool lose = Uses(Part::kLossyAccusers) &&
+                    std::includes(doubted_.begin(), doubted_.end(), failing.begin(), failing.end());
+  const bool lone_word =
+      Uses(Part::kLoneWitness) && reaching.size() == 1 && groups_.size() >= kManySensors;
   return hosts <= kFewHosts && (lose || lone_word);
 }
 
@@ -149,8 +151,8 @@ bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
   return IsCondition(incident.basis) ||
          std::any_of(incident.members.begin(), incident.members.end(), [&](const auto& entry) {
            const Member& member = entry.second;
-           return member.failing_now && member.confirmed &&
-                  member.last_round - incident.started >= OpenAfter(incident) - kLook;
+           const bool held = member.last_round - incident.started >= OpenAfter(incident) - kLook;
+           return member.failing_now && member.confirmed && (held || !Uses(Part::kSecondRound));
          });
 }
 
@@ -168,7 +170,9 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
       failing += member.failing_now ? 1 : 0;
     }
   }
-  WatchPeak(incident, failing, now);
+  if (Uses(Part::kRecovery)) {
+    WatchPeak(incident, failing, now);
+  }
   const bool condition = IsCondition(incident.basis);
   if (condition && incident.basis != Verdict::kSensorIsolated &&
       now.mono - incident.held_at > kConditionLife) {
@@ -253,6 +257,9 @@ void IncidentBook::Open(Incident& incident, Moment now) {
 
 // Failing again and again is one state of the incident, which stays open all the while.
 bool IncidentBook::WatchFlaps(Incident& incident, bool failing, Moment now) {
+  if (!Uses(Part::kFlaps)) {
+    return false;
+  }
   while (!incident.flips.empty() && now.mono - incident.flips.front() > kFlapMemory) {
     incident.flips.pop_front();
   }

@@ -24,6 +24,9 @@ constexpr size_t kFewestToContain = 8;
 // What is about to open is compared with what is open (a candidate has too few victims to tell),
 // and from time to time those that are open with each other.
 void IncidentBook::MergeSame(Moment now) {
+  if (!Uses(Part::kMerging)) {
+    return;
+  }
   const bool all = now.mono - merged_at_ >= kMergeEvery;
   merged_at_ = all ? now.mono : merged_at_;
   const auto takes_part = [&](const Incident& incident) {
@@ -56,9 +59,11 @@ bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
   const bool routes = (a.basis == Verdict::kRouteAnomaly && (both || !IsTentative(a))) ||
                       (b.basis == Verdict::kRouteAnomaly && (both || !IsTentative(b)));
   // What nobody reaches because all ways to it lead by the suspect is a victim, too.
-  return (both && ((SameVictims(a, b) && IsAlone(a) == IsAlone(b)) || BeganWithMany(a, b) ||
-                   MayBeOneRouter(a, b))) ||
-         (routes && SamePlace(a, b));
+  const auto same_victims = [&] { return SameVictims(a, b) && IsAlone(a) == IsAlone(b); };
+  return (both && ((Uses(Part::kSameVictims) && same_victims()) ||
+                   (Uses(Part::kBeganTogether) && BeganWithMany(a, b)) ||
+                   (Uses(Part::kOneRouter) && MayBeOneRouter(a, b)))) ||
+         (routes && Uses(Part::kSamePlace) && SamePlace(a, b));
 }
 
 // A router has an address for each department that asks; beyond it the ways are the same. So they
@@ -113,7 +118,8 @@ bool IncidentBook::LeadsBy(const Incident& incident, const WayEnds& ends) {
 // until it is known where both are, or that they hit other hosts.
 bool IncidentBook::MayBeOneWithAnother(const Incident& incident, Moment now) const {
   const Duration waited = now.mono - incident.started - OpenAfter(incident);
-  return !IsCondition(incident.basis) && waited < kLongestWait &&
+  return Uses(Part::kMerging) && Uses(Part::kMergeWait) && !IsCondition(incident.basis) &&
+         waited < kLongestWait &&
          std::any_of(incidents_.begin(), incidents_.end(), [&](const Incident& other) {
            const bool lately = other.basis == Verdict::kRouteAnomaly && IsLive(other) &&
                                !IsTentative(other) && now.mono - other.opened < kLately;
@@ -133,7 +139,7 @@ bool IncidentBook::ShareVictims(const Incident& a, const Incident& b) {
 // One of the same suspect; else of the same place; or, as long as that is not known, of the same
 // hosts. Of several, the last.
 IncidentBook::Incident* IncidentBook::Former(const Incident& candidate) {
-  if (IsCondition(candidate.basis)) {
+  if (IsCondition(candidate.basis) || !Uses(Part::kReopening)) {
     return nullptr;  // those are known by name
   }
   Incident* best = nullptr;

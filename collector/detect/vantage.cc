@@ -167,13 +167,15 @@ bool VantageBook::Eligible(VantageId id, Family family, MonoTime now) const {
   const Vantage& v = vantages_[id];
   return v.connected && now - v.last_heard < kFresh && v.record.state == SensorState::kConnected &&
          v.record.health.probing && !v.degraded &&
-         (v.GatewayReach(family) != Reach::kDown || v.GatewayContradicted(now)) &&
+         (v.GatewayReach(family) != Reach::kDown || v.GatewayContradicted(now) ||
+          !Uses(Part::kGatewayVote)) &&
          now >= v.no_way_until[FamilyIndex(family)];
 }
 
 bool VantageBook::MethodFiltered(VantageId id, ProbeMethod method, Family family) const {
-  return vantages_[id].methods[FamilyIndex(family)][MethodIndex(method)].contradicted >=
-         kContradictionsToFilter;
+  return Uses(Part::kMethodFilters) &&
+         vantages_[id].methods[FamilyIndex(family)][MethodIndex(method)].contradicted >=
+             kContradictionsToFilter;
 }
 
 bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family, MonoTime now) const {
@@ -182,15 +184,16 @@ bool VantageBook::MethodWorks(VantageId id, ProbeMethod method, Family family, M
   if (MethodFiltered(id, method, family)) {
     return false;
   }
-  if (m.answered_at && now - *m.answered_at < kMethodMemory) {
+  if ((m.answered_at && now - *m.answered_at < kMethodMemory) || !Uses(Part::kVantageMethods)) {
     return true;
   }
   // The gateway answers echo requests: sockets, NIC and the first hop are sound, so that silence
   // further out means something even in a cold start with nothing reachable.
   // But without a target that ever answered, a zone that lets nothing out but replies looks the
   // same; then its connections must be in trouble too.
-  return method == ProbeMethod::kIcmpEcho && v.GatewayReach(family) == Reach::kUp &&
-         v.troubled_at && now - *v.troubled_at < kTroubleLately;
+  return Uses(Part::kGatewayProof) && method == ProbeMethod::kIcmpEcho &&
+         v.GatewayReach(family) == Reach::kUp && v.troubled_at &&
+         now - *v.troubled_at < kTroubleLately;
 }
 
 void VantageBook::NoteAnswer(VantageId id, Family family, ProbeMethod method, unsigned lost,

@@ -18,6 +18,7 @@
 #include "collector/detect/lately_reached.h"
 #include "collector/detect/loss_watch.h"
 #include "collector/detect/model.h"
+#include "collector/detect/part.h"
 #include "common/time.h"
 
 namespace parallax::collector {
@@ -136,6 +137,9 @@ inline size_t FamilyIndex(Family family) { return family == Family::kV4 ? 0 : 1;
 
 class VantageBook {
  public:
+  VantageBook() = default;
+  explicit VantageBook(Parts without) : without_(without) {}
+
   void Restore(const SensorRecord& record);
   // The sensor of that name, made if it is new.
   VantageId Connect(const SensorName& name, const std::string& group,
@@ -182,8 +186,10 @@ class VantageBook {
   bool IsSensorAddress(const IpAddress& address) const;
 
  private:
+  bool Uses(Part part) const { return !without_.Has(part); }
   void RememberAddresses(const SensorRecord& record);
 
+  Parts without_;
   std::vector<Vantage> vantages_;
   std::unordered_map<SensorName, VantageId> by_name_;
   std::unordered_map<IpAddress, VantageId> sensor_addresses_;

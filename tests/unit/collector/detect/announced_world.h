@@ -55,14 +55,15 @@ class AnnouncedWorld : public World {
   At swallows_at = At::kGateway;
   std::vector<std::string> notes;
 
-  explicit AnnouncedWorld(uint64_t seed = 1)
+  explicit AnnouncedWorld(uint64_t seed = 1, const EngineOptions& engine = {})
       : World({.seed = seed,
                .both = 20,
                .both_v6 = 20,
                .icmp_only = 0,
                .tcp_only = 0,
                .silent = 0,
-               .attempt_every = std::chrono::seconds(10)}) {
+               .attempt_every = std::chrono::seconds(10),
+               .engine = engine}) {
     on_actions = [this](const Actions& actions) {
       notes.insert(notes.end(), actions.notes.begin(), actions.notes.end());
       for (const SensorOrders& to : actions.orders) {

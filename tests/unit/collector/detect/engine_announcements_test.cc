@@ -48,6 +48,17 @@ TEST_F(Announced, NewcomerWithADefaultRouteIsTheSilentNextHop) {
   EXPECT_EQ(campus_.NotesOf("sensor mail1 hears 10.30.0.66 announce a default route by rip"), 1u);
 }
 
+TEST(WithoutAnnouncements, TheSilentNextHopHasNoName) {
+  EngineOptions options;
+  options.without.Add(Part::kAnnouncements);
+  AnnouncedWorld campus(1, options);
+  campus.Run(5min);
+  campus.Hear({"mail1"}, DefaultRoute(kRogue));
+  campus.BeginTrouble();
+  campus.Run(2min);
+  EXPECT_EQ(campus.Where(), kNobody);
+}
+
 TEST_F(Announced, ItIsTheGatewayThatIsNamedAndNotWhoSpeaksForIt) {
   Announcement said = DefaultRoute(kRogue);
   said.speaker = Ip("10.30.0.7");

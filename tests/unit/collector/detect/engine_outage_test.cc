@@ -262,6 +262,17 @@ TEST(Filter, OfAllProbesAtOneVantageIsNoAnomaly) {
   }
 }
 
+TEST(Filter, OfAllProbesIsTakenBackByConnectionsThatComplete) {
+  WorldOptions options{.attempt_every = 5s};
+  options.engine.without.Add(Part::kCompletions);
+  World campus(options);
+  campus.Run(5min);
+  campus.sensors()[0].drops_probes = true;
+  campus.Run(20min);
+  ASSERT_EQ(campus.store().incidents().size(), 1U);
+  EXPECT_EQ(campus.store().incidents().begin()->second.state, IncidentState::kOpen);
+}
+
 TEST(Filter, DoesNotHideARealFault) {
   World campus({});
   campus.sensors()[0].drops_icmp = true;
