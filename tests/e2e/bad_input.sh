@@ -275,6 +275,8 @@ test_usage() {
   refused 2 "." parallax-sensor capture --read /dev/null --count -1
   refused 2 "config" parallax-collector run
   refused 2 "." parallax status -o nonsense
+  refused 2 "nonsense not in .*sweeps" parallax-sim run /dev/null --without sweeps,nonsense
+  refused 2 "nonsense not in .*sweeps" parallax-sim ablate /dev/null --parts nonsense
   refused 2 "." parallax target show not-an-address
 }
 

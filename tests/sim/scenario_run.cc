@@ -26,8 +26,8 @@ Duration PeaceOf(const Scenario& scenario) {
 
 }  // namespace
 
-RunScore Play(const Scenario& scenario, uint64_t seed) {
-  Stage stage(scenario, seed);
+RunScore Play(const Scenario& scenario, uint64_t seed, collector::Parts without) {
+  Stage stage(scenario, seed, without);
   World& world = stage.world();
   const Moment begin = world.now();
   std::vector<Duration> lost;  // when SYN-ACKs were lost

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collector/detect/model.h"
+#include "collector/detect/part.h"
 #include "tests/sim/scenario.h"
 
 namespace parallax::sim {
@@ -39,6 +40,7 @@ struct RunScore {
   uint64_t events = 0;
 };
 
-RunScore Play(const Scenario& scenario, uint64_t seed);
+// `without`: what is left out of the engine.
+RunScore Play(const Scenario& scenario, uint64_t seed, collector::Parts without = {});
 
 }  // namespace parallax::sim

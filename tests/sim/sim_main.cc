@@ -6,12 +6,17 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "collector/detect/part.h"
 #include "common/result.h"
 #include "common/usage.h"
+#include "tests/sim/ablation.h"
 #include "tests/sim/baselines/comparison.h"
 #include "tests/sim/baselines/watch.h"
 #include "tests/sim/random_campus.h"
@@ -31,6 +36,10 @@ struct Words {
   std::string output = "table";
   bool verbose = false;
   bool baselines = false;
+  std::vector<std::string> without;  // of the engine
+  uint64_t ablation_seeds = 2;
+  uint64_t ablation_worlds = 0;
+  std::vector<std::string> parts;  // to leave out, one after the other; none: all
 };
 
 // Of this process: the machine may have other things to do.
@@ -98,7 +107,11 @@ void WatchOnce(const Scenario& scenario, uint64_t seed, const Words& words, size
 void PlayOnce(const Scenario& scenario, uint64_t seed, const Words& words, size_t row,
               std::vector<Contender>& contenders) {
   const double start = ProcessorSeconds();
-  const RunScore run = Play(scenario, seed);
+  collector::Parts without;
+  for (const std::string& name : words.without) {
+    without.Add(*collector::ParsePart(name));  // names were checked
+  }
+  const RunScore run = Play(scenario, seed, without);
   contenders[0].scores[row].Add(run, ToSeconds(scenario.length), ProcessorSeconds() - start);
   if (words.verbose) {
     Tell(scenario, run);
@@ -139,17 +152,25 @@ int Print(const std::vector<Contender>& contenders, const Words& words) {
   return static_cast<int>(perfect ? ExitCode::kOk : ExitCode::kFailure);
 }
 
-int Run(const Words& words) {
+Result<std::vector<Scenario>> Load(const std::vector<std::string>& files) {
   std::vector<Scenario> scenarios;
-  for (const std::string& file : words.files) {
+  for (const std::string& file : files) {
     auto scenario = LoadScenario(file);
     if (!scenario) {
-      return ReportFailure(kProgram, scenario.error());
+      return tl::unexpected(scenario.error());
     }
     scenarios.push_back(std::move(*scenario));
   }
+  return scenarios;
+}
+
+int Run(const Words& words) {
+  const auto scenarios = Load(words.files);
+  if (!scenarios) {
+    return ReportFailure(kProgram, scenarios.error());
+  }
   std::vector<Contender> contenders = Contenders(words);
-  for (const Scenario& scenario : scenarios) {
+  for (const Scenario& scenario : *scenarios) {
     const size_t row = RowOf(scenario.title, contenders);
     for (uint64_t i = 0; i < words.seeds; ++i) {
       PlayOnce(scenario, words.first_seed + i, words, row, contenders);
@@ -187,6 +208,49 @@ int RunWorlds(const Words& words) {
   return Print(contenders, words);
 }
 
+int RunAblation(const Words& words) {
+  const auto scenarios = Load(words.files);
+  if (!scenarios) {
+    return ReportFailure(kProgram, scenarios.error());
+  }
+  std::vector<AblationRun> of_files;
+  for (const Scenario& scenario : *scenarios) {
+    for (uint64_t i = 0; i < words.ablation_seeds; ++i) {
+      of_files.push_back({&scenario, words.first_seed + i});
+    }
+  }
+  std::deque<RandomWorld> worlds;
+  std::vector<AblationRun> of_worlds;
+  for (uint64_t i = 0; i < words.ablation_worlds; ++i) {
+    worlds.push_back(MakeRandomWorld(words.first_seed + i));
+    of_worlds.push_back({&worlds.back().scenario, words.first_seed + i});
+  }
+  std::vector<collector::Part> parts;
+  for (const std::string& name : words.parts) {
+    parts.push_back(*collector::ParsePart(name));  // names were checked
+  }
+  if (parts.empty()) {
+    parts.assign(collector::AllParts().begin(), collector::AllParts().end());
+  }
+  std::vector<Ablation> ablations;
+  for (auto& [title, runs] : {std::pair("scenarios", &of_files), {"worlds", &of_worlds}}) {
+    if (runs->empty()) {
+      continue;
+    }
+    Ablation& ablation = ablations.emplace_back(Ablation{title, {}});
+    AddLine(ablation, *runs, std::nullopt);
+    for (const collector::Part part : parts) {
+      AddLine(ablation, *runs, part);
+      if (words.verbose) {
+        fmt::print(stderr, "{}", LastRow(ablation));
+      }
+    }
+  }
+  const bool json = words.output == "json";
+  std::fputs((json ? AblationJson(ablations) : AblationTable(ablations)).c_str(), stdout);
+  return static_cast<int>(ExitCode::kOk);
+}
+
 int Check(const Words& words) {
   ExitCode code = ExitCode::kOk;
   for (const std::string& file : words.files) {
@@ -195,6 +259,29 @@ int Check(const Words& words) {
     }
   }
   return static_cast<int>(code);
+}
+
+// Names of parts, with commas between them.
+void AddPartsOption(CLI::App& app, const char* name, std::vector<std::string>& parts,
+                    const char* help) {
+  std::vector<std::string> known;
+  for (const collector::Part part : collector::AllParts()) {
+    known.emplace_back(ToString(part));
+  }
+  std::string names;
+  size_t column = 0;
+  for (const std::string& part : known) {
+    const bool full = column + part.size() > 90;
+    names += names.empty() ? "Parts: " : full ? ",\n  " : ", ";
+    column = full ? part.size() : column + part.size() + 2;
+    names += part;
+  }
+  app.footer(names + ".");
+  app.add_option(name, parts, help)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(known))
+      ->option_text("PART[,PART...]");
 }
 
 }  // namespace
@@ -206,28 +293,39 @@ int main(int argc, char** argv) {
       "one.\n"
       "\n"
       "  parallax-sim run tests/sim/scenarios/*.toml --seeds 100\n"
-      "  parallax-sim worlds --seeds 200",
+      "  parallax-sim worlds --seeds 200\n"
+      "  parallax-sim ablate tests/sim/scenarios/*.toml --worlds 60",
       kProgram};
   app.require_subcommand(1);
   Words words;
   CLI::App* run = app.add_subcommand("run", "Play scenarios, and print a line for each");
   CLI::App* worlds =
       app.add_subcommand("worlds", "Play random campuses with random faults, one for each seed");
+  CLI::App* ablate = app.add_subcommand(
+      "ablate", "Play scenarios with the whole engine and without one part after the other");
   CLI::App* check = app.add_subcommand("check", "Only read scenarios");
-  for (CLI::App* each : {run, check}) {
+  for (CLI::App* each : {run, ablate, check}) {
     each->add_option("files", words.files, "Scenario files")->required();
   }
   run->add_option("--seeds", words.seeds, "How often each is played (10)");
   worlds->add_option("--seeds", words.seeds, "How many (10)");
-  for (CLI::App* each : {run, worlds}) {
+  ablate->add_option("--seeds", words.ablation_seeds, "How often each is played (2)");
+  ablate->add_option("--worlds", words.ablation_worlds, "And so many random campuses (0)")
+      ->check(CLI::Range(0, 1'000'000));
+  for (CLI::App* each : {run, worlds, ablate}) {
     each->get_option("--seeds")->check(CLI::Range(1, 1'000'000));
     each->add_option("--first-seed", words.first_seed, "Begin with this seed (1)");
     each->add_option("-o,--output", words.output, "table or json")
         ->check(CLI::IsMember({"table", "json"}));
+  }
+  for (CLI::App* each : {run, worlds}) {
     each->add_flag("--baselines", words.baselines,
                    "Let ring-sqa, a ping loop and Taitao watch the same, and compare");
     each->add_flag("-v,--verbose", words.verbose, "Tell of each incident on stderr");
+    AddPartsOption(*each, "--without", words.without, "Leave these parts out of the engine");
   }
+  ablate->add_flag("-v,--verbose", words.verbose, "Tell each line on stderr, too, as it comes");
+  AddPartsOption(*ablate, "--parts", words.parts, "Leave out only these parts (all)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -235,5 +333,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return ReportFailure(kProgram, UsageError(app, error));
   }
-  return check->parsed() ? Check(words) : worlds->parsed() ? RunWorlds(words) : Run(words);
+  return check->parsed()    ? Check(words)
+         : worlds->parsed() ? RunWorlds(words)
+         : ablate->parsed() ? RunAblation(words)
+                            : Run(words);
 }

@@ -18,14 +18,15 @@ bool Chance(double p, std::mt19937_64& random) {
 
 }  // namespace
 
-WorldOptions Stage::Options(uint64_t seed) {
+WorldOptions Stage::Options(uint64_t seed, collector::Parts without) {
   WorldOptions options;
   options.seed = seed;
+  options.engine.without = without;
   return options;
 }
 
-Stage::Stage(const Scenario& scenario, uint64_t seed)
-    : scenario_(scenario), seed_(seed), world_(Options(seed)) {
+Stage::Stage(const Scenario& scenario, uint64_t seed, collector::Parts without)
+    : scenario_(scenario), seed_(seed), world_(Options(seed, without)) {
   BuildNetwork();
   BuildSensors();
   BuildRemotes();

@@ -15,8 +15,8 @@ namespace parallax::sim {
 class Stage {
  public:
   // `scenario` must remain live. Two stages of one scenario and one seed are the same, down to
-  // which way each flow goes and which hosts a fault switches off.
-  Stage(const Scenario& scenario, uint64_t seed);
+  // which way each flow goes and which hosts a fault switches off. `without`: of the engine.
+  Stage(const Scenario& scenario, uint64_t seed, collector::Parts without = {});
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
 
@@ -35,7 +35,7 @@ class Stage {
   void Mend(size_t fault);
 
  private:
-  static WorldOptions Options(uint64_t seed);
+  static WorldOptions Options(uint64_t seed, collector::Parts without);
   void BuildNetwork();
   void BuildSensors();
   void BuildRemotes();
