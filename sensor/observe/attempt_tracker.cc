@@ -126,9 +126,9 @@ void AttemptTracker::ObserveSyn(const Sighting& s, std::vector<AttemptEvent>& ou
     const Duration gap = s.now - a.last_syn;
     if (gap < kDuplicateWithin && gap > -kDuplicateWithin) {
       ++stats_.duplicates;
-      // Captured before the one that was read first: interfaces are read in turns.
-      if (gap < Duration::zero() && a.syns == 1) {
-        a.last_syn = s.now;
+      // Captured before the one that was read first. Each interface is read by itself, so that only
+      // the kernel's stamps tell.
+      if (a.syns == 1 && s.stamp < a.first_stamp) {
         a.ttl = s.segment.ttl;
         a.interface = NumberOf(s.interface);
       }

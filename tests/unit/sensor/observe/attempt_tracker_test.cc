@@ -240,7 +240,7 @@ TEST_F(TrackerTest, CopiesWithinFiveMillisecondsAreOneSegment) {
 TEST_F(TrackerTest, TheEarliestCopySaysWhereTheSynCameIn) {
   const auto copy = [&](Duration t, uint8_t ttl, std::string_view interface) {
     tracker_.Observe({.src = kClient, .dst = kServer, .seq = kIsn, .flags = kTcpSyn, .ttl = ttl},
-                     FromUnixNanos(0) + t, MonoTime(t), interface, out_);
+                     FromUnixNanos(0) + t, MonoTime(1s), interface, out_);
   };
   To(1s);
   copy(1s, 63, "out");
