@@ -31,6 +31,11 @@ bool IntoSilence(const Subject& subject) {
   return to.empty() || to == "silence";
 }
 
+// What they send does not arrive: where ours were last seen is nobody's fault.
+bool FailsOnTheWayIn(const Subject& subject) {
+  return IntoSilence(subject) && subject.incident.direction() == "inbound";
+}
+
 // "confirmed", "likely, on the word of mail1 alone".
 std::string ConfidenceOf(const Subject& subject) {
   const std::string confidence = Printable(subject.incident.suspect().confidence());
@@ -93,13 +98,14 @@ std::string FloodText(const Subject& subject) {
 
 std::string SuspectAction(const Subject& subject) {
   const std::string from = Printable(subject.incident.suspect().from());
+  const std::string to = Printable(subject.incident.suspect().to());
   if (BeginsAtSensor(subject)) {
     return fmt::format("check {}'s link to its first router, and that router", from);
   }
   if (subject.IsAbout("lossy_path")) {
     return fmt::format("check the link {} for errors and load", subject.Edge());
   }
-  if (IntoSilence(subject) && subject.incident.direction() == "inbound") {
+  if (FailsOnTheWayIn(subject)) {
     return fmt::format(
         "check the routes that lead back to {}, beginning at the border: packets from these hosts "
         "do not arrive; {} is only where ours were last seen",
@@ -107,9 +113,7 @@ std::string SuspectAction(const Subject& subject) {
   }
   if (subject.evidence.Has("ways_that_go_round")) {
     return fmt::format("check the routes of {}{} for these hosts: packets go round there", from,
-                       IntoSilence(subject)
-                           ? " and of the routers beside it"
-                           : " and of " + Printable(subject.incident.suspect().to()));
+                       IntoSilence(subject) ? " and of the routers beside it" : " and of " + to);
   }
   if (IntoSilence(subject)) {
     const std::string& split = subject.incident.split();
@@ -118,7 +122,6 @@ std::string SuspectAction(const Subject& subject) {
         split == "per_flow" || split == "per_packet" ? "some " : "",
         subject.incident.suspect().confidence() == "confirmed" ? "are" : "seem to be");
   }
-  const std::string to = Printable(subject.incident.suspect().to());
   if (subject.evidence.Peek("suspect_instead_of") == to) {
     return fmt::format(
         "check {1} and the link to it from {0}: packets to these hosts get lost there", from, to);
@@ -274,7 +277,7 @@ void MindOnRoutes(const Subject& subject, Lines& lines) {
     lines.push_back({"",
                      "A trace that ends, or leaves the way it took in peace, would name a "
                      "suspect."});
-  } else if (IntoSilence(subject) && subject.incident.direction() == "inbound") {
+  } else if (FailsOnTheWayIn(subject)) {
     return;  // ways to these hosts are not at fault
   } else if (subject.incident.suspect().confidence() == "confirmed") {
     lines.push_back({"", fmt::format("Ways over {} that work would clear it.", subject.Edge())});

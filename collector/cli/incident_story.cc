@@ -82,7 +82,6 @@ std::string StandingOf(const Subject& subject) {
   const v1::Incident& incident = subject.incident;
   const uint64_t since = incident.opened_at() != 0 ? incident.opened_at() : incident.started_at();
   const std::string flapping = subject.evidence.Has("flapping") ? "; it comes and goes" : "";
-  const auto again = ParseRfc3339(subject.evidence.Peek("failing_again_since"));
   if (incident.state() == "closed") {
     return fmt::format("closed {}, after {}", Ago(incident.closed_at(), subject.now),
                        Span(since, incident.closed_at()));
@@ -94,7 +93,7 @@ std::string StandingOf(const Subject& subject) {
   if (incident.state() == "candidate") {
     return fmt::format("candidate for {}: not confirmed yet", Span(since, subject.now));
   }
-  if (again) {
+  if (const auto again = ParseRfc3339(subject.evidence.Peek("failing_again_since"))) {
     return fmt::format("{} again for {}, first {}{}", Printable(incident.state()),
                        Span(static_cast<uint64_t>(ToUnixNanos(*again)), subject.now),
                        Ago(since, subject.now), flapping);

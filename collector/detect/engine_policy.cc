@@ -122,15 +122,16 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
   const bool doubtful = twin.filtered_since && m.answered_at < twin.filtered_since->mono;
   // Filtered ever since it connected is nothing new; and if no probe gets out, that is for others
   // to judge.
-  if (!v.connected || v.degraded || loss_troubles_.contains(id) || !(filtered || doubtful) ||
-      !m.answered_at || !vantages_.MethodWorks(id, OtherMethod(method), family, now.mono)) {
-    m.filtered_since.reset();
-    m.tries = m.asked = 0;
-    return;
-  }
-  if (!filtered) {
+  const bool watched = v.connected && !v.degraded && !loss_troubles_.contains(id) &&
+                       (filtered || doubtful) && m.answered_at &&
+                       vantages_.MethodWorks(id, OtherMethod(method), family, now.mono);
+  if (!watched || !filtered) {
     m.filtered_since.reset();
     m.tries = 0;
+  }
+  if (!watched) {
+    m.asked = 0;
+    return;
   }
   const bool believed = m.tries * MissWeight(LossOf(id)) >= DownThreshold();
   // Where packets get lost, two hosts in a row are soon silent to a method.

@@ -313,7 +313,9 @@ void Engine::WantSweep(const std::vector<VantageId>& must) {
   sweep_must_.insert(must.begin(), must.end());
   // Whoever has not accused anybody in this trouble may speak of another one.
   for (const VantageId id : must) {
-    sweep_gap_ = swept_for_.insert(id).second ? std::min(sweep_gap_, kSweepGap) : sweep_gap_;
+    if (swept_for_.insert(id).second) {
+      sweep_gap_ = std::min(sweep_gap_, kSweepGap);
+    }
   }
 }
 

@@ -52,8 +52,7 @@ std::string SuspectSentence(const IncidentRecord& record) {
   if (record.direction == "inbound" && suspect.to == kIntoSilence) {
     return fmt::format(
         " What these hosts send does not arrive: look at the routes that lead back. Packets to "
-        "them "
-        "were last seen at {}.",
+        "them were last seen at {}.",
         suspect.from);
   }
   if (record.evidence.contains(kGoRound)) {

@@ -243,6 +243,9 @@ class IncidentBook {
 
   bool Uses(Part part) const { return !without_.Has(part); }
   static bool IsCondition(Verdict basis);
+  // The member that `target` is of a live incident of routes, if it is one that fails from there.
+  static const Member* MissedFrom(const Incident& incident, const IpAddress& target,
+                                  const SensorName& sensor);
   // Does it say that all of the ways fail, whatever the flow?
   static bool NothingPasses(const Incident& incident);
   static bool IsAbout(const Incident& incident, Verdict verdict, const std::string& about);

@@ -106,6 +106,26 @@ bool AreSeveralRouters(const std::vector<SuspectEdge>& edges,
   return groups.size() > 1;
 }
 
+// Accuses the place that packets get lost before on `edges`, where the best one should go on to. If
+// they may be one router's, with many addresses, it may as well be its link to that place.
+void AccusePlace(const SuspectEdge& best, const std::vector<SuspectEdge>& edges,
+                 bool several_routers, Suspect& suspect) {
+  const std::string into_silence = kIntoSilence;
+  const std::string place = best.instead_of->ToString();
+  suspect.from = several_routers ? place : best.from.ToString();
+  suspect.to = several_routers ? into_silence : place;
+  suspect.ambiguity.clear();
+  if (!several_routers) {
+    suspect.ambiguity.push_back(place + " -> " + into_silence);
+  }
+  for (const SuspectEdge& edge : edges) {
+    const std::string from = edge.from.ToString();
+    if (several_routers || from != suspect.from) {
+      suspect.ambiguity.push_back(from + " -> " + suspect.to);
+    }
+  }
+}
+
 // Both are sorted, and have nothing twice.
 void Unite(std::vector<std::string>& into, const std::vector<std::string>& more) {
   std::vector<std::string> both;
@@ -226,22 +246,7 @@ std::optional<Explanation> ExplainPaths(const IncidentView& view,
   Explanation said;
   said.suspect = SuspectOf(first, IsConfirmed(view, first) ? "confirmed" : "likely");
   if (!before_one_place.empty()) {
-    const std::string place = first.instead_of->ToString();
-    const bool several = AreSeveralRouters(before_one_place, paths);
-    // Of one router with many addresses, it may as well be its link to that place.
-    said.suspect->from = several ? place : first.from.ToString();
-    said.suspect->to = several ? kIntoSilence : place;
-    said.suspect->ambiguity.clear();
-    if (!several) {
-      said.suspect->ambiguity.push_back(place + " -> " + kIntoSilence);
-    }
-    for (const SuspectEdge& edge : before_one_place) {
-      const std::string from = edge.from.ToString();
-      if (several || from != said.suspect->from) {
-        said.suspect->ambiguity.push_back(from + " -> " +
-                                          (several ? std::string(kIntoSilence) : place));
-      }
-    }
+    AccusePlace(first, before_one_place, AreSeveralRouters(before_one_place, paths), *said.suspect);
   }
   said.places = {*said.suspect};
   for (const SuspectEdge& edge : before_one_place) {

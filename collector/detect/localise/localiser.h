@@ -93,7 +93,7 @@ struct SuspectEdge {
   PathPlace from;
   PathPlace to;
   // Where these packets went from there in peace; if nobody remembers, where passing ones go from
-  // there. Only if one answer has more than half of the votes.
+  // there, or went in peace. Only if one answer has more than half of the votes.
   std::optional<IpAddress> instead_of;
   // If `from` is an address that passes nothing on along any healthy path: who sent these packets
   // there, sorted. A rogue that several routers believe is one suspect, and they are to be mended.
