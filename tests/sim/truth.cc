@@ -204,25 +204,6 @@ ScenarioExpectation Plain(const Scenario& scenario, const char* verdict, Duratio
   return e;
 }
 
-// A link that loses much: of a sensor, or of others if anybody's packets go there.
-std::vector<ScenarioExpectation> OfLoss(const Scenario& scenario, uint64_t seed) {
-  const ScenarioFault& fault = scenario.faults.front();
-  for (const ScenarioSensor& sensor : scenario.sensors) {
-    if (sensor.name == fault.from || sensor.name == fault.to) {
-      ScenarioExpectation e = Plain(scenario, "sensor_degraded", 2min);
-      e.failing = {sensor.name};
-      return {e};
-    }
-  }
-  Scenario dead = scenario;
-  dead.faults.front().kind = FaultKind::kLinkDown;
-  const std::vector<ScenarioExpectation> used = WhatIsRight(dead, seed);
-  if (used.empty()) {
-    return {};
-  }
-  return {Plain(scenario, "lossy_path", 3min)};
-}
-
 std::vector<ScenarioExpectation> OfPolicy(const Scenario& scenario) {
   ScenarioExpectation e = Plain(scenario, "policy", 2min);
   for (const ScenarioSensor& sensor : scenario.sensors) {
@@ -241,12 +222,16 @@ std::vector<ScenarioExpectation> OfLiar(const Scenario& scenario) {
   return {e};
 }
 
-// Somebody's packets get lost, or go round.
-std::vector<ScenarioExpectation> OfNetwork(const Scenario& scenario, uint64_t seed) {
-  Scenario lossless = scenario;
-  for (ScenarioLink& link : lossless.links) {
+Scenario Lossless(Scenario scenario) {
+  for (ScenarioLink& link : scenario.links) {
     link.loss = {};
   }
+  return scenario;
+}
+
+// Somebody's packets get lost, or go round.
+std::vector<ScenarioExpectation> OfNetwork(const Scenario& scenario, uint64_t seed) {
+  const Scenario lossless = Lossless(scenario);
   const ScenarioFault& fault = scenario.faults.front();
   Stage stage(lossless, seed);
   Network& network = stage.world().network();
@@ -271,6 +256,41 @@ std::vector<ScenarioExpectation> OfNetwork(const Scenario& scenario, uint64_t se
     }
   }
   return all;
+}
+// Do packets of any sensor, or to it, come over a link that loses some? All of those were lost if
+// it lost all. (Not if it were down: the routers at its ends would send around it.)
+bool IsUsed(const Scenario& scenario, uint64_t seed) {
+  Scenario dead = Lossless(scenario);
+  dead.faults.front().loss.random = 1;
+  Stage stage(dead, seed);
+  stage.world().network().Converge();
+  const ReachMatrix before = Look(stage);
+  stage.Break(0);
+  const ReachMatrix after = Look(stage);
+  for (size_t s = 0; s < before.cells.size(); ++s) {
+    for (size_t r = 0; r < before.cells[s].size(); ++r) {
+      if (before.cells[s][r] && after.cells[s][r]->both < before.cells[s][r]->both - kChanged) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// A link that loses much: of a sensor, or of others.
+std::vector<ScenarioExpectation> OfLoss(const Scenario& scenario, uint64_t seed) {
+  const ScenarioFault& fault = scenario.faults.front();
+  for (const ScenarioSensor& sensor : scenario.sensors) {
+    if (sensor.name == fault.from || sensor.name == fault.to) {
+      ScenarioExpectation e = Plain(scenario, "sensor_degraded", 2min);
+      e.failing = {sensor.name};
+      return {e};
+    }
+  }
+  if (!IsUsed(scenario, seed)) {
+    return {};
+  }
+  return {Plain(scenario, "lossy_path", 3min)};
 }
 
 // Alone, or on top of another fault.
