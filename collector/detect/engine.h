@@ -307,10 +307,11 @@ class Engine {
   void DescribeLossyPath(const LossTrouble& trouble, double share, Condition& condition) const;
   std::optional<Suspect> LossyEdgeOf(const LossTrouble& trouble) const;
 
-  void WatchPolicy(Moment now);
+  void WatchPolicy(const std::vector<IncidentView>& views, Moment now);
   void CountTries(const std::vector<Ballot>& ballots, Family family);
   void TryFiltered(VantageId id, Family family, ProbeMethod method, Moment now);
-  void NotePolicy(VantageId id, Family family, ProbeMethod method,
+  // `lost`: the share of tries that bring nothing, filter or not.
+  void NotePolicy(VantageId id, Family family, ProbeMethod method, double lost,
                   std::map<std::string, Condition>& found, Moment now);
 
   void WatchSensors(Moment now);

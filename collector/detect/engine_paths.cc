@@ -124,7 +124,7 @@ void Engine::Investigate(Moment now) {
   LookAgainAtWays(now);
   WatchOutcasts(views, now);
   WatchLoss(views, now);
-  WatchPolicy(now);
+  WatchPolicy(views, now);
   JudgeDirection(views, now);
   JudgeExtent(views, now);
 }

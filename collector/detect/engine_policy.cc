@@ -21,12 +21,15 @@ constexpr unsigned kTriesSoon = 10;
 constexpr Duration kTryAgain = 60s;
 constexpr size_t kTries = 2;
 constexpr double kLossy = 0.1;
+// While some flows of a sensor are led astray, so is the one of this method to a host, or that of
+// the other, as often as not.
+constexpr double kAstray = 0.5;
 constexpr size_t kControlsAsked = 64;
 constexpr Duration kElsewhereLately = 10min;
 
 }  // namespace
 
-void Engine::WatchPolicy(Moment now) {
+void Engine::WatchPolicy(const std::vector<IncidentView>& views, Moment now) {
   if (now.mono < next_policy_watch_ || !Uses(Part::kPolicies)) {
     return;
   }
@@ -49,11 +52,20 @@ void Engine::WatchPolicy(Moment now) {
       }
     }
   }
+  std::set<SensorName> astray;
+  for (const IncidentView& view : views) {
+    for (const IncidentView::Member& member : view.members) {
+      if (view.open && view.basis == Verdict::kRouteAnomaly) {
+        astray.insert(member.failing.begin(), member.failing.end());
+      }
+    }
+  }
   for (VantageId id = 0; id < vantages_.size(); ++id) {
+    const double lost = astray.contains(vantages_.Name(id)) ? kAstray : LossOf(id);
     for (const Family family : {Family::kV4, Family::kV6}) {
       for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
         const bool most = silent[method].size() > 1 && 2 * silent[method].size() >= groups.size();
-        NotePolicy(id, family, method, most ? untold : found, now);
+        NotePolicy(id, family, method, lost, most ? untold : found, now);
       }
     }
   }
@@ -111,7 +123,7 @@ void Engine::CountTries(const std::vector<Ballot>& ballots, Family family) {
   }
 }
 
-void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
+void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method, double lost,
                         std::map<std::string, Condition>& found, Moment now) {
   Vantage& v = vantages_.At(id);
   Vantage::Method& m = v.methods[FamilyIndex(family)][MethodIndex(method)];
@@ -133,9 +145,9 @@ void Engine::NotePolicy(VantageId id, Family family, ProbeMethod method,
     m.asked = 0;
     return;
   }
-  const bool believed = m.tries * MissWeight(LossOf(id)) >= DownThreshold();
+  const bool believed = m.tries * MissWeight(lost) >= DownThreshold();
   // Where packets get lost, two hosts in a row are soon silent to a method.
-  const Duration soon = LossOf(id) > kLossy ? 3 * kTrySoon : kTrySoon;
+  const Duration soon = lost > kLossy ? 3 * kTrySoon : kTrySoon;
   if (filtered && !m.filtered_since) {
     m.filtered_since = now;
     m.next_try = now.mono + soon;
