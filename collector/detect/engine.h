@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "collector/detect/cut_off.h"
+#include "collector/detect/flow_look.h"
 #include "collector/detect/incident_book.h"
 #include "collector/detect/judge.h"
 #include "collector/detect/localise/localiser.h"
@@ -36,7 +37,6 @@
 #include "collector/schedule/round_book.h"
 #include "collector/schedule/target_table.h"
 #include "collector/store/ops.h"
-#include "common/flow_verdict.h"
 #include "common/records.h"
 #include "common/time.h"
 
@@ -205,20 +205,19 @@ class Engine {
   // Where failing ways to it were seen to end of late.
   IncidentBook::WayEnds EndsOf(const IpAddress& target) const;
   std::vector<ObservedPath> PathsOf(const IncidentView& view) const;
-  // Do hosts fail as a whole, by flow, or by packet?
-  struct FlowLook {
-    IpAddress target;
-    VantageId sensor = 0;
-    ProbeTry attempt;    // one and the same in all rounds, but for the flow
-    uint64_t round = 0;  // under way; 0: none
-    size_t done = 0;     // rounds
-    // Of these: answered as a whole, silent as a whole, and changing once from one to the other.
-    size_t all = 0;
-    size_t none = 0;
-    size_t torn = 0;
-    std::map<uint16_t, FlowTally> flows;
+  // Do an incident's hosts fail as a whole, by flow, or by packet? If by flow: for whom else?
+  struct FlowCheck {
+    std::vector<FlowLook> victims;    // from a sensor that fails
+    std::vector<FlowLook> elsewhere;  // from others to the same hosts
+    std::set<VantageId> losing;       // of these others
   };
   void CheckFlows(const std::vector<IncidentView>& views, Moment now);
+  void LookAtVictims(const IncidentView& view, FlowCheck& check, Moment now);
+  void LookFromElsewhere(const IncidentView& view, FlowCheck& check,
+                         const std::set<VantageId>& suffering, Moment now);
+  static bool LosesFlows(const FlowCheck& check);
+  std::set<VantageId> AccusersIn(const IncidentView& view) const;
+  ProbeTry FlowTryOf(VantageId sensor, const Target& target, Moment now) const;
   void AskFlows(FlowLook& look, Moment now);
   void FinishFlows(const Round& round);
   void ExplainSplit(uint64_t serial, const std::vector<FlowLook>& looks);
@@ -351,7 +350,7 @@ class Engine {
   MonoTime next_policy_watch_{};
   double peace_traces_ = 0;  // that may be made now
   std::optional<MonoTime> investigated_at_;
-  std::map<uint64_t, std::vector<FlowLook>> flow_looks_;  // by incident
+  std::map<uint64_t, FlowCheck> flow_checks_;  // by incident
   // Hosts that a sensor reaches, to be traced beside those it does not; found anew now and then.
   struct Passing {
     MonoTime found{};

@@ -1,5 +1,5 @@
-// What else can be said about an incident: whether whole hosts, flows or single packets fail, which
-// way fails, and whether it is the border.
+// What else can be said about an incident: which way fails, and whether it is the border. (Whether
+// whole hosts fail, flows or single packets: engine_flows.cc.)
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,12 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr size_t kFlowChecks = 3;   // hosts of an incident whose flows are looked at
-constexpr size_t kFlowRounds = 3;   // times that each flow is asked
-constexpr uint16_t kFirstFlow = 1;  // 0 is what all other probes use
-constexpr uint16_t kFlows = 8;      // a split in two is seen with 99.2 %
-constexpr Duration kFlowSpacing = 250ms;
-constexpr size_t kMostFlowLooks = 64;
 // At this rate of arrivals, none is no chance: e^-9.2 = 1e-4.
 constexpr double kExpectedToMiss = 9.2;
 constexpr double kFewHeard = 0.1;
@@ -61,146 +55,6 @@ Together GoneTogether(const std::vector<IncidentView::Member>& members) {
 Prefix NetworkOf(const IpAddress& address) { return Prefix(address, address.is_v4() ? 24 : 48); }
 
 }  // namespace
-
-void Engine::CheckFlows(const std::vector<IncidentView>& views, Moment now) {
-  std::set<uint64_t> live;
-  for (const IncidentView& view : views) {
-    live.insert(view.serial);
-    if (!Uses(Part::kFlows) || view.basis != Verdict::kRouteAnomaly ||
-        (view.failing < 2 && !view.open) ||
-        (flow_looks_.size() >= kMostFlowLooks && !flow_looks_.contains(view.serial))) {
-      continue;
-    }
-    std::vector<FlowLook>& looks = flow_looks_[view.serial];
-    for (const IncidentView::Member& member : view.members) {
-      if (looks.size() >= kFlowChecks) {
-        break;
-      }
-      const auto ids = Ids(member.failing);
-      const bool has = std::any_of(looks.begin(), looks.end(), [&](const FlowLook& look) {
-        return look.target == member.target;
-      });
-      if (!has && !ids.empty()) {
-        const VantageId sensor = ids[looks.size() % ids.size()];
-        if (const Target* target = targets_.Find(member.target)) {
-          // Routers hash ports where there are some; of an echo request many look at the addresses
-          // alone, and all its flows take one way.
-          const bool tcp =
-              target->Answers(ProbeMethod::kTcpSyn) &&
-              vantages_.MethodWorks(sensor, ProbeMethod::kTcpSyn, member.target.family(), now.mono);
-          const ProbeTry attempt = tcp ? ProbeTry{ProbeMethod::kTcpSyn, options_.probe_tcp_port, 0}
-                                       : TracedBy(sensor, *target, now.mono);
-          looks.push_back({member.target, sensor, attempt, 0, 0, 0, 0, 0, {}});
-        }
-      }
-    }
-    for (FlowLook& look : looks) {
-      if (look.round == 0 && look.done < kFlowRounds) {
-        AskFlows(look, now);
-      }
-    }
-  }
-  std::erase_if(flow_looks_, [&](const auto& entry) { return !live.contains(entry.first); });
-}
-
-void Engine::AskFlows(FlowLook& look, Moment now) {
-  if (tokens_ < 1 || !vantages_.Eligible(look.sensor, look.target.family(), now.mono)) {
-    return;
-  }
-  tokens_ -= 1;
-  ProbeOrder order = rounds_.Open(RoundKind::kFlows, look.target, {look.sensor}, kFlows, now.mono);
-  order.every = true;
-  order.spacing = kFlowSpacing;
-  ProbeTry attempt = look.attempt;
-  for (uint16_t i = 0; i < kFlows; ++i) {
-    // Another order each time, so that what comes and goes does not look bound to a flow.
-    attempt.flow = static_cast<uint16_t>(kFirstFlow + (i * 3 + look.done) % kFlows);
-    order.tries.push_back(attempt);
-  }
-  look.round = order.id;
-  OrdersTo(look.sensor).emplace_back(std::move(order));
-}
-
-void Engine::FinishFlows(const Round& round) {
-  for (auto& [serial, looks] : flow_looks_) {
-    const auto look = std::find_if(looks.begin(), looks.end(),
-                                   [&](const FlowLook& l) { return l.round == round.id; });
-    if (look == looks.end()) {
-      continue;
-    }
-    look->round = 0;
-    ++look->done;
-    std::vector<bool> answers;
-    for (const auto& [sensor, report] : round.reports) {
-      for (const ProbeTryResult& result : report.tries) {
-        if (result.state == ProbeState::kNotSent || result.state == ProbeState::kRefused ||
-            result.attempt.flow < kFirstFlow || result.attempt.flow >= kFirstFlow + kFlows) {
-          continue;
-        }
-        FlowTally& tally = look->flows[result.attempt.flow];
-        tally.flow = result.attempt.flow;
-        ++tally.sent;
-        answers.push_back(result.state == ProbeState::kAnswered);
-        if (answers.back()) {
-          ++tally.answered;
-        }
-      }
-    }
-    size_t changes = 0;
-    for (size_t i = 1; i < answers.size(); ++i) {
-      changes += answers[i] != answers[i - 1] ? 1 : 0;
-    }
-    if (!answers.empty() && changes <= 1) {
-      ++(changes == 1 ? look->torn : answers.front() ? look->all : look->none);
-    }
-    ExplainSplit(serial, looks);
-    return;
-  }
-}
-
-void Engine::ExplainSplit(uint64_t serial, const std::vector<FlowLook>& looks) {
-  std::map<FlowPattern, size_t> patterns;
-  double share = 0;
-  double loss = 0;
-  for (const FlowLook& look : looks) {
-    // What comes or goes meanwhile does so for all flows at once.
-    const bool scattered = look.all + look.none + look.torn < look.done;
-    const bool came_or_went = (look.all > 0 && look.none > 0) || (look.torn > 0 && !scattered);
-    if (look.done < kFlowRounds || came_or_went) {
-      continue;
-    }
-    std::vector<FlowTally> tallies;
-    for (const auto& [flow, tally] : look.flows) {
-      tallies.push_back(tally);
-    }
-    const FlowVerdict verdict = JudgeFlows(tallies);
-    ++patterns[verdict.pattern];
-    share += verdict.pattern == FlowPattern::kPerFlow ? verdict.share.value : 0;
-    loss += verdict.pattern == FlowPattern::kPerPacket ? verdict.loss.value : 0;
-  }
-  const size_t per_flow = patterns[FlowPattern::kPerFlow];
-  const size_t per_packet = patterns[FlowPattern::kPerPacket];
-  const size_t all_down = patterns[FlowPattern::kAllDown];
-  if (per_flow + per_packet + all_down == 0) {
-    return;
-  }
-  Explanation said;
-  if (per_flow > 0 && per_flow >= per_packet) {
-    said.split = "per_flow";
-    said.evidence["bad_flows"] =
-        fmt::format("{:.0f} %", 100 * share / static_cast<double>(per_flow));
-  } else if (per_packet > all_down) {
-    said.split = "per_packet";
-    said.evidence["loss"] = fmt::format("{:.0f} %", 100 * loss / static_cast<double>(per_packet));
-    said.verdict = per_packet > 1 ? Verdict::kLossyPath : Verdict::kUnknown;
-  } else {
-    said.split = "per_destination";
-  }
-  said.evidence["flows"] =
-      fmt::format("{} hosts asked over {} flows: {} lose all, {} some flows, {} single packets",
-                  per_flow + per_packet + all_down, kFlows, all_down, per_flow, per_packet);
-  incidents_.Explain(serial, said);
-}
 
 void Engine::JudgeDirection(const std::vector<IncidentView>& views, Moment now) {
   for (const IncidentView& view : views) {

@@ -30,7 +30,6 @@ constexpr Duration kLongestPause = 2h;
 constexpr unsigned kLooksToTell = 4;  // after which it is told, whoever else is or is not concerned
 constexpr unsigned kLooksInTotal = 20;
 constexpr Duration kSameTrouble = 30min;
-constexpr double kLossToDoubt = 0.08;
 constexpr double kHalf = 0.5;
 constexpr double kDeviations = 2;  // standard ones
 constexpr uint64_t kHalfOpenToTell = 3;
@@ -91,18 +90,6 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
     }
   }
   std::erase_if(loss_troubles_, [](const auto& entry) { return entry.second.over; });
-  // Where single packets are lost, some host or other seems out of reach for a while.
-  std::set<SensorName> losing;
-  for (VantageId id = 0; id < vantages_.size(); ++id) {
-    if (LossOf(id) > kLossToDoubt) {
-      losing.insert(vantages_.Name(id));
-    }
-  }
-  for (const auto& [id, trouble] : loss_troubles_) {
-    losing.insert(vantages_.Name(id));
-    losing.insert(trouble.losing.begin(), trouble.losing.end());
-  }
-  incidents_.Doubt(std::move(losing));
 }
 
 // Packets get lost somewhere, and people know: two such links at once are rare, and many sensors

@@ -1,5 +1,6 @@
-// Evidence in: which incident takes it, and what it changes about its members. The life of
-// incidents: incident_life.cc; when two are one: incident_merge.cc.
+// Evidence in: which incident takes it, and what it changes about its members. Connections:
+// incident_connections.cc; the life of incidents: incident_life.cc; when two are one:
+// incident_merge.cc.
 #include "collector/detect/incident_book.h"
 
 #include <algorithm>
@@ -104,6 +105,9 @@ void IncidentBook::Restore(const IncidentRecord& record,
   for (const SensorName& sensor : accusers) {
     incident.groups.insert(GroupOf(sensor));
   }
+  if (record.split == "per_flow") {
+    incident.by_flow = accusers;
+  }
   for (const IncidentTarget& target : record.targets) {
     Member member;
     const auto it = failing.find(target.address);
@@ -190,6 +194,7 @@ void IncidentBook::Discredit(const SensorName& sensor) {
     if (incident.basis != Verdict::kRouteAnomaly || !Uses(Part::kDiscredit)) {
       continue;
     }
+    incident.by_flow.erase(sensor);
     for (auto& [address, member] : incident.members) {
       if (member.failing_now && (IsTentative(incident) || !member.confirmed)) {
         member.failing.erase(sensor);
@@ -205,6 +210,7 @@ void IncidentBook::Forget(const SensorName& sensor, Moment now) {
     if (incident.basis != Verdict::kRouteAnomaly || !IsLive(incident)) {
       continue;
     }
+    incident.by_flow.erase(sensor);
     for (auto& [address, member] : incident.members) {
       if (member.failing_now && member.failing.erase(sensor) > 0 && member.failing.empty()) {
         member.failing.insert(sensor);  // whom it was about
@@ -287,44 +293,6 @@ void IncidentBook::Over(Verdict verdict, const std::string& about) {
 bool IncidentBook::IsAbout(const Incident& incident, Verdict verdict, const std::string& about) {
   const auto it = incident.record.evidence.find(kAbout);
   return incident.basis == verdict && it != incident.record.evidence.end() && it->second == about;
-}
-
-void IncidentBook::HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated) {
-  for (Incident& incident : incidents_) {
-    if (MissedFrom(incident, client, sensor) != nullptr) {
-      incident.dirty |= incident.half_open == 0;  // the first one gives the direction
-      ++incident.half_open;
-      incident.half_open_repeated += syn_repeated ? 1 : 0;
-    }
-  }
-}
-
-bool IncidentBook::Completed(const IpAddress& client, const SensorName& sensor, MonoTime began) {
-  bool refuted = false;
-  for (Incident& incident : incidents_) {
-    const Member* member = MissedFrom(incident, client, sensor);
-    if (member != nullptr && member->failing_now && began > member->first_round) {
-      ++incident.completed;
-      refuted |= NothingPasses(incident) && incident.completed >= kRefuteMany &&
-                 incident.completed > kRefuteRatio * incident.half_open;
-    }
-  }
-  return refuted;
-}
-
-const IncidentBook::Member* IncidentBook::MissedFrom(const Incident& incident,
-                                                     const IpAddress& target,
-                                                     const SensorName& sensor) {
-  if (incident.basis != Verdict::kRouteAnomaly || !IsLive(incident)) {
-    return nullptr;  // most, and every connection comes by here
-  }
-  const auto it = incident.members.find(target);
-  return it != incident.members.end() && it->second.failing.contains(sensor) ? &it->second
-                                                                             : nullptr;
-}
-
-bool IncidentBook::NothingPasses(const Incident& incident) {
-  return incident.record.split != "per_flow" && incident.record.split != "per_packet";
 }
 
 bool IncidentBook::IsFailing(const IpAddress& target, Verdict basis) const {

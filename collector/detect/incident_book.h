@@ -125,9 +125,6 @@ class IncidentBook {
   // What `sensor` holds against others is about itself. What is confirmed and open stays: the
   // evidence was good when it was given.
   void Discredit(const SensorName& sensor);
-  // From there packets get lost, or it is being looked into: a few hosts that only these sensors
-  // cannot reach are nothing to tell people of. Replaces what was said before.
-  void Doubt(std::set<SensorName> sensors) { doubted_ = std::move(sensors); }
   // `sensor` has been away for so long that nobody can say whether its accusations still hold.
   void Forget(const SensorName& sensor, Moment now);
   // Everybody who was asked reaches it, or it is no longer a target.
@@ -138,6 +135,9 @@ class IncidentBook {
   void Over(Verdict verdict, const std::string& about);
   // From now on the open incident `serial` tells of this condition, too.
   void Joins(Verdict verdict, const std::string& about, uint64_t serial, Moment now);
+  // Some of the sensor's flows to hosts of the live incident `serial` fail as they do for those who
+  // accuse, though the one that probes commonly use gets through.
+  void LosesFlows(uint64_t serial, const SensorName& sensor);
   // An attempt of `client` at `sensor` stayed half-open: it reached us, our answer did not arrive.
   void HalfOpen(const IpAddress& client, const SensorName& sensor, bool syn_repeated);
   // One that was made at `began` got through both ways. True if so many do, though no probe is
@@ -218,6 +218,7 @@ class IncidentBook {
     std::set<IpAddress> onward;  // from these; see Explanation
     std::map<IpAddress, Member> members;
     std::set<std::string> groups;  // of the accusers
+    std::set<SensorName> by_flow;  // see LosesFlows
     MonoTime started{};
     std::optional<MonoTime> quiet_since;  // nothing has failed since
     MonoTime opened{};                    // or opened again
@@ -285,6 +286,7 @@ class IncidentBook {
   static bool Same(const Suspect& one, const Suspect& other);
   static bool SamePlace(const Incident& a, const Incident& b);
   static bool MayBeOneRouter(const Incident& a, const Incident& b);
+  bool SameFlows(const Incident& a, const Incident& b) const;
   static bool LeadsBy(const Incident& incident, const WayEnds& ends);
   bool IsOneCause(const Incident& a, const Incident& b) const;
   bool MayBeOneWithAnother(const Incident& incident, Moment now) const;
@@ -309,7 +311,6 @@ class IncidentBook {
   std::map<SensorName, std::string> groups_;
   std::map<std::string, std::deque<MonoTime>> brief_;  // by group: when they were over
   size_t hosts_ = 0;
-  std::set<SensorName> doubted_;
   MonoTime merged_at_{};
   uint64_t last_number_;
   uint64_t last_serial_ = 0;

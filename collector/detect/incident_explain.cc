@@ -41,6 +41,15 @@ std::vector<IncidentView> IncidentBook::Views() const {
   return views;
 }
 
+void IncidentBook::LosesFlows(uint64_t serial, const SensorName& sensor) {
+  for (Incident& incident : incidents_) {
+    if (incident.serial == serial && IsLive(incident) && incident.by_flow.insert(sensor).second) {
+      incident.groups.insert(GroupOf(sensor));
+      incident.dirty = true;
+    }
+  }
+}
+
 void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
   const auto it = std::find_if(incidents_.begin(), incidents_.end(),
                                [&](const Incident& i) { return i.serial == serial; });

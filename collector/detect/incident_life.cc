@@ -108,9 +108,9 @@ bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
          incident.members.size() >= kBriefHosts && BriefLately(incident, now) >= kBriefToFlap;
 }
 
-// Nothing to tell people of: hosts that leave one by one, as hosts do; a few that only those fail
-// to reach who lose packets anyhow, or that can be reached at all by one sensor's word against
-// those of many; those whose connections complete where every probe is said to fail.
+// Nothing to tell people of: hosts that leave one by one, as hosts do; a few that can be reached at
+// all by one sensor's word against those of many; those whose connections complete where every
+// probe is said to fail.
 bool IncidentBook::IsDoubtful(const Incident& incident) const {
   if (incident.basis == Verdict::kTargetDown) {
     return Uses(Part::kGoneTogether) && !incident.together;
@@ -122,20 +122,15 @@ bool IncidentBook::IsDoubtful(const Incident& incident) const {
     return true;
   }
   size_t hosts = 0;
-  std::set<SensorName> failing;
   std::set<SensorName> reaching;
   for (const auto& [address, member] : incident.members) {
     if (member.failing_now) {
       ++hosts;
-      failing.insert(member.failing.begin(), member.failing.end());
       reaching.insert(member.reaching.begin(), member.reaching.end());
     }
   }
-  const bool lose = Uses(Part::kLossyAccusers) &&
-                    std::includes(doubted_.begin(), doubted_.end(), failing.begin(), failing.end());
-  const bool lone_word =
-      Uses(Part::kLoneWitness) && reaching.size() == 1 && groups_.size() >= kManySensors;
-  return hosts <= kFewHosts && (lose || lone_word);
+  return Uses(Part::kLoneWitness) && hosts <= kFewHosts && reaching.size() == 1 &&
+         groups_.size() >= kManySensors;
 }
 
 bool IncidentBook::HoldsLongEnough(const Incident& incident, Moment now) const {
@@ -301,6 +296,9 @@ void IncidentBook::Refresh(Incident& incident) {
         failing.insert(member.failing.begin(), member.failing.end());
         reaching.insert(member.reaching.begin(), member.reaching.end());
       }
+    }
+    if (!failing.empty()) {
+      failing.insert(incident.by_flow.begin(), incident.by_flow.end());
     }
     // Else all recovered, or most: keep who it was.
     if (!failing.empty() && (!incident.recovering || record.failing_sensors.empty())) {

@@ -62,7 +62,7 @@ bool IncidentBook::IsOneCause(const Incident& a, const Incident& b) const {
   const auto same_victims = [&] { return SameVictims(a, b) && IsAlone(a) == IsAlone(b); };
   return (both && ((Uses(Part::kSameVictims) && same_victims()) ||
                    (Uses(Part::kBeganTogether) && BeganWithMany(a, b)) ||
-                   (Uses(Part::kOneRouter) && MayBeOneRouter(a, b)))) ||
+                   (Uses(Part::kOneRouter) && MayBeOneRouter(a, b)) || SameFlows(a, b))) ||
          (routes && Uses(Part::kSamePlace) && SamePlace(a, b));
 }
 
@@ -78,6 +78,19 @@ bool IncidentBook::MayBeOneRouter(const Incident& a, const Incident& b) {
   };
   return a.started - b.started < kOneRouter && b.started - a.started < kOneRouter &&
          (leads_to(a, b) || leads_to(b, a) || Intersect(a.onward, b.onward));
+}
+
+// In a department of one of them flows to the hosts of the other fail, too; unless all else that it
+// accuses fails as a whole, which may be a trouble of its own.
+bool IncidentBook::SameFlows(const Incident& a, const Incident& b) const {
+  const auto shares = [this](const Incident& one, const Incident& other) {
+    return other.record.split != "per_destination" &&
+           std::any_of(one.by_flow.begin(), one.by_flow.end(), [&](const SensorName& sensor) {
+             return other.groups.contains(GroupOf(sensor));
+           });
+  };
+  return a.started - b.started < kOneRouter && b.started - a.started < kOneRouter &&
+         (shares(a, b) || shares(b, a));
 }
 
 // Two faults may begin at the same moment; three are one, beyond the routers of those who see them.
@@ -241,6 +254,7 @@ void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
     }
   }
   into.groups.insert(from.groups.begin(), from.groups.end());
+  into.by_flow.insert(from.by_flow.begin(), from.by_flow.end());
   into.started = std::min(into.started, from.started);
   into.record.started_at = std::min(into.record.started_at, from.record.started_at);
   into.half_open += from.half_open;

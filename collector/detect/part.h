@@ -38,9 +38,8 @@ enum class Part : uint8_t {
   // What becomes an incident.
   kSecondRound,
   kGoneTogether,
-  kLossyAccusers,  // one or two hosts, on the word of sensors that lose packets anyhow
-  kLoneWitness,    // or against that of one sensor alone
-  kMerging,        // as a whole; then by why two are one:
+  kLoneWitness,  // one or two hosts, against the word of one sensor alone
+  kMerging,      // as a whole; then by why two are one:
   kSameVictims,
   kSamePlace,
   kBeganTogether,
@@ -55,7 +54,8 @@ enum class Part : uint8_t {
   kPathsOfPeace,
   kAnnouncements,
   kFlows,
-  kArrivals,  // connections that were due say that the way in fails
+  kFlowsElsewhere,  // whose flows fail, too, though the probes get through
+  kArrivals,        // connections that were due say that the way in fails
   // Other troubles.
   kBorder,
   kLossAlarm,
