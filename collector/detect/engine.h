@@ -223,7 +223,7 @@ class Engine {
   void ExplainSplit(uint64_t serial, const std::vector<FlowLook>& looks);
   void JudgeDirection(const std::vector<IncidentView>& views, Moment now);
   void JudgeExtent(const std::vector<IncidentView>& views, Moment now);
-  double ActiveHosts(Moment now);  // that answer; estimated
+  std::array<double, 2> ActiveHosts(Moment now);  // that answer, by family; estimated
 
   // Hosts that answer nobody: the ways to them, from several sensors at once.
   struct WayLook {

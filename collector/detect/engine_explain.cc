@@ -97,16 +97,17 @@ void Engine::JudgeDirection(const std::vector<IncidentView>& views, Moment now) 
 }
 
 // Of many targets a part is counted, another one each time: they lie about in no order.
-double Engine::ActiveHosts(Moment now) {
+std::array<double, 2> Engine::ActiveHosts(Moment now) {
   size_t seen = 0;
-  size_t active = 0;
+  std::array<double, 2> active{};
   const size_t all = targets_.all().size();
   targets_.Walk(active_bucket_, all / kCountedAtATime + 1, [&](const Target& target) {
     ++seen;
-    active += target.Answers() && now.wall - target.record.last_seen < kActive ? 1 : 0;
+    active[FamilyIndex(target.record.address.family())] +=
+        target.Answers() && now.wall - target.record.last_seen < kActive ? 1 : 0;
   });
-  return static_cast<double>(active) * static_cast<double>(all) /
-         static_cast<double>(std::max<size_t>(seen, 1));
+  const double scale = static_cast<double>(all) / static_cast<double>(std::max<size_t>(seen, 1));
+  return {active[0] * scale, active[1] * scale};
 }
 
 void Engine::JudgeExtent(const std::vector<IncidentView>& views, Moment now) {
@@ -118,19 +119,32 @@ void Engine::JudgeExtent(const std::vector<IncidentView>& views, Moment now) {
       continue;
     }
     std::set<Prefix> prefixes;
+    std::array<std::vector<IncidentView::Member>, 2> families;
     for (const IncidentView::Member& member : view.members) {
       prefixes.insert(NetworkOf(member.target));
+      families[FamilyIndex(member.target.family())].push_back(member);
     }
-    const Together gone = GoneTogether(view.members);
     const double scale =
         static_cast<double>(view.failing) / static_cast<double>(view.members.size());
-    const double together = static_cast<double>(gone.hosts) * scale;
-    const double active = std::max(ActiveHosts(now), together);
-    const double share = together / active;
+    const auto together = [&](const Together& gone) {
+      return static_cast<double>(gone.hosts) * scale;
+    };
     // Hosts that leave one by one are no outage.
-    const double leave = kLeaveInAnHour * active * ToSeconds(gone.within) / ToSeconds(1h);
+    const auto is_chance = [&](const Together& gone, double active) {
+      const double leave = kLeaveInAnHour * active * ToSeconds(gone.within) / ToSeconds(1h);
+      return PoissonTail(static_cast<size_t>(together(gone)), leave) >= kLeaveByChance;
+    };
+    const std::array<double, 2> by_family = ActiveHosts(now);
+    const Together gone = GoneTogether(view.members);
+    const double active = std::max(by_family[0] + by_family[1], together(gone));
     Explanation said;
-    said.together = PoissonTail(static_cast<size_t>(together), leave) < kLeaveByChance;
+    said.together = !is_chance(gone, active);
+    for (size_t family = 0; family < families.size() && !*said.together; ++family) {
+      // Their routers may be others; and where few are of that family, they leave more seldom.
+      const Together of_it = GoneTogether(families[family]);
+      said.together = !is_chance(of_it, std::max(by_family[family], together(of_it)));
+    }
+    const double share = together(gone) / active;
     if (Uses(Part::kBorder) && view.failing >= kBorderTargets &&
         (share >= kNearlyAll || (share >= kBorderShare && prefixes.size() > kBorderPrefixes))) {
       said.verdict = Verdict::kBorderOutage;
