@@ -52,6 +52,25 @@ TEST(TargetOff, IsDownAndNothingElse) {
   }
 }
 
+// So few leave by themselves within minutes; but hardly so many of so few.
+TEST(TargetOff, OfOneFamilyIsMoreThanChanceSooner) {
+  const auto of_both = [](size_t i) { return i % 2 == 0 ? i : 40 + i; };  // 40 IPv4, then 20 IPv6
+  const auto of_one = [](size_t i) { return 40 + i; };
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    World one({.seed = seed});
+    World both({.seed = seed});
+    for (World* campus : {&one, &both}) {
+      campus->Run(5min + seed * 370ms);
+      for (size_t i = 0; i < 5; ++i) {
+        campus->remotes()[campus == &one ? of_one(i) : of_both(i)].alive = false;
+      }
+      campus->Run(10min);
+    }
+    EXPECT_THAT(Story(one), ElementsAre("INC-1 target_down opened")) << seed;
+    EXPECT_THAT(Story(both), IsEmpty()) << seed;
+  }
+}
+
 TEST(TargetOff, InTheMiddleOfAnythingIsNoAnomaly) {
   // One host after the other, at odd moments, comes and goes.
   for (uint64_t seed = 1; seed <= 5; ++seed) {
