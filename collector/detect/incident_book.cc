@@ -171,7 +171,11 @@ void IncidentBook::Down(const IpAddress& target, const std::vector<SensorName>& 
     if (member != nullptr && !member->down_since) {
       member->down_since = now.mono;
     }
-    if ((LeadsBy(incident, ends) && Uses(Part::kVictimsByWay)) ||
+    // Where some flows of all those fail, a host may be out of luck with every one that was tried.
+    const bool by_flow = incident.record.split == "per_flow" && !IsTentative(incident) &&
+                         std::includes(incident.by_flow.begin(), incident.by_flow.end(),
+                                       failing_set.begin(), failing_set.end());
+    if (by_flow || (LeadsBy(incident, ends) && Uses(Part::kVictimsByWay)) ||
         (member != nullptr && !IsTentative(incident) && ends.empty() &&
          now.mono - *member->down_since < kUntraced)) {
       AddRound(incident, target, failing_set, {}, began, now);
@@ -380,6 +384,9 @@ void IncidentBook::AddRound(Incident& incident, const IpAddress& target,
   const size_t before = member.failing.size() * kMostMembers + member.reaching.size();
   if (!reaching.empty()) {
     member.down_since.reset();
+  }
+  if (incident.record.split == "per_flow") {
+    incident.by_flow.insert(failing.begin(), failing.end());
   }
   for (const SensorName& name : reaching) {
     member.failing.erase(name);
