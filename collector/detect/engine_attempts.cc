@@ -58,7 +58,13 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
   if (now.wall - target->saved_seen > kSaveSeenEvery) {
     SaveTarget(*target);
   }
-  if (attempt.outcome == AttemptOutcome::kHalfOpen) {
+  const bool stuck = attempt.outcome == AttemptOutcome::kHalfOpen;
+  if (attempt.sampling == 1 && (stuck || attempt.outcome == AttemptOutcome::kCompleted) &&
+      target->record.verdict == Verdict::kHealthy) {
+    vantages_.At(sensor).connection_watch[FamilyIndex(client.family())].Note(stuck ? 1 : 0,
+                                                                             now.mono);
+  }
+  if (stuck) {
     ++vantages_.At(sensor).half_open;
     const bool repeated = attempt.syns >= 2;
     if (incidents_.IsFailing(client, Verdict::kRouteAnomaly)) {

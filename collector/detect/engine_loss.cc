@@ -39,6 +39,18 @@ constexpr Duration kTraceFirst = 3s;  // a trace takes some of the answers that 
 constexpr Duration kGatewayWindow = 10s;
 constexpr uint64_t kFewestLostAtGateway = 3;
 
+bool IsAlarmed(const std::array<LossWatch, 2>& watch) {
+  return watch[0].alarm() || watch[1].alarm();
+}
+
+void ResetAlarms(Vantage& v) {
+  for (auto* watches : {&v.loss_watch, &v.connection_watch}) {
+    for (LossWatch& watch : *watches) {
+      watch.Reset();
+    }
+  }
+}
+
 }  // namespace
 
 void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
@@ -57,12 +69,11 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
     if (now.mono - v.gateways_lately.at >= kGatewayWindow) {
       v.gateways_earlier = std::exchange(v.gateways_lately, v.CountGateways(now.mono));
     }
-    const bool watched = v.loss_watch[0].alarm() || v.loss_watch[1].alarm();
-    const bool alarm =
-        (watched && Uses(Part::kLossAlarm)) || LosesAtGateway(id, v.gateways_earlier, now);
+    const bool alarm = (Uses(Part::kLossAlarm) && IsAlarmed(v.loss_watch)) ||
+                       (Uses(Part::kConnectionLoss) && IsAlarmed(v.connection_watch)) ||
+                       LosesAtGateway(id, v.gateways_earlier, now);
     if (accusers.contains(v.record.name)) {
-      v.loss_watch[0].Reset();
-      v.loss_watch[1].Reset();
+      ResetAlarms(v);
       const auto trouble = loss_troubles_.find(id);
       if (trouble != loss_troubles_.end() && trouble->second.verdict == Verdict::kUnknown) {
         loss_troubles_.erase(trouble);
@@ -81,8 +92,7 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
       trouble.half_open_before = v.half_open;
       loss_troubles_.emplace(id, std::move(trouble));
     }
-    v.loss_watch[0].Reset();
-    v.loss_watch[1].Reset();
+    ResetAlarms(v);
   }
   for (auto& [id, trouble] : loss_troubles_) {
     if (trouble.open.empty() && now.mono >= trouble.next && !trouble.over) {

@@ -51,6 +51,7 @@ constexpr auto kNames = std::to_array<std::pair<Part, std::string_view>>({
     {Part::kArrivals, "arrivals"},
     {Part::kBorder, "border"},
     {Part::kLossAlarm, "loss_alarm"},
+    {Part::kConnectionLoss, "connection_loss"},
     {Part::kGatewayLoss, "gateway_loss"},
     {Part::kPolicies, "policies"},
     {Part::kFloods, "floods"},

@@ -59,6 +59,7 @@ enum class Part : uint8_t {
   // Other troubles.
   kBorder,
   kLossAlarm,
+  kConnectionLoss,  // so do connections that stay half-open
   kGatewayLoss,
   kPolicies,
   kFloods,

@@ -96,7 +96,8 @@ struct Vantage {
   std::array<GroupEvidence, 2> together;  // by family
 
   // Does it lose more than it used to, by family; see engine_loss.cc.
-  std::array<LossWatch, 2> loss_watch;
+  std::array<LossWatch, 2> loss_watch;        // of probes
+  std::array<LossWatch, 2> connection_watch;  // of connections with hosts that are well
   // Echo requests to its gateways so far, and what was answered: lately, and a little earlier.
   struct GatewayCounts {
     MonoTime at{};
