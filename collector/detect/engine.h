@@ -278,9 +278,10 @@ class Engine {
   // A vantage that loses more than is usual, and what is done about it.
   struct LossTrouble {
     Moment began;
-    MonoTime next{};          // look
-    std::set<uint64_t> open;  // rounds of the look under way
-    LossLook look;            // under way
+    bool by_connections = false;  // it was they alone that raised the alarm
+    MonoTime next{};              // look
+    std::set<uint64_t> open;      // rounds of the look under way
+    LossLook look;                // under way
     LossLook total;  // of all looks but the first, which was made because something was lost
     Vantage::GatewayCounts gateways;  // a little before the look began
     unsigned looks = 0;

@@ -69,9 +69,11 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
     if (now.mono - v.gateways_lately.at >= kGatewayWindow) {
       v.gateways_earlier = std::exchange(v.gateways_lately, v.CountGateways(now.mono));
     }
-    const bool alarm = (Uses(Part::kLossAlarm) && IsAlarmed(v.loss_watch)) ||
-                       (Uses(Part::kConnectionLoss) && IsAlarmed(v.connection_watch)) ||
-                       LosesAtGateway(id, v.gateways_earlier, now);
+    const bool probes =
+        now.mono >= v.loss_pause.until && ((Uses(Part::kLossAlarm) && IsAlarmed(v.loss_watch)) ||
+                                           LosesAtGateway(id, v.gateways_earlier, now));
+    const bool connections = now.mono >= v.connection_pause.until && Uses(Part::kConnectionLoss) &&
+                             IsAlarmed(v.connection_watch);
     if (accusers.contains(v.record.name)) {
       ResetAlarms(v);
       const auto trouble = loss_troubles_.find(id);
@@ -80,7 +82,7 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
       }
       continue;
     }
-    if (!alarm || loss_troubles_.contains(id) || now.mono < v.next_loss_look ||
+    if (!(probes || connections) || loss_troubles_.contains(id) ||
         loss_troubles_.size() >= kMostTroubles || !vantages_.Eligible(id, Family::kV4, now.mono)) {
       continue;
     }
@@ -89,6 +91,7 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
     } else {
       LossTrouble trouble;
       trouble.began = now;
+      trouble.by_connections = !probes;
       trouble.half_open_before = v.half_open;
       loss_troubles_.emplace(id, std::move(trouble));
     }
@@ -215,8 +218,9 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
   Vantage& v = vantages_.At(id);
   bool loses = trouble.look.Loses(id);
   if (trouble.looks == 0 && !loses) {  // a burst, and it is over
-    v.loss_pause = std::clamp<Duration>(2 * v.loss_pause, kLeastPause, kLongestPause);
-    v.next_loss_look = now.mono + v.loss_pause;
+    Vantage::LossPause& pause = trouble.by_connections ? v.connection_pause : v.loss_pause;
+    pause.length = std::clamp<Duration>(2 * pause.length, kLeastPause, kLongestPause);
+    pause.until = now.mono + pause.length;
     trouble.over = true;
     return;
   }
@@ -254,8 +258,7 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
       incidents_.Over(trouble.verdict, trouble.about);
     }
     v.degraded = false;
-    v.loss_pause = {};
-    v.next_loss_look = now.mono + kLeastPause;
+    v.loss_pause = v.connection_pause = {.until = now.mono + kLeastPause, .length = {}};
     trouble.over = true;
   } else if (loses) {
     TellLoss(id, trouble, now);

@@ -107,8 +107,13 @@ struct Vantage {
   GatewayCounts gateways_lately;
   GatewayCounts gateways_earlier;
   GatewayCounts CountGateways(MonoTime now) const;
-  MonoTime next_loss_look{};
-  Duration loss_pause{};
+  // After a false alarm; each kind of its own, for one is no reason to doubt the other.
+  struct LossPause {
+    MonoTime until{};
+    Duration length{};
+  };
+  LossPause loss_pause;
+  LossPause connection_pause;
   bool degraded = false;  // on its own link: what it says is set aside
 
   bool outcast = false;  // isolated for reaching nothing while others beside it do
