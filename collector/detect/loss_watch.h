@@ -17,6 +17,11 @@ namespace parallax::collector {
 
 class LossWatch {
  public:
+  // Two lost within two dozen, where next to nothing is lost else; or three.
+  static constexpr double kTwo = 3.5;
+  static constexpr double kThree = 5.5;
+  explicit LossWatch(double alarm = kTwo) : alarm_(alarm) {}
+
   // Of probes over a path that works: `lost` came to nothing, and then one was answered.
   void Note(unsigned lost, MonoTime now) {
     if (now - second_ >= std::chrono::seconds(1)) {
@@ -33,7 +38,7 @@ class LossWatch {
     answered_ = true;
   }
 
-  bool alarm() const { return sum_ >= kAlarm; }
+  bool alarm() const { return sum_ >= alarm_; }
   // It was looked into.
   void Reset() { sum_ = 0; }
   double usual() const { return usual_; }
@@ -41,8 +46,6 @@ class LossWatch {
   double recent() const { return recent_; }
 
  private:
-  // Two lost probes within two dozen, where next to nothing is lost else.
-  static constexpr double kAlarm = 3.5;
   static constexpr double kLeast = 0.005;
   static constexpr double kMost = 0.2;
   static constexpr double kLeastSeen = 0.05;
@@ -57,6 +60,7 @@ class LossWatch {
     recent_ += kLearnFast * ((lost ? 1 : 0) - recent_);
   }
 
+  double alarm_;
   MonoTime second_{};
   bool lost_ = false;
   bool answered_ = false;

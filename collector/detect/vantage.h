@@ -96,8 +96,11 @@ struct Vantage {
   std::array<GroupEvidence, 2> together;  // by family
 
   // Does it lose more than it used to, by family; see engine_loss.cc.
-  std::array<LossWatch, 2> loss_watch;        // of probes
-  std::array<LossWatch, 2> connection_watch;  // of connections with hosts that are well
+  std::array<LossWatch, 2> loss_watch;  // of probes
+  // Of connections with hosts that are well: there are many, and some fail for reasons of their
+  // own.
+  std::array<LossWatch, 2> connection_watch{LossWatch(LossWatch::kThree),
+                                            LossWatch(LossWatch::kThree)};
   // Echo requests to its gateways so far, and what was answered: lately, and a little earlier.
   struct GatewayCounts {
     MonoTime at{};
