@@ -65,12 +65,12 @@ bool Engine::LosesFlows(const FlowCheck& check) {
 }
 
 std::set<VantageId> Engine::AccusersIn(const IncidentView& view) const {
-  std::set<VantageId> accusers;
+  std::set<SensorName> names;
   for (const IncidentView::Member& member : view.members) {
-    const auto ids = Ids(member.failing);
-    accusers.insert(ids.begin(), ids.end());
+    names.insert(member.failing.begin(), member.failing.end());
   }
-  return accusers;
+  const std::vector<VantageId> ids = Ids({names.begin(), names.end()});
+  return {ids.begin(), ids.end()};
 }
 
 void Engine::LookAtVictims(const IncidentView& view, FlowCheck& check, Moment now) {
@@ -92,6 +92,9 @@ void Engine::LookAtVictims(const IncidentView& view, FlowCheck& check, Moment no
 void Engine::LookFromElsewhere(const IncidentView& view, FlowCheck& check,
                                const std::set<VantageId>& suffering, Moment now) {
   const bool by_flow = LosesFlows(check);
+  if (!by_flow && suffering.empty()) {
+    return;
+  }
   std::set<VantageId> known = AccusersIn(view);
   known.insert(check.losing.begin(), check.losing.end());
   std::set<std::string> losing;  // departments

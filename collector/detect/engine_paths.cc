@@ -306,13 +306,10 @@ IncidentBook::WayEnds Engine::EndsOf(const IpAddress& target) const {
 
 std::vector<ObservedPath> Engine::PathsOf(const IncidentView& view) const {
   std::map<IpAddress, std::set<SensorName>> failing;
-  std::set<SensorName> names;
   for (const IncidentView::Member& member : view.members) {
     failing[member.target].insert(member.failing.begin(), member.failing.end());
-    names.insert(member.failing.begin(), member.failing.end());
   }
-  const std::vector<VantageId> ids = Ids({names.begin(), names.end()});
-  const std::set<VantageId> accusers(ids.begin(), ids.end());
+  const std::set<VantageId> accusers = AccusersIn(view);
   // Where there are many targets, peace goes on elsewhere and traces more than anybody needs.
   const auto is_peace = [&](const SeenPath& seen) {
     return seen.reached && seen.seen >= view.started && !accusers.contains(seen.sensor);

@@ -258,6 +258,7 @@ class IncidentBook {
   static bool IsLive(const Incident& incident) {
     return incident.record.state != IncidentState::kClosed;
   }
+  Incident* Find(uint64_t serial);  // nullptr: there is none
   // The index of the incident that takes this in, made if need be; nullopt if the book is full.
   std::optional<size_t> FindOrCreate(const std::string& group, MonoTime began, Moment now);
   std::optional<size_t> Create(Verdict basis, MonoTime started, Moment now);

@@ -41,19 +41,23 @@ std::vector<IncidentView> IncidentBook::Views() const {
   return views;
 }
 
+IncidentBook::Incident* IncidentBook::Find(uint64_t serial) {
+  const auto it = std::find_if(incidents_.begin(), incidents_.end(),
+                               [&](const Incident& i) { return i.serial == serial; });
+  return it != incidents_.end() ? &*it : nullptr;
+}
+
 void IncidentBook::LosesFlows(uint64_t serial, const SensorName& sensor) {
-  for (Incident& incident : incidents_) {
-    if (incident.serial == serial && IsLive(incident) && incident.by_flow.insert(sensor).second) {
-      incident.groups.insert(GroupOf(sensor));
-      incident.dirty = true;
-    }
+  Incident* const incident = Find(serial);
+  if (incident != nullptr && IsLive(*incident) && incident->by_flow.insert(sensor).second) {
+    incident->groups.insert(GroupOf(sensor));
+    incident->dirty = true;
   }
 }
 
 void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
-  const auto it = std::find_if(incidents_.begin(), incidents_.end(),
-                               [&](const Incident& i) { return i.serial == serial; });
-  if (it == incidents_.end() || (it->recovering && it->suspect && !IsTentative(*it))) {
+  Incident* const it = Find(serial);
+  if (it == nullptr || (it->recovering && it->suspect && !IsTentative(*it))) {
     return;  // what was said while it lasted stands
   }
   IncidentRecord& record = it->record;

@@ -297,11 +297,9 @@ void IncidentBook::Refresh(Incident& incident) {
         reaching.insert(member.reaching.begin(), member.reaching.end());
       }
     }
-    if (!failing.empty()) {
-      failing.insert(incident.by_flow.begin(), incident.by_flow.end());
-    }
     // Else all recovered, or most: keep who it was.
     if (!failing.empty() && (!incident.recovering || record.failing_sensors.empty())) {
+      failing.insert(incident.by_flow.begin(), incident.by_flow.end());
       // What comes and goes is not seen by all at the same time.
       if (record.evidence.contains(kFlapping)) {
         failing.insert(record.failing_sensors.begin(), record.failing_sensors.end());

@@ -267,9 +267,8 @@ void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
 }
 
 void IncidentBook::Joins(Verdict verdict, const std::string& about, uint64_t serial, Moment now) {
-  const auto into = std::find_if(incidents_.begin(), incidents_.end(),
-                                 [&](const auto& incident) { return incident.serial == serial; });
-  if (into == incidents_.end() || into->record.number == 0) {
+  const Incident* const into = Find(serial);
+  if (into == nullptr || into->record.number == 0) {
     return;
   }
   for (Incident& incident : incidents_) {

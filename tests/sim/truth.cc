@@ -18,6 +18,11 @@ constexpr double kChanged = 0.2;    // of the flows
 constexpr double kMostHosts = 0.7;  // fail for everybody: the border
 constexpr double kMember = 0.25;    // of the hosts that fail for some: a sensor fails, too
 
+// Do fewer of the flows get through? Of a pair without a common family nothing is known.
+bool Lost(const std::optional<Reachability>& before, const std::optional<Reachability>& after) {
+  return before && after && after->both < before->both - kChanged;
+}
+
 // What changed for whom.
 class Difference {
  public:
@@ -53,9 +58,7 @@ class Difference {
 
  private:
   bool Changed(size_t sensor, size_t remote) const {
-    const auto& before = before_.cells[sensor][remote];
-    const auto& after = after_.cells[sensor][remote];
-    return before && after && after->both < before->both - kChanged;
+    return Lost(before_.cells[sensor][remote], after_.cells[sensor][remote]);
   }
 
   void Sort() {
@@ -269,7 +272,7 @@ bool IsUsed(const Scenario& scenario, uint64_t seed) {
   const ReachMatrix after = Look(stage);
   for (size_t s = 0; s < before.cells.size(); ++s) {
     for (size_t r = 0; r < before.cells[s].size(); ++r) {
-      if (before.cells[s][r] && after.cells[s][r]->both < before.cells[s][r]->both - kChanged) {
+      if (Lost(before.cells[s][r], after.cells[s][r])) {
         return true;
       }
     }
