@@ -199,7 +199,13 @@ Result<void> ShowMatrix(const Options& options) {
     return tl::make_unexpected(targets.error());
   }
   if (IsTable(options)) {
-    return Print(RenderMatrix(*targets, LookOf(STDOUT_FILENO)));
+    v1::ListIncidentsRequest live;
+    live.set_state("live");
+    const auto incidents = client->Incidents(live);
+    if (!incidents) {
+      return tl::make_unexpected(incidents.error());
+    }
+    return Print(RenderMatrix(*targets, *incidents, LookOf(STDOUT_FILENO)));
   }
   auto sensors = client->Sensors({});
   if (!sensors) {

@@ -99,7 +99,7 @@ std::string SplitReason(Subject& subject) {
   if (!flows.empty()) {
     return flows;
   }
-  return subject.IsAbout("lossy_path") && subject.incident.split() == "per_packet"
+  return subject.incident.split() == "per_packet"
              ? "one and the same connection was answered at one time and not at another"
              : "";
 }
@@ -141,7 +141,7 @@ std::pair<std::string, std::string> DirectionText(Subject& subject) {
 }  // namespace
 
 Lines HowOf(Subject& subject) {
-  if (!subject.OnRoutes() && !subject.IsAbout("lossy_path")) {
+  if (!subject.OnRoutes() && !subject.LosesPackets()) {
     return {};
   }
   Lines lines = {{"kind", SplitText(subject)}, {"because", SplitReason(subject)}};
@@ -155,7 +155,7 @@ Lines WhereOf(Subject& subject) {
   Evidence& evidence = subject.evidence;
   Lines lines;
   if (!subject.incident.has_suspect()) {
-    if (subject.OnRoutes() || subject.IsAbout("lossy_path")) {
+    if (subject.OnRoutes() || subject.LosesPackets()) {
       lines.push_back({"not located",
                        "no trace shows yet where the ways that fail part from those "
                        "that work"});
@@ -174,7 +174,7 @@ Lines WhereOf(Subject& subject) {
                                              : ": the traces cannot tell these from it")});
   if (const std::string traced = evidence.Tell("traced_ways"); !traced.empty()) {
     lines.push_back({"traced", "ways: " + traced});
-  } else if (subject.IsAbout("lossy_path")) {
+  } else if (subject.LosesPackets()) {
     lines.push_back({"traced",
                      "compared are the ways as remembered, those that lose with those "
                      "that do not"});

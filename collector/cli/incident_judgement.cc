@@ -53,7 +53,7 @@ std::string ConfidenceOf(const Subject& subject) {
 std::string SuspectText(const Subject& subject) {
   if (!subject.incident.has_suspect()) {
     const bool wanted =
-        subject.OnRoutes() || subject.IsAbout("lossy_path") || subject.IsAbout("border_outage");
+        subject.OnRoutes() || subject.LosesPackets() || subject.IsAbout("border_outage");
     return wanted ? "not located" : "";
   }
   const std::string instead = subject.evidence.Peek("suspect_instead_of");
@@ -74,16 +74,17 @@ std::string FloodText(const Subject& subject) {
         Or(evidence.Peek("syn_repeated"), "few"), Or(evidence.Peek("known_clients"), "few"));
   }
   if (subject.IsAbout("mixed")) {
-    return fmt::format("yes, at {}, and the routing fault {} real as well",
-                       server.empty() ? "a server there" : server, subject.over ? "was" : "is");
+    return fmt::format(
+        "yes, at {}, and the {} {} real as well", server.empty() ? "a server there" : server,
+        subject.LosesPackets() ? "packet loss" : "routing fault", subject.over ? "was" : "is");
   }
   if (!server.empty()) {
     return fmt::format("one was seen at {} as well", server);
   }
   if (!subject.OnRoutes()) {
-    return subject.IsAbout("lossy_path") ? "not judged by this: it is probes that are lost"
-           : subject.OnHosts()           ? "nothing points to one: it is probes that go unanswered"
-                                         : "";
+    return subject.LosesPackets() ? "not judged by this: it is probes that are lost"
+           : subject.OnHosts()    ? "nothing points to one: it is probes that go unanswered"
+                                  : "";
   }
   const uint64_t half_open = evidence.Number("half_open_attempts");
   const uint64_t repeated = evidence.Number("half_open_with_repeated_syn");
@@ -102,7 +103,7 @@ std::string SuspectAction(const Subject& subject) {
   if (BeginsAtSensor(subject)) {
     return fmt::format("check {}'s link to its first router, and that router", from);
   }
-  if (subject.IsAbout("lossy_path")) {
+  if (subject.IsAbout("lossy_path") || subject.LosesPackets()) {
     return fmt::format("check the link {} for errors and load", subject.Edge());
   }
   if (FailsOnTheWayIn(subject)) {
@@ -140,7 +141,7 @@ std::string ActionOf(const Subject& subject) {
     return "nothing now: it is over";
   }
   if (subject.over && !flooded.empty()) {
-    return "the routes have recovered and are watched; the flood may go on: parallax syn servers";
+    return "it has recovered and is watched; the flood may go on: parallax syn servers";
   }
   if (subject.over) {
     return "nothing now: it has recovered and is still watched";
@@ -230,7 +231,7 @@ std::string RoundsText(const Subject& subject) {
            "it, "
            "shows that it is its own link";
   }
-  if (subject.IsAbout("lossy_path")) {
+  if (subject.LosesPackets()) {
     return "measured in two separate looks at least; one burst or a short outage does not count";
   }
   if (subject.IsAbout("policy")) {
@@ -363,7 +364,7 @@ Lines MindOf(Subject& subject) {
   } else if (subject.IsAbout("sensor_degraded")) {
     lines.push_back(
         {"", "If another sensor of its group loses as much, it is the path they share."});
-  } else if (subject.IsAbout("lossy_path")) {
+  } else if (subject.LosesPackets()) {
     lines.push_back({"",
                      "If other sensors of the same group lose nothing, it is that sensor's own "
                      "link."});

@@ -67,7 +67,7 @@ std::vector<StoryCommand> NextOf(const Subject& subject) {
     next = {{"parallax syn servers", "the figures that tell a flood from a fault, now"},
             {"parallax syn top --by src", "whether a few sources stand out"},
             {"parallax syn top --by port", "what they are after"}};
-  } else if (subject.OnRoutes() || (subject.IsAbout("lossy_path") && !subject.OneHost().empty())) {
+  } else if (subject.OnRoutes() || (subject.LosesPackets() && !subject.OneHost().empty())) {
     next = AfterRoutes(subject);
   } else if (subject.OnHosts()) {
     next = AfterHosts(subject);

@@ -23,7 +23,11 @@ constexpr size_t kMostHosts = 8;
 constexpr std::ptrdiff_t kMostV6 = 3;  // of these, if there are others
 constexpr size_t kMostSensors = 12;
 
-std::string_view KindOf(std::string_view verdict) {
+std::string_view KindOf(const Subject& subject) {
+  const std::string_view verdict = subject.incident.verdict();
+  if (subject.IsAbout("mixed") && subject.LosesPackets()) {
+    return "Packet loss and SYN flood";
+  }
   constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
       {"route_anomaly", "Routing fault"},
       {"mixed", "Routing fault and SYN flood"},
@@ -63,7 +67,7 @@ std::string ShareOf(const Subject& subject) {
 }
 
 std::string SentenceOf(const Subject& subject) {
-  std::string kind = Printable(KindOf(subject.incident.verdict()));
+  std::string kind = Printable(KindOf(subject));
   if (subject.candidate) {
     kind += ", not confirmed";
     if (subject.incident.targets().empty() && subject.OnHosts()) {
@@ -178,8 +182,12 @@ Subject::Subject(const v1::Incident& record, uint64_t time, const SensorGroups& 
       closed(record.state() == "closed") {}
 
 bool Subject::OnRoutes() const {
-  return IsAbout("route_anomaly") || IsAbout("mixed") ||
-         (IsAbout("lossy_path") && !evidence.Has("about"));
+  return IsAbout("route_anomaly") ||
+         ((IsAbout("lossy_path") || IsAbout("mixed")) && !LosesPackets());
+}
+
+bool Subject::LosesPackets() const {
+  return (IsAbout("lossy_path") || IsAbout("mixed")) && evidence.Has("about");
 }
 
 bool Subject::OnHosts() const {
@@ -273,7 +281,7 @@ Lines WhoOf(Subject& subject) {
     lines.push_back({"seen by", failing});
   } else if (subject.IsAbout("sensor_isolated") || subject.IsAbout("sensor_degraded")) {
     lines.push_back({"sensor", failing});
-  } else if (subject.IsAbout("lossy_path") && !subject.OnRoutes()) {
+  } else if (subject.LosesPackets()) {
     lines.push_back({"loses from", failing});
     lines.push_back({"no loss from", reaching.empty() ? "nobody who was asked" : reaching});
   } else if (subject.IsAbout("policy")) {
@@ -352,8 +360,8 @@ IncidentStory TellIncident(const v1::Incident& incident, uint64_t now, const Sen
   using Teller = Lines (*)(Subject&);
   const std::tuple<const char*, Teller, std::optional<Part>> parts[] = {
       {"When", WhenOf, Part::kWhen},
-      {subject.OnHosts() || subject.IsAbout("lossy_path") ? "Who agrees, who contradicts"
-                                                          : "Which sensors",
+      {subject.OnHosts() || subject.LosesPackets() ? "Who agrees, who contradicts"
+                                                   : "Which sensors",
        WhoOf, Part::kWho},
       {"What fails", WhatOf, Part::kWhat},
       {"How it fails", HowOf, Part::kHow},

@@ -14,6 +14,8 @@ struct Subject {
 
   // Some sensors reach these hosts and others do not, whatever it is called by now.
   bool OnRoutes() const;
+  // Packets get lost, with or without a flood; no host is held to be unreachable.
+  bool LosesPackets() const;
   // Hosts were probed in rounds; else it is about a sensor, a server or a filter.
   bool OnHosts() const;
   bool IsAbout(std::string_view verdict) const { return incident.verdict() == verdict; }

@@ -252,7 +252,25 @@ Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look) {
   return page;
 }
 
-Page RenderMatrix(const v1::TargetList& list, const Look& look) {
+// A cell is what one connection says. Where some of a sensor's connections fail and that one does
+// not, the incident knows.
+std::string ByFlow(const v1::IncidentList& live) {
+  std::string notes;
+  for (const auto& incident : live.items()) {
+    if (const auto found = incident.evidence().find("by_flow");
+        found != incident.evidence().end() && incident.state() != "candidate") {
+      notes +=
+          Wrap(fmt::format("{}: {} as well, by flow: some connections to its hosts fail, others "
+                           "and the probes get through",
+                           Printable(incident.id()), Printable(found->second)),
+               0) +
+          "\n";
+    }
+  }
+  return notes;
+}
+
+Page RenderMatrix(const v1::TargetList& list, const v1::IncidentList& live, const Look& look) {
   std::set<std::string> sensors;
   for (const auto& target : list.items()) {
     for (const auto& [sensor, state] : target.reach()) {
@@ -281,7 +299,7 @@ Page RenderMatrix(const v1::TargetList& list, const Look& look) {
             "Next: parallax sensor list\n"};
   }
   return {table.Text(look.colour),
-          fmt::format("Legend: {}\n", kReachLegend) +
+          fmt::format("Legend: {}\n", kReachLegend) + ByFlow(live) +
               NotAllShown(list.items_size(), list.total(), "all with --all") +
               fmt::format("Next: parallax target show {}\n",
                           Printable(WorstFirst(list).front()->address()))};

@@ -27,7 +27,8 @@ Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look);
 Page RenderTargets(const v1::TargetList& list, const Look& look);
 Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look);
 // Rows: targets; columns: the sensors that any of them names.
-Page RenderMatrix(const v1::TargetList& list, const Look& look);
+// `live`: the incidents that are, for what the cells cannot show.
+Page RenderMatrix(const v1::TargetList& list, const v1::IncidentList& live, const Look& look);
 // `asked_for` says which incidents the list was to hold ("", "live", "open", ...).
 Page RenderIncidents(const v1::IncidentList& list, const std::string& asked_for, const Look& look);
 Page RenderIncident(const v1::Incident& incident, uint64_t now, const SensorGroups& groups,

@@ -97,14 +97,13 @@ class Engine {
   struct Flood {
     Moment since;
     MonoTime told{};
-    std::optional<MonoTime> mixed;  // an incident of routes told of it, last
+    std::optional<MonoTime> mixed;  // another incident told of it, last
     unsigned reports = 0;
     std::set<SensorName> sensors;
     ServerReport report;  // the last that said so
   };
   void NoteFlood(VantageId sensor, const ServerReport& report, Moment now);
-  void WatchFloods(const std::vector<IncidentView>& views, Moment now);
-  bool MixFlood(const Condition& flood, const std::vector<IncidentView>& views, Moment now);
+  void WatchFloods(Moment now);
   static Condition ConditionOf(const IpAddress& server, const Flood& flood);
   // Of servers that it tells of no more: they do not draw too many attempts any longer.
   void ForgetAggregates(VantageId sensor, Moment now);

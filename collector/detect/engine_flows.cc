@@ -18,7 +18,8 @@ using namespace std::chrono_literals;
 
 constexpr size_t kVictims = 3;  // of an incident that are looked at
 constexpr size_t kHostsForOthers = 2;
-constexpr size_t kMostOthers = 64;  // looks
+constexpr size_t kMostOthers = 64;     // looks
+constexpr std::ptrdiff_t kAtOnce = 5;  // of these at one host: 20 packets a second
 constexpr Duration kFlowSpacing = 250ms;
 constexpr size_t kMostChecks = 64;
 
@@ -46,11 +47,15 @@ void Engine::CheckFlows(const std::vector<IncidentView>& views, Moment now) {
     if (Uses(Part::kFlowsElsewhere)) {
       LookFromElsewhere(view, check, suffering, now);
     }
-    for (auto* looks : {&check.victims, &check.elsewhere}) {
-      for (FlowLook& look : *looks) {
-        if (look.round() == 0 && !look.IsDone()) {
-          AskFlows(look, now);
-        }
+    for (FlowLook& look : check.victims) {
+      AskFlows(look, now);
+    }
+    for (FlowLook& look : check.elsewhere) {
+      const auto under_way = std::ranges::count_if(check.elsewhere, [&](const FlowLook& other) {
+        return other.round() != 0 && other.target() == look.target();
+      });
+      if (under_way < kAtOnce) {
+        AskFlows(look, now);
       }
     }
   }
@@ -143,7 +148,8 @@ ProbeTry Engine::FlowTryOf(VantageId sensor, const Target& target, Moment now) c
 }
 
 void Engine::AskFlows(FlowLook& look, Moment now) {
-  if (tokens_ < 1 || !vantages_.Eligible(look.sensor(), look.target().family(), now.mono)) {
+  if (look.round() != 0 || look.IsDone() || tokens_ < 1 ||
+      !vantages_.Eligible(look.sensor(), look.target().family(), now.mono)) {
     return;
   }
   tokens_ -= 1;

@@ -119,7 +119,7 @@ void Engine::Investigate(Moment now) {
   }
   ExplainWays(views, now);
   CheckFlows(views, now);
-  WatchFloods(views, now);
+  WatchFloods(now);
   ConcludeWays(now);
   LookAgainAtWays(now);
   WatchOutcasts(views, now);

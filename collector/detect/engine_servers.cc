@@ -2,8 +2,6 @@
 // flood is a condition of its own, told apart from routes that fail, and `mixed` if both are there.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "collector/detect/engine.h"
 #include "common/flood_signs.h"
 
@@ -96,7 +94,7 @@ void Engine::NoteFlood(VantageId sensor, const ServerReport& report, Moment now)
   state.report = report;
 }
 
-void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
+void Engine::WatchFloods(Moment now) {
   for (auto it = floods_.begin(); it != floods_.end();) {
     auto& [server, flood] = *it;
     if (now.mono - flood.told > kFloodReportsMissed) {
@@ -106,7 +104,7 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
     }
     if (flood.reports >= kReportsToBelieve) {
       const Condition condition = ConditionOf(server, flood);
-      if (Uses(Part::kMixed) && MixFlood(condition, views, now)) {
+      if (incidents_.MixFlood(condition, now)) {
         flood.mixed = now.mono;
       } else if (!flood.mixed || now.mono - *flood.mixed > kMixedFor) {
         incidents_.Holds(condition, now);
@@ -114,39 +112,6 @@ void Engine::WatchFloods(const std::vector<IncidentView>& views, Moment now) {
     }
     ++it;
   }
-}
-
-// A flood at a server from where routes fail as well: the incident was both, and says so from then
-// on. True if people have been told of it, and need not hear of the flood anywhere else.
-bool Engine::MixFlood(const Condition& flood, const std::vector<IncidentView>& views, Moment now) {
-  bool mixed = false;
-  for (const IncidentView& view : views) {
-    const bool here =
-        view.basis == Verdict::kRouteAnomaly &&
-        std::any_of(view.members.begin(), view.members.end(), [&](const auto& member) {
-          return std::any_of(member.failing.begin(), member.failing.end(), [&](const auto& name) {
-            return std::binary_search(flood.failing.begin(), flood.failing.end(), name);
-          });
-        });
-    if (!here) {
-      continue;
-    }
-    std::string features;
-    for (const auto& [key, value] : flood.evidence) {
-      features += fmt::format("{}{} {}", features.empty() ? "" : "; ", key, value);
-    }
-    incidents_.Explain(view.serial,
-                       {.verdict = Verdict::kMixed,
-                        .suspect = {},
-                        .split = {},
-                        .direction = {},
-                        .evidence = {{"flood", flood.about}, {"flood_features", features}}});
-    if (view.open) {
-      incidents_.Joins(flood.verdict, flood.about, view.serial, now);
-      mixed = true;
-    }
-  }
-  return mixed;
 }
 
 Condition Engine::ConditionOf(const IpAddress& server, const Flood& flood) {

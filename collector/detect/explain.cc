@@ -67,7 +67,7 @@ std::string SuspectSentence(const IncidentRecord& record) {
   } else if (instead != nullptr && *instead == suspect.to) {
     text = fmt::format(" Packets are lost on the way from {} into {}, or in it", suspect.from,
                        suspect.to);
-  } else if (record.verdict == Verdict::kLossyPath) {
+  } else if (record.verdict == Verdict::kLossyPath || record.evidence.contains(kAbout)) {
     text = fmt::format(" They get lost between {} and {}", suspect.from, suspect.to);
   } else {
     text = fmt::format(" {} sends them to {}", suspect.from, suspect.to);
@@ -120,17 +120,11 @@ std::string SummariseFlood(const IncidentRecord& record) {
   const std::string server =
       record.targets.empty() ? "a server" : record.targets.front().address.ToString();
   const std::string* rate = Evidence(record, "syn_rate");
-  std::string text = fmt::format(
-      "{} {} {}; nobody behind these attempts tries again or is known: a SYN flood, no routing "
-      "fault.",
+  return fmt::format(
+      "{} {} {}; nobody behind these attempts tries again or is known: a SYN flood; no "
+      "routing fault makes them.",
       server, IsOver(record) ? "drew" : "draws",
       rate == nullptr ? "far more SYNs than it is used to" : *rate);
-  if (record.verdict == Verdict::kMixed) {
-    text +=
-        " At the same time routes fail for hosts that are real: see the other incident. Both "
-        "are true.";
-  }
-  return text;
 }
 
 std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, uint64_t repeated) {
@@ -181,6 +175,11 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
 }  // namespace
 
 std::string Summarise(const IncidentRecord& record, uint64_t half_open, uint64_t repeated) {
+  // Of routes, or of packets that get lost.
+  const auto fault = [&] {
+    return record.evidence.contains(kAbout) ? SummariseLoss(record)
+                                            : SummariseAnomaly(record, half_open, repeated);
+  };
   switch (record.verdict) {
     case Verdict::kRouteAnomaly:
       return SummariseAnomaly(record, half_open, repeated);
@@ -200,8 +199,7 @@ std::string Summarise(const IncidentRecord& record, uint64_t half_open, uint64_t
           StillFailing(record) == 0 ? " All are back." : "");
     }
     case Verdict::kLossyPath:
-      return record.evidence.contains(kAbout) ? SummariseLoss(record)
-                                              : SummariseAnomaly(record, half_open, repeated);
+      return fault();
     case Verdict::kPolicy: {
       const std::string* method = Evidence(record, "filtered_method");
       return fmt::format(
@@ -213,12 +211,10 @@ std::string Summarise(const IncidentRecord& record, uint64_t half_open, uint64_t
     case Verdict::kSynFlood:
       return SummariseFlood(record);
     case Verdict::kMixed: {
-      const std::string* server = Evidence(record, "flood");
+      const std::string* server = Evidence(record, kFlood);
       return fmt::format(
-          "{} And {} is flooded with SYNs from made-up sources at the same time: both "
-          "are true.",
-          SummariseAnomaly(record, half_open, repeated),
-          server == nullptr ? "a server there" : *server);
+          "{} And {} {} flooded with SYNs from made-up sources at the same time: both are true.",
+          fault(), server == nullptr ? "a server there" : *server, IsOver(record) ? "was" : "is");
     }
     case Verdict::kSensorDegraded: {
       const std::string* why = Evidence(record, kVantage);

@@ -38,9 +38,8 @@ Verdict BasisOf(const IncidentRecord& record) {
     case Verdict::kBorderOutage:
       return Verdict::kTargetDown;
     case Verdict::kLossyPath:
-      return record.evidence.contains(kAbout) ? Verdict::kLossyPath : Verdict::kRouteAnomaly;
     case Verdict::kMixed:
-      return Verdict::kRouteAnomaly;
+      return record.evidence.contains(kAbout) ? Verdict::kLossyPath : Verdict::kRouteAnomaly;
     default:
       return record.verdict;
   }

@@ -133,8 +133,10 @@ class IncidentBook {
   // over, too (kSensorIsolated is not: a sensor that is cut off may be so for long).
   void Holds(const Condition& condition, Moment now);
   void Over(Verdict verdict, const std::string& about);
-  // From now on the open incident `serial` tells of this condition, too.
-  void Joins(Verdict verdict, const std::string& about, uint64_t serial, Moment now);
+  // A flood holds. Where sensors that see it miss hosts or lose packets, too, the incident is of
+  // both from then on. True if people have been told of one, and need not hear of the flood
+  // elsewhere.
+  bool MixFlood(const Condition& flood, Moment now);
   // Some of the sensor's flows to hosts of the live incident `serial` fail as they do for those who
   // accuse, though the one that probes commonly use gets through.
   void LosesFlows(uint64_t serial, const SensorName& sensor);
@@ -293,6 +295,9 @@ class IncidentBook {
   bool MayBeOneWithAnother(const Incident& incident, Moment now) const;
   void Absorb(Incident& into, Incident& from, Moment now);
   void CloseInto(const Incident& into, Incident& from, const char* why, Moment now);
+  // From now on `into`, which is open, tells of this condition, too.
+  void Joins(const Condition& condition, const Incident& into, Moment now);
+  static bool IsSeenBy(const Incident& incident, const std::vector<SensorName>& sensors);
   Duration FirstRecheck(const Incident& incident) const;
   void Advance(Incident& incident, Moment now);
   bool WatchFlaps(Incident& incident, bool failing, Moment now);

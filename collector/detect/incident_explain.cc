@@ -55,6 +55,46 @@ void IncidentBook::LosesFlows(uint64_t serial, const SensorName& sensor) {
   }
 }
 
+bool IncidentBook::IsSeenBy(const Incident& incident, const std::vector<SensorName>& sensors) {
+  const auto among = [&](const std::set<SensorName>& names) {
+    return std::any_of(sensors.begin(), sensors.end(),
+                       [&](const SensorName& name) { return names.contains(name); });
+  };
+  if (IsCondition(incident.basis)) {
+    return among({incident.record.failing_sensors.begin(), incident.record.failing_sensors.end()});
+  }
+  return among(incident.by_flow) ||
+         std::any_of(incident.members.begin(), incident.members.end(), [&](const auto& entry) {
+           return entry.second.failing_now && among(entry.second.failing);
+         });
+}
+
+bool IncidentBook::MixFlood(const Condition& flood, Moment now) {
+  std::string features;
+  for (const auto& [key, value] : flood.evidence) {
+    features += (features.empty() ? "" : "; ") + key + " " + value;
+  }
+  bool told = false;
+  for (const Incident& incident : incidents_) {
+    const bool failing = incident.basis == Verdict::kRouteAnomaly ||
+                         (incident.basis == Verdict::kLossyPath && incident.holds_now);
+    if (!Uses(Part::kMixed) || !failing || !IsLive(incident) ||
+        !IsSeenBy(incident, flood.failing)) {
+      continue;
+    }
+    Explain(incident.serial, {.verdict = Verdict::kMixed,
+                              .suspect = {},
+                              .split = {},
+                              .direction = {},
+                              .evidence = {{kFlood, flood.about}, {kFloodFeatures, features}}});
+    if (!IsTentative(incident)) {
+      Joins(flood, incident, now);
+      told = true;
+    }
+  }
+  return told;
+}
+
 void IncidentBook::Explain(uint64_t serial, const Explanation& explanation) {
   Incident* const it = Find(serial);
   if (it == nullptr || (it->recovering && it->suspect && !IsTentative(*it))) {

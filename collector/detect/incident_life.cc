@@ -299,6 +299,16 @@ void IncidentBook::Refresh(Incident& incident) {
     }
     // Else all recovered, or most: keep who it was.
     if (!failing.empty() && (!incident.recovering || record.failing_sensors.empty())) {
+      std::string lucky;
+      for (const SensorName& name : incident.by_flow) {
+        if (!failing.contains(name)) {
+          lucky += (lucky.empty() ? "" : ", ") + name;
+        }
+      }
+      record.evidence.erase(kByFlow);
+      if (!lucky.empty()) {
+        record.evidence[kByFlow] = lucky;
+      }
       failing.insert(incident.by_flow.begin(), incident.by_flow.end());
       // What comes and goes is not seen by all at the same time.
       if (record.evidence.contains(kFlapping)) {

@@ -266,17 +266,13 @@ void IncidentBook::Absorb(Incident& into, Incident& from, Moment now) {
   }
 }
 
-void IncidentBook::Joins(Verdict verdict, const std::string& about, uint64_t serial, Moment now) {
-  const Incident* const into = Find(serial);
-  if (into == nullptr || into->record.number == 0) {
-    return;
-  }
+void IncidentBook::Joins(const Condition& condition, const Incident& into, Moment now) {
   for (Incident& incident : incidents_) {
-    if (IsAbout(incident, verdict, about) && IsLive(incident)) {
+    if (IsAbout(incident, condition.verdict, condition.about) && IsLive(incident)) {
       incident.holds_now = false;
       incident.closed = now.mono;
       if (incident.record.number != 0) {
-        CloseInto(*into, incident, "it tells of both", now);
+        CloseInto(into, incident, "it tells of both", now);
       }
       incident.record.state = IncidentState::kClosed;
     }

@@ -68,6 +68,17 @@ TEST(IncidentStory, ThePageIsNoWiderThanATerminal) {
   }
 }
 
+TEST(Matrix, TellsOfSensorsWhoseProbesAreLucky) {
+  v1::TargetList targets;
+  targets.add_items()->set_address("198.51.100.7");
+  v1::IncidentList live;
+  *live.add_items() = SampleIncidents().at("route-anomaly");
+  EXPECT_THAT(RenderMatrix(targets, live, {}).notes, Not(HasSubstr("by flow")));
+  *live.add_items() = SampleIncidents().at("route-anomaly-per-flow");
+  EXPECT_THAT(Flat(RenderMatrix(targets, live, {}).notes),
+              HasSubstr("INC-7: noc1 as well, by flow: some connections to its hosts fail"));
+}
+
 TEST(IncidentStory, FiveLinesAreEnoughToAct) {
   const auto lines = LinesOf(PageOf(SampleIncidents().at("route-anomaly")));
   ASSERT_GE(lines.size(), 5U);

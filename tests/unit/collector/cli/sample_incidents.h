@@ -92,9 +92,12 @@ inline std::map<std::string, v1::Incident> SampleIncidents() {
   record.split = "per_flow";
   record.direction = "inbound";
   record.family = "both";
+  record.failing_sensors = {"mail1", "noc1"};
+  record.reaching_sensors = {"lib1", "web1"};
   record.targets = {{collector::Ip("198.51.100.7"), true}, {collector::Ip("2001:db8::7"), true}};
   record.suspect = collector::Suspect{"10.1.1.1", "silence", "likely", {}};
   record.evidence = {
+      {"by_flow", "noc1"},
       {"bad_flows", "50 %"},
       {"flows", "2 hosts asked over 8 flows: 0 lose all, 2 some flows, 0 single packets"},
       {"half_open_attempts", "0"},
@@ -210,6 +213,12 @@ inline std::map<std::string, v1::Incident> SampleIncidents() {
   record.evidence = {
       {"about", "mail1"}, {"loss", "19 %"}, {"loss_usual", "0.3 %"}, {"loss_where_any", "21 %"}};
   all["lossy-path"] = Asked(record);
+
+  record.verdict = Verdict::kMixed;
+  record.severity = "critical";
+  record.evidence["flood"] = "192.0.2.25";
+  record.evidence["flood_features"] = "half_open 3100; known_clients 0 %; syn_repeated 1 %";
+  all["mixed-loss"] = Asked(record);
 
   record = Condition(Verdict::kPolicy, "info", "library icmp");
   record.failing_sensors = {"lib1"};

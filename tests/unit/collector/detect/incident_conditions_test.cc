@@ -19,6 +19,14 @@ Explanation SuspectIs(const std::string& from, const std::string& to) {
   return said;
 }
 
+Condition FloodAt(const SensorName& sensor) {
+  return {.verdict = Verdict::kSynFlood,
+          .about = "192.0.2.25",
+          .since = {},
+          .failing = {sensor},
+          .evidence = {{"syn_rate", "5000"}}};
+}
+
 TEST_F(IncidentConditions, AConditionNobodySpeaksOfIsOver) {
   const Condition flood{.verdict = Verdict::kSynFlood,
                         .about = "192.0.2.25",
@@ -61,10 +69,8 @@ TEST_F(IncidentConditions, WhatIsLearntAfterItOpenedIsToldThoughTheSummaryIsTheS
 
 TEST_F(IncidentConditions, ARouteAnomalyInAFloodIsMixedAndStillTheSame) {
   OpenSplit(kOne, {"a"}, {"b"});
-  Explanation mixed;
-  mixed.verdict = Verdict::kMixed;
-  mixed.evidence["flood"] = "192.0.2.25";
-  book_.Explain(book_.Views().at(0).serial, mixed);
+  EXPECT_FALSE(book_.MixFlood(FloodAt("b"), now_)) << "seen where nothing fails";
+  EXPECT_TRUE(book_.MixFlood(FloodAt("a"), now_));
   Pass(2s);
   EXPECT_EQ(latest_[1].verdict, Verdict::kMixed);
   EXPECT_EQ(latest_[1].severity, "critical");
@@ -84,16 +90,15 @@ TEST_F(IncidentConditions, ARouteAnomalyInAFloodIsMixedAndStillTheSame) {
 }
 
 TEST_F(IncidentConditions, AFloodIsToldByTheRouteAnomalyBesideIt) {
-  const Condition flood{.verdict = Verdict::kSynFlood, .about = "192.0.2.25", .since = now_};
+  const Condition flood = FloodAt("a");
   book_.Holds(flood, now_);
   Pass(11s);
   EXPECT_THAT(told_, ElementsAre("INC-1 opened"));
-  const auto route = [&] { return book_.Views().at(0).serial; };
   Split(kOne, {"a"}, {"b"});
-  book_.Joins(flood.verdict, flood.about, route(), now_);
+  EXPECT_FALSE(book_.MixFlood(flood, now_));
   EXPECT_EQ(latest_[1].state, IncidentState::kOpen) << "nobody has heard of the other one yet";
   OpenSplit(kOne, {"a"}, {"b"});
-  book_.Joins(flood.verdict, flood.about, route(), now_);
+  EXPECT_TRUE(book_.MixFlood(flood, now_));
   Pass(2s);
   EXPECT_EQ(latest_[1].state, IncidentState::kClosed);
   EXPECT_EQ(latest_[1].evidence[kMergedInto], "INC-2");
@@ -102,6 +107,43 @@ TEST_F(IncidentConditions, AFloodIsToldByTheRouteAnomalyBesideIt) {
   Pass(2s);
   EXPECT_EQ(latest_[1].state, IncidentState::kOpen);
   EXPECT_FALSE(latest_[1].evidence.contains(kMergedInto));
+  EXPECT_EQ(latest_.size(), 2u);
+}
+
+TEST_F(IncidentConditions, AFloodBesideLossIsToldByOneIncident) {
+  const Condition flood = FloodAt("a");
+  Condition loss{.verdict = Verdict::kLossyPath,
+                 .about = "a",
+                 .since = now_,
+                 .failing = {"a"},
+                 .reaching = {"b"},
+                 .evidence = {{"loss", "30 %"}}};
+  book_.Holds(flood, now_);
+  book_.Holds(loss, now_);
+  Pass(20s);
+  EXPECT_THAT(told_, ElementsAre("INC-1 opened", "INC-2 opened"));
+  EXPECT_FALSE(book_.MixFlood(FloodAt("b"), now_)) << "b loses nothing";
+  EXPECT_TRUE(book_.MixFlood(flood, now_));
+  Pass(2s);
+  EXPECT_EQ(latest_[1].evidence[kMergedInto], "INC-2");
+  EXPECT_EQ(latest_[2].verdict, Verdict::kMixed);
+  EXPECT_EQ(latest_[2].evidence["flood"], "192.0.2.25");
+  EXPECT_EQ(latest_[2].summary,
+            "a loses about 30 % of its packets; b does not. And 192.0.2.25 is flooded with SYNs "
+            "from made-up sources at the same time: both are true.");
+  // After a restart it is one of loss still, which goes on and ends as such.
+  IncidentBook next({}, 2);
+  next.Restore(latest_[2], {}, now_);
+  book_ = std::move(next);
+  loss.evidence["loss"] = "40 %";
+  book_.Holds(loss, now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[2].evidence["loss"], "40 %");
+  book_.Over(Verdict::kLossyPath, "a");
+  Pass(1s);
+  EXPECT_FALSE(book_.MixFlood(flood, now_)) << "nothing is lost any more";
+  Pass(2min);
+  EXPECT_EQ(latest_[2].state, IncidentState::kClosed);
   EXPECT_EQ(latest_.size(), 2u);
 }
 

@@ -46,9 +46,13 @@ TEST_F(IncidentFlowsTest, ASensorThatLosesFlowsFailsWhateverItsProbesFind) {
   Pass(2s);
   EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("a", "b"));
   EXPECT_THAT(latest_[1].reaching_sensors, ElementsAre("c"));
+  EXPECT_EQ(latest_[1].evidence[kByFlow], "b");
   Split(kOne, {"a"}, {"b", "c"});
   Pass(2s);
   EXPECT_THAT(latest_[1].failing_sensors, ElementsAre("a", "b"));
+  Split(kOne, {"a", "b"}, {"c"});
+  Pass(2s);
+  EXPECT_FALSE(latest_[1].evidence.contains(kByFlow)) << "now its probes miss them as well";
 }
 
 TEST_F(IncidentFlowsTest, WhatItsDepartmentAccusesIsTheSameTrouble) {
