@@ -29,6 +29,12 @@ syn_recv_count() { lab exec mail1 ss -Htn state syn-recv | wc -l; }
 
 syn_recv_at_least() { (($(syn_recv_count) >= $1)); }
 
+pings() { lab exec "$1" ping -q -c 1 -W 2 "$2" >/dev/null; } # node address
+loses() { # node address: per cent of 300 pings that get no answer
+  { lab exec "$1" ping -q -c 300 -i 0.004 -W 1 "$2" || true; } |
+    sed -n 's/.* \([0-9]*\)[.0-9]*% packet loss.*/\1/p'
+}
+
 # unreachable_from NODE FILE: which of the addresses in FILE does NODE get no echo from, in three
 # tries each? This is the truth, and Parallax has no part in it.
 unreachable_from() {

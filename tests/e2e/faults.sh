@@ -95,11 +95,6 @@ is_split() { # file of failing addresses: some, not all, of both IP versions
   grep -q '\.' "$1" || wrong "no IPv4 host fails"
 }
 a_client4() { grep '\.' "$1" | head -n 1; } # file of addresses
-pings() { lab exec "$1" ping -q -c 1 -W 2 "$2" >/dev/null; } # node address
-loses() { # node address: per cent of 300 pings that get no answer
-  { lab exec "$1" ping -q -c 300 -i 0.004 -W 1 "$2" || true; } |
-    sed -n 's/.* \([0-9]*\)[.0-9]*% packet loss.*/\1/p'
-}
 # Which SYNs from CLIENT's ports 40000 on to SERVER:PORT are answered? "PORT answered|silent"
 flows_of() { # client server port
   lab exec inet "$PYTHON" "$REACH" --from "$1" --port "$3" --flows 24 --first-port 40000 --each \
