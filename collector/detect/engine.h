@@ -175,7 +175,7 @@ class Engine {
   // reached.
   void Believe(Target& target, const std::vector<Ballot>& ballots, size_t tries, Moment now);
   void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
-  // Of packets on good paths from there.
+  // Of packets on good paths from there; where people know that packets get lost, on those.
   double LossOf(VantageId sensor) const;
   // Does a sensor, present or not, hold that it cannot reach it?
   bool IsAccused(const Target& target, Moment now) const;
@@ -290,8 +290,9 @@ class Engine {
     double share = 0;  // lost, when it was told first
     SensorName about;  // whose trouble people were told of
     Verdict verdict = Verdict::kUnknown;
-    std::set<SensorName> losing;
-    std::set<VantageId> more;  // others that have lost some since it was told
+    std::set<SensorName> losing;  // as told
+    double worst = 0;             // lost on the ways of these that lose any
+    std::set<VantageId> more;     // others that have lost some since it was told
     bool over = false;
   };
   void WatchLoss(const std::vector<IncidentView>& views, Moment now);
@@ -303,7 +304,7 @@ class Engine {
   bool LosesOnItsLink(VantageId id, const LossTrouble& trouble, Moment now) const;
   void TellLoss(VantageId id, LossTrouble& trouble, Moment now);
   bool IsUndecided(VantageId id, const LossTrouble& trouble) const;
-  void DescribeLossyPath(const LossTrouble& trouble, double share, Condition& condition) const;
+  void DescribeLossyPath(LossTrouble& trouble, double share, Condition& condition) const;
   std::optional<Suspect> LossyEdgeOf(const LossTrouble& trouble) const;
 
   void WatchPolicy(const std::vector<IncidentView>& views, Moment now);

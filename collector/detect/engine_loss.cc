@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 constexpr size_t kTargets = 10;
 constexpr size_t kTargetsAgain = 9;   // of all vantages together, while it lasts
 constexpr size_t kTargetsOfAll = 18;  // and before
+constexpr size_t kCandidates = 64;    // of which these are chosen
 constexpr size_t kTries = 8;
 constexpr size_t kVantages = 3;
 constexpr unsigned kBatches = 2;  // of the second look, and of all later ones
@@ -33,7 +34,8 @@ constexpr Duration kSameTrouble = 30min;
 constexpr double kHalf = 0.5;
 constexpr double kDeviations = 2;  // standard ones
 constexpr uint64_t kHalfOpenToTell = 3;
-constexpr size_t kMostTroubles = 32;  // vantages at a time
+constexpr unsigned kMoreThanChance = 2;  // lost of the tries to one host
+constexpr size_t kMostTroubles = 32;     // vantages at a time
 constexpr Duration kTraceFirst = 3s;  // a trace takes some of the answers that a host has to give
 // Of some ten echo requests to a gateway, which is one hop away, hardly one is ever lost.
 constexpr Duration kGatewayWindow = 10s;
@@ -117,7 +119,7 @@ Engine::LossTrouble* Engine::ToldLoss(VantageId but) {
 }
 
 void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
-  std::vector<Target*> targets = Controls(id, 2 * kTargetsOfAll, Controlled::kReached);
+  std::vector<Target*> targets = Controls(id, kCandidates, Controlled::kReached);
   const auto tells = [&](VantageId sensor, const Target* target) {
     const auto telling = Telling(sensor, *target, now.mono);
     return telling[0] || telling[1];
@@ -126,6 +128,20 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
   const size_t wanted = trouble.looks == 0   ? kTargets
                         : trouble.looks == 1 ? kTargetsOfAll
                                              : kTargetsAgain;
+  if (trouble.looks > 1) {
+    // Half of them lost some: does it last? The others, where can be, are new: how far does it
+    // reach?
+    const auto lost = [&](const Target* target) {
+      const auto it = trouble.total.pairs().find({id, target->record.address});
+      return it == trouble.total.pairs().end() ? 0 : it->second.lost > 0 ? 1 : 2;
+    };
+    std::stable_partition(targets.begin(), targets.end(),
+                          [&](const Target* target) { return lost(target) == 0; });
+    auto others = std::stable_partition(targets.begin(), targets.end(),
+                                        [&](const Target* target) { return lost(target) == 1; });
+    const auto half = std::min<std::ptrdiff_t>(others - targets.begin(), (wanted + 1) / 2);
+    std::rotate(targets.begin() + half, others, targets.end());
+  }
   targets.resize(std::min(targets.size(), wanted));
   if (targets.size() < 2 || tokens_ < static_cast<double>(targets.size())) {
     trouble.over = targets.size() < 2;
@@ -349,6 +365,7 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
                         {"loss_usual", fmt::format("{:.1f} %", 100 * v.loss_watch[0].usual())}};
   if (trouble.verdict == Verdict::kSensorDegraded) {
     condition.failing = {v.record.name};
+    trouble.worst = share;
     condition.evidence[kVantage] =
         fmt::format("it loses {:.0f} % of its packets on its own link", 100 * share);
   } else {
@@ -365,8 +382,7 @@ void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
   incidents_.Holds(condition, now);
 }
 
-void Engine::DescribeLossyPath(const LossTrouble& trouble, double share,
-                               Condition& condition) const {
+void Engine::DescribeLossyPath(LossTrouble& trouble, double share, Condition& condition) const {
   LossTally affected;
   std::set<IpAddress> targets;
   // The same flow is answered now and then not: it is the single packet that is lost.
@@ -376,7 +392,10 @@ void Engine::DescribeLossyPath(const LossTrouble& trouble, double share,
     mixed += tally.lost > 0 && tally.lost < tally.sent ? 1 : 0;
     whole += tally.lost == tally.sent ? 1 : 0;
     const auto& [sensor, target] = pair;
-    if (trouble.losing.contains(vantages_.Name(sensor)) && tally.share() >= share / 2) {
+    // Where some hosts lose much and others next to nothing, a single one is chance.
+    const unsigned fewest = trouble.total.IsEven(sensor) ? 1 : kMoreThanChance;
+    if (trouble.losing.contains(vantages_.Name(sensor)) && tally.lost >= fewest &&
+        tally.share() >= share / 2) {
       affected.sent += tally.sent;
       affected.lost += tally.lost;
       targets.insert(target);
@@ -388,7 +407,8 @@ void Engine::DescribeLossyPath(const LossTrouble& trouble, double share,
   const bool v4 = std::any_of(targets.begin(), targets.end(), is_v4);
   const bool v6 = !std::all_of(targets.begin(), targets.end(), is_v4);
   condition.family = v4 && v6 ? "both" : v6 ? "ipv6" : "ipv4";
-  condition.evidence["loss_where_any"] = fmt::format("{:.0f} %", 100 * affected.share());
+  trouble.worst = affected.share();
+  condition.evidence["loss_where_any"] = fmt::format("{:.0f} %", 100 * trouble.worst);
   condition.suspect = LossyEdgeOf(trouble);
 }
 
