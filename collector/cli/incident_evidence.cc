@@ -17,7 +17,7 @@ constexpr std::array kKnown = {
 
     EvidenceKind{"about", Part::kWho, "about", "", ""},
     EvidenceKind{"by_flow", Part::kWho, "by flow", "some connections from ",
-                 " fail; its probes, which are one connection each, get through"},
+                 " fail; those by which they are commonly probed get through"},
     EvidenceKind{"vantage", Part::kWho, "set aside", "what it says of others does not count: ", ""},
     EvidenceKind{"cut_off_together", Part::kWho, "together", "",
                  " fell silent within a minute of each other: what they share has failed"},

@@ -209,8 +209,10 @@ std::string VotesText(const Subject& subject) {
   const auto verb = [&](const char* one, const char* many, const char* then, int number) {
     return subject.over ? then : number > 1 ? many : one;
   };
-  return fmt::format("{} {} these hosts, {} {} them", Counted(failing, subject.groups),
+  const size_t lucky = subject.ByFlow().size();
+  return fmt::format("{} {} these hosts{}, {} {} them", Counted(failing, subject.groups),
                      verb("misses", "miss", "missed", failing.size()),
+                     lucky == 0 ? "" : fmt::format(" ({} with some connections only)", lucky),
                      reaching.empty() ? "none" : Counted(reaching, subject.groups),
                      verb("reaches", "reach", "reached", reaching.size()));
 }

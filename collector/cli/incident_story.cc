@@ -206,7 +206,15 @@ std::string Subject::Reaching() const {
   return NamesOf(names);
 }
 
+std::vector<std::string> Subject::ByFlow() const { return NamesIn("by_flow"); }
+
 std::string Subject::FirstFailing() const {
+  const std::vector<std::string> lucky = ByFlow();
+  for (const std::string& name : incident.failing_sensors()) {
+    if (std::ranges::find(lucky, Printable(name)) == lucky.end()) {
+      return Printable(name);
+    }
+  }
   return incident.failing_sensors().empty() ? "" : Printable(incident.failing_sensors(0));
 }
 
@@ -214,9 +222,11 @@ std::string Subject::FirstReaching() const {
   return incident.reaching_sensors().empty() ? "" : Printable(incident.reaching_sensors(0));
 }
 
-std::vector<std::string> Subject::WordOf() const {
+std::vector<std::string> Subject::WordOf() const { return NamesIn("suspect_word_of"); }
+
+std::vector<std::string> Subject::NamesIn(std::string_view key) const {
   std::vector<std::string> names;
-  const std::string text = evidence.Peek("suspect_word_of");
+  const std::string text = evidence.Peek(key);
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find(", ", begin), text.size());
     names.push_back(text.substr(begin, end - begin));
@@ -294,9 +304,11 @@ Lines WhoOf(Subject& subject) {
   } else {
     lines.push_back({subject.over ? "failed from" : "fails from", failing});
     lines.push_back({subject.over ? "worked from" : "works from",
-                     !reaching.empty()    ? reaching
-                     : subject.OnRoutes() ? "no sensor for all of them: each one misses others"
-                                          : "nobody who was asked"});
+                     !reaching.empty()     ? reaching
+                     : !subject.OnRoutes() ? "nobody who was asked"
+                     : incident.split() == "per_flow"
+                         ? "no sensor with every connection"
+                         : "no sensor for all of them: each one misses others"});
   }
   return lines;
 }

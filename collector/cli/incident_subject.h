@@ -19,11 +19,12 @@ struct Subject {
   // Hosts were probed in rounds; else it is about a sensor, a server or a filter.
   bool OnHosts() const;
   bool IsAbout(std::string_view verdict) const { return incident.verdict() == verdict; }
-  std::string Failing() const;   // the sensors, as the subject of a sentence
-  std::string Reaching() const;  // likewise; empty if there are none
-  std::string FirstFailing() const;
+  std::string Failing() const;       // the sensors, as the subject of a sentence
+  std::string Reaching() const;      // likewise; empty if there are none
+  std::string FirstFailing() const;  // whose probes fail, if there is one
   std::string FirstReaching() const;
   std::vector<std::string> WordOf() const;  // on whose word somebody is suspected
+  std::vector<std::string> ByFlow() const;  // who fails with some connections, and not with probes
   std::string Edge() const;                 // "a -> b"; empty if nobody is suspected
   std::string OneHost() const;  // that still fails, else one that did; empty if none is known
 
@@ -34,6 +35,9 @@ struct Subject {
   bool candidate;
   bool over;  // recovered: watched, or closed
   bool closed;
+
+ private:
+  std::vector<std::string> NamesIn(std::string_view key) const;
 };
 
 using Lines = std::vector<StoryLine>;

@@ -59,6 +59,9 @@ class Cell {
 
   CellState state() const;
   bool down() const { return down_; }
+  // Down, and nothing was answered since the misses that say so. What loses packets answers now and
+  // then; a miss or two in between are no evidence by themselves.
+  bool accuses() const { return down_ && sum_ >= DownThreshold(); }
   bool filtered(ProbeMethod method) const;
   // Has it been reached from here before?
   bool reached() const { return reached_; }

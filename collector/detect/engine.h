@@ -175,7 +175,7 @@ class Engine {
   // reached.
   void Believe(Target& target, const std::vector<Ballot>& ballots, size_t tries, Moment now);
   void BelieveAnswer(Target& target, const Ballot& ballot, Cell& cell, Moment now);
-  // Of packets on good paths from there; where people know that packets get lost, on those.
+  // Of packets on good paths from there; where looks show that packets get lost, on those.
   double LossOf(VantageId sensor) const;
   // Does a sensor, present or not, hold that it cannot reach it?
   bool IsAccused(const Target& target, Moment now) const;
@@ -291,8 +291,8 @@ class Engine {
     SensorName about;  // whose trouble people were told of
     Verdict verdict = Verdict::kUnknown;
     std::set<SensorName> losing;  // as told
-    double worst = 0;             // lost on the ways of these that lose any
-    std::set<VantageId> more;     // others that have lost some since it was told
+    double worst = 0;          // lost on ways that lose any: of these, or by the first look from it
+    std::set<VantageId> more;  // others that have lost some since it was told
     bool over = false;
   };
   void WatchLoss(const std::vector<IncidentView>& views, Moment now);
@@ -304,7 +304,8 @@ class Engine {
   bool LosesOnItsLink(VantageId id, const LossTrouble& trouble, Moment now) const;
   void TellLoss(VantageId id, LossTrouble& trouble, Moment now);
   bool IsUndecided(VantageId id, const LossTrouble& trouble) const;
-  void DescribeLossyPath(LossTrouble& trouble, double share, Condition& condition) const;
+  bool IsShared(const LossTrouble& trouble, const std::string& but) const;
+  void DescribeLossyPath(LossTrouble& trouble, Condition& condition) const;
   std::optional<Suspect> LossyEdgeOf(const LossTrouble& trouble) const;
 
   void WatchPolicy(const std::vector<IncidentView>& views, Moment now);

@@ -2,15 +2,11 @@
 // then) leads to a look from there; if it loses indeed, to a second one from others as well, which
 // tells whether it is the sensor's own link (sensor_degraded) or a path that others share
 // (lossy_path). Where its gateway alone tells, no second look is needed. While it lasts it is
-// looked at again.
-#include <fmt/format.h>
-
+// looked at again. What is told of it: engine_loss_told.cc.
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "collector/detect/engine.h"
-#include "collector/detect/localise/lossy_edge.h"
 
 namespace parallax::collector {
 namespace {
@@ -28,14 +24,10 @@ constexpr Duration kSpacing = 1200ms;
 constexpr Duration kLookAgain = 30s;    // while it lasts
 constexpr Duration kLeastPause = 5min;  // after a false alarm; doubles
 constexpr Duration kLongestPause = 2h;
+constexpr Duration kPauseAfterLoss = 30s;  // that was real: it may come back
 constexpr unsigned kLooksToTell = 4;  // after which it is told, whoever else is or is not concerned
 constexpr unsigned kLooksInTotal = 20;
-constexpr Duration kSameTrouble = 30min;
-constexpr double kHalf = 0.5;
-constexpr double kDeviations = 2;  // standard ones
-constexpr uint64_t kHalfOpenToTell = 3;
-constexpr unsigned kMoreThanChance = 2;  // lost of the tries to one host
-constexpr size_t kMostTroubles = 32;     // vantages at a time
+constexpr size_t kMostTroubles = 32;  // vantages at a time
 constexpr Duration kTraceFirst = 3s;  // a trace takes some of the answers that a host has to give
 // Of some ten echo requests to a gateway, which is one hop away, hardly one is ever lost.
 constexpr Duration kGatewayWindow = 10s;
@@ -241,6 +233,7 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
     return;
   }
   if (++trouble.looks == 1) {
+    trouble.worst = trouble.look.OfHit(id).share();
     if (!LosesAtGateway(id, trouble.gateways, now)) {
       trouble.next = now.mono;
       return;
@@ -274,7 +267,8 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
       incidents_.Over(trouble.verdict, trouble.about);
     }
     v.degraded = false;
-    v.loss_pause = v.connection_pause = {.until = now.mono + kLeastPause, .length = {}};
+    v.loss_pause = v.connection_pause = {.until = now.mono + (told ? kPauseAfterLoss : kLeastPause),
+                                         .length = {}};
     trouble.over = true;
   } else if (loses) {
     TellLoss(id, trouble, now);
@@ -321,141 +315,6 @@ bool Engine::IsUndecided(VantageId id, const LossTrouble& trouble) const {
            !trouble.total.Loses(other) &&
            !trouble.total.Spares(other, trouble.total.Of(id).share());
   });
-}
-
-void Engine::TellLoss(VantageId id, LossTrouble& trouble, Moment now) {
-  Vantage& v = vantages_.At(id);
-  // Where the gateway alone told, there was but one look.
-  const LossLook& total = trouble.total.sensors().empty() ? trouble.look : trouble.total;
-  const double share = total.Of(id).share();
-  std::vector<SensorName> losing;
-  std::vector<SensorName> clean;
-  for (const VantageId sensor : total.sensors()) {
-    if (sensor == id || total.Loses(sensor)) {
-      losing.push_back(vantages_.Name(sensor));
-    } else if (total.Spares(sensor, share)) {
-      clean.push_back(vantages_.Name(sensor));
-    }
-  }
-  std::sort(losing.begin(), losing.end());
-  std::sort(clean.begin(), clean.end());
-  if (trouble.verdict == Verdict::kUnknown) {
-    LossTrouble* known = ToldLoss(id);
-    const bool degraded = LosesOnItsLink(id, trouble, now);
-    if (known != nullptr && !degraded) {
-      known->more.insert(id);
-      trouble.over = true;  // people have been told that packets get lost
-      return;
-    }
-    trouble.verdict = degraded ? Verdict::kSensorDegraded : Verdict::kLossyPath;
-    v.degraded = degraded;
-    // It may have been another one of those that lose who was told of before.
-    const auto before = lossy_about_.find(v.record.name);
-    trouble.about =
-        !degraded && before != lossy_about_.end() && now.mono - before->second.second < kSameTrouble
-            ? before->second.first
-            : v.record.name;
-  }
-  trouble.losing = {losing.begin(), losing.end()};
-  Condition condition;
-  condition.verdict = trouble.verdict;
-  condition.about = trouble.about;
-  condition.since = trouble.began;
-  condition.evidence = {{"loss", fmt::format("{:.0f} %", 100 * share)},
-                        {"loss_usual", fmt::format("{:.1f} %", 100 * v.loss_watch[0].usual())}};
-  if (trouble.verdict == Verdict::kSensorDegraded) {
-    condition.failing = {v.record.name};
-    trouble.worst = share;
-    condition.evidence[kVantage] =
-        fmt::format("it loses {:.0f} % of its packets on its own link", 100 * share);
-  } else {
-    for (const SensorName& name : losing) {
-      lossy_about_[name] = {trouble.about, now.mono};
-    }
-    condition.failing = losing;
-    condition.reaching = clean;
-    if (v.half_open - trouble.half_open_before >= kHalfOpenToTell) {
-      condition.direction = "outbound";  // what arrives is answered, and the answers get lost
-    }
-    DescribeLossyPath(trouble, share, condition);
-  }
-  incidents_.Holds(condition, now);
-}
-
-void Engine::DescribeLossyPath(LossTrouble& trouble, double share, Condition& condition) const {
-  LossTally affected;
-  std::set<IpAddress> targets;
-  // The same flow is answered now and then not: it is the single packet that is lost.
-  size_t mixed = 0;
-  size_t whole = 0;
-  for (const auto& [pair, tally] : trouble.total.pairs()) {
-    mixed += tally.lost > 0 && tally.lost < tally.sent ? 1 : 0;
-    whole += tally.lost == tally.sent ? 1 : 0;
-    const auto& [sensor, target] = pair;
-    // Where some hosts lose much and others next to nothing, a single one is chance.
-    const unsigned fewest = trouble.total.IsEven(sensor) ? 1 : kMoreThanChance;
-    if (trouble.losing.contains(vantages_.Name(sensor)) && tally.lost >= fewest &&
-        tally.share() >= share / 2) {
-      affected.sent += tally.sent;
-      affected.lost += tally.lost;
-      targets.insert(target);
-    }
-  }
-  condition.split = mixed > whole ? "per_packet" : "unknown";
-  condition.targets = {targets.begin(), targets.end()};
-  const auto is_v4 = [](const IpAddress& target) { return target.is_v4(); };
-  const bool v4 = std::any_of(targets.begin(), targets.end(), is_v4);
-  const bool v6 = !std::all_of(targets.begin(), targets.end(), is_v4);
-  condition.family = v4 && v6 ? "both" : v6 ? "ipv6" : "ipv4";
-  trouble.worst = affected.share();
-  condition.evidence["loss_where_any"] = fmt::format("{:.0f} %", 100 * trouble.worst);
-  condition.suspect = LossyEdgeOf(trouble);
-}
-
-std::optional<Suspect> Engine::LossyEdgeOf(const LossTrouble& trouble) const {
-  std::optional<LossyEdge> best;
-  for (const Family family : {Family::kV4, Family::kV6}) {
-    std::vector<ObservedPath> paths;
-    std::vector<LossTally> tallies;
-    for (const auto& [pair, tally] : trouble.total.pairs()) {
-      const auto& [sensor, target] = pair;
-      const PathHops* way = paths_.Before(sensor, target);
-      if (way == nullptr || target.family() != family) {
-        continue;
-      }
-      ObservedPath& path = paths.emplace_back();
-      path.sensor = vantages_.Name(sensor);
-      path.group = vantages_.At(sensor).record.group;
-      path.target = target;
-      path.reached = true;
-      path.hops = Hops(*way);
-      tallies.push_back(tally);
-    }
-    paths = OneRouterPerGroup(std::move(paths));
-    std::vector<LossyWay> ways;
-    for (size_t i = 0; i < paths.size(); ++i) {
-      ways.push_back({std::move(paths[i]), tallies[i].sent, tallies[i].lost});
-    }
-    // It was looked into whether it is a sensor's own link.
-    auto edge = LocaliseLoss(ways, trouble.losing);
-    if (edge && (!best || edge->gain > best->gain)) {
-      best = std::move(edge);
-    }
-  }
-  if (!best) {
-    return std::nullopt;
-  }
-  Suspect suspect{best->from.ToString(), best->to.ToString(), "likely", {}};
-  // A link that loses every other packet is rare, a second way that leads nowhere is not.
-  const double share = static_cast<double>(best->lost) / best->sent;
-  if (std::abs(share - kHalf) < kDeviations * std::sqrt(kHalf * kHalf / best->sent)) {
-    suspect.ambiguity.push_back(suspect.from + " -> " + suspect.to);
-    suspect.to = kIntoSilence;
-  }
-  for (const auto& [from, to] : best->ambiguity) {
-    suspect.ambiguity.push_back(from.ToString() + " -> " + to.ToString());
-  }
-  return suspect;
 }
 
 }  // namespace parallax::collector

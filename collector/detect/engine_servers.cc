@@ -12,7 +12,8 @@ using namespace std::chrono_literals;
 
 // Behind a lost stream wait those of long ago.
 constexpr Duration kFreshReport = 30s;
-// A sensor tells of such a server every ten seconds.
+// A sensor tells of such a server so often.
+constexpr Duration kReportEvery = 10s;
 constexpr Duration kReportsMissed = 60s;
 constexpr Duration kFloodReportsMissed = 25s;
 constexpr size_t kMostAggregates = 256;  // per sensor; of more nothing is noted
@@ -85,7 +86,7 @@ void Engine::NoteFlood(VantageId sensor, const ServerReport& report, Moment now)
       return;
     }
     it = floods_.emplace(report.server, Flood{}).first;
-    it->second.since = now + -report.window;
+    it->second.since = now + -std::min<Duration>(report.window, kReportEvery);
   }
   Flood& state = it->second;
   ++state.reports;

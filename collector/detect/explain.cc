@@ -141,11 +141,15 @@ std::string SummariseAnomaly(const IncidentRecord& record, uint64_t half_open, u
   }
   std::string text =
       record.reaching_sensors.empty()
-          ? fmt::format("{} {} reach {}, some of them these and some of them those.",
-                        Names(record.failing_sensors), past ? "could not" : "cannot", victims)
-          : fmt::format("{} {} reach {} that {} reach{}.", Names(record.failing_sensors),
+          ? fmt::format("{} {} reach {}, {}.", Names(record.failing_sensors),
+                        past ? "could not" : "cannot", victims,
+                        record.split == "per_flow" ? "each over some of its connections only"
+                                                   : "some of them these and some of them those")
+          : fmt::format("{} {} reach {} that {} {}.", Names(record.failing_sensors),
                         past ? "could not" : "cannot", victims, Names(record.reaching_sensors),
-                        past ? "ed" : "");
+                        past                                  ? "reached"
+                        : record.reaching_sensors.size() == 1 ? "reaches"
+                                                              : "reach");
   if (over) {
     text += " All of them are reachable again.";
   } else if (still < record.targets.size()) {

@@ -286,6 +286,8 @@ class IncidentBook {
   Incident* Former(const Incident& candidate);
   bool BeganWithMany(const Incident& a, const Incident& b) const;
   bool SameHostsAgain(const Incident& old, const Incident& candidate) const;
+  // Of those that fail now, the share that failed then.
+  static double SharedOf(const Incident& old, const Incident& candidate);
   static bool Same(const Suspect& one, const Suspect& other);
   static bool SamePlace(const Incident& a, const Incident& b);
   static bool MayBeOneRouter(const Incident& a, const Incident& b);

@@ -18,6 +18,12 @@ constexpr Duration kTogether = 15s;
 constexpr Duration kOneRouter = 3min;
 constexpr size_t kMany = 3;
 constexpr size_t kFewestToContain = 8;
+constexpr double kHalfOfThem = 0.5;
+constexpr double kThreeQuarters = 0.75;
+
+bool MayBeOneSplit(const std::string& one, const std::string& other) {
+  return one == other || one == "unknown" || other == "unknown";
+}
 
 }  // namespace
 
@@ -160,16 +166,17 @@ IncidentBook::Incident* IncidentBook::Former(const Incident& candidate) {
   for (Incident& old : incidents_) {
     const bool related = old.basis == candidate.basis && !IsLive(old) && old.record.number != 0 &&
                          !old.record.evidence.contains(kMergedInto) &&
-                         Intersect(old.groups, candidate.groups);
+                         Intersect(old.groups, candidate.groups) &&
+                         MayBeOneSplit(old.record.split, candidate.record.split);
     if (!related) {
       continue;
     }
     const bool elsewhere = !old.places.empty() && !candidate.places.empty();
     const int likeness = old.suspect && candidate.suspect && Same(*old.suspect, *candidate.suspect)
                              ? 3
-                         : SamePlace(old, candidate)                    ? 2
-                         : !elsewhere && SameHostsAgain(old, candidate) ? 1
-                                                                        : 0;
+                         : SamePlace(old, candidate) && SharedOf(old, candidate) >= kHalfOfThem ? 2
+                         : !elsewhere && SameHostsAgain(old, candidate)                         ? 1
+                                                                                                : 0;
     const std::pair rank(likeness, old.closed);
     if (likeness > 0 && (best == nullptr || rank > best_rank)) {
       best = &old;
@@ -181,13 +188,18 @@ IncidentBook::Incident* IncidentBook::Former(const Incident& candidate) {
 
 // Three quarters of those that fail now failed then; if nearly all hosts did, that says nothing.
 bool IncidentBook::SameHostsAgain(const Incident& old, const Incident& candidate) const {
+  return SharedOf(old, candidate) >= kThreeQuarters &&
+         (hosts_ == 0 || 3 * old.members.size() < 2 * hosts_);
+}
+
+double IncidentBook::SharedOf(const Incident& old, const Incident& candidate) {
   size_t shared = 0;
   size_t failing = 0;
   for (const auto& [address, member] : candidate.members) {
     failing += member.failing_now ? 1 : 0;
     shared += member.failing_now && old.members.contains(address) ? 1 : 0;
   }
-  return 4 * shared >= 3 * failing && (hosts_ == 0 || 3 * old.members.size() < 2 * hosts_);
+  return failing == 0 ? 0 : static_cast<double>(shared) / static_cast<double>(failing);
 }
 
 IncidentBook::Overlap IncidentBook::OverlapOf(const Incident& a, const Incident& b) {

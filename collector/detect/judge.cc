@@ -103,7 +103,7 @@ Opinion Judge(const std::vector<Ballot>& ballots, const Target& target) {
       opinion.reaching.push_back(ballot.sensor);
       opinion.undecided |= down;  // it was down a moment ago: look once more
     } else if (ballot.misses > 0) {
-      if (down) {
+      if (target.AccusedBy(ballot.sensor)) {
         opinion.failing.push_back(ballot.sensor);
       } else {
         opinion.undecided = true;

@@ -89,6 +89,27 @@ LossTally LossLook::Of(VantageId sensor) const {
   return it == sensors_.end() ? LossTally{} : it->second;
 }
 
+std::map<IpAddress, LossTally> LossLook::Hit(VantageId sensor) const {
+  const unsigned fewest = IsEven(sensor) ? 1 : kNotChance;
+  const double share = Of(sensor).share();
+  std::map<IpAddress, LossTally> hit;
+  for (const auto& [pair, tally] : pairs_) {
+    if (pair.first == sensor && tally.lost >= fewest && tally.share() >= share / 2) {
+      hit.emplace(pair.second, tally);
+    }
+  }
+  return hit;
+}
+
+LossTally LossLook::OfHit(VantageId sensor) const {
+  LossTally sum;
+  for (const auto& [target, tally] : Hit(sensor)) {
+    sum.sent += tally.sent;
+    sum.lost += tally.lost;
+  }
+  return sum;
+}
+
 std::vector<VantageId> LossLook::sensors() const {
   std::vector<VantageId> ids;
   for (const auto& [id, tally] : sensors_) {

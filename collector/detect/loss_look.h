@@ -31,6 +31,9 @@ class LossLook {
   // differ more than chance would have it.
   bool IsEven(VantageId sensor) const;
   LossTally Of(VantageId sensor) const;
+  // Of its targets, those that lose more than chance has it; all that lose any if they lose alike.
+  std::map<IpAddress, LossTally> Hit(VantageId sensor) const;
+  LossTally OfHit(VantageId sensor) const;
   // Of the sensor and target alone.
   const std::map<std::pair<VantageId, IpAddress>, LossTally>& pairs() const { return pairs_; }
   std::vector<VantageId> sensors() const;
@@ -42,6 +45,7 @@ class LossLook {
   static constexpr double kLeastShare = 0.02;
   static constexpr double kNoChance = 0.02;
   static constexpr double kDeviationsEven = 3;
+  static constexpr unsigned kNotChance = 2;  // lost to one target
 
   // By second: one in which nothing is answered belongs to an outage, and is no loss.
   std::map<VantageId, std::map<size_t, LossTally>> seconds_;

@@ -105,6 +105,10 @@ struct Target {
     const auto cell = cells.find(sensor);
     return cell != cells.end() && cell->second.down();
   }
+  bool AccusedBy(VantageId sensor) const {
+    const auto cell = cells.find(sensor);
+    return cell != cells.end() && cell->second.accuses();
+  }
 
   // When anybody had an answer by that method last; epoch 0 if never.
   WallTime& AnsweredAt(ProbeMethod method) {

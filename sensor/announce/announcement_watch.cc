@@ -15,6 +15,7 @@ constexpr Duration kRepeatAfter = 60s;
 constexpr Duration kLeastBetween = 1s;  // two records of the same announcement
 constexpr Duration kForgetAfter = 1h;
 constexpr Duration kForgetStrangerAfter = 60s;  // heard just once
+constexpr Duration kRipGone = 100s;  // three in a row were missed: if it is back, that is news
 
 // "02:00:00:00:00:01"; empty if there is none.
 std::string LinkAddressText(const std::optional<LinkAddress>& address) {
@@ -49,10 +50,12 @@ void AnnouncementWatch::Hear(const GatewayOffer& offer, const CapturedAnnounceme
   });
   Entry* entry = found == table.entries.end() ? nullptr : &*found;
   const bool known = entry != nullptr && now - entry->heard_at < kForgetAfter;
+  const bool back =
+      known && offer.kind == AnnouncementKind::kRip && now - entry->heard_at > kRipGone;
   if (entry == nullptr && (entry = Admit(table, now)) == nullptr) {
     return;
   }
-  if (known && entry->announcement.metric == offer.metric &&
+  if (known && !back && entry->announcement.metric == offer.metric &&
       entry->announcement.withdrawn == offer.withdrawn &&
       entry->link == captured.packet.link_source) {
     ++entry->announcement.times;

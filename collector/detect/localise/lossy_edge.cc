@@ -33,7 +33,7 @@ std::set<Edge> EdgesOf(const ObservedPath& path) {
       continue;
     }
     PathPlace next = PathPlace::Address(*hop);
-    if (last != next) {
+    if (last != next && *hop != path.target) {  // a host that limits its answers looks lossy, too
       edges.emplace(last, next);
     }
     last = std::move(next);

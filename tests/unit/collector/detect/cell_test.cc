@@ -37,6 +37,20 @@ TEST(Cell, AnAnswerWipesTheSlate) {
   EXPECT_FALSE(cell.down());
 }
 
+TEST(Cell, AfterAnAnswerItTakesAsMuchEvidenceAgainToAccuse) {
+  Cell cell;
+  cell.Missed(4, MissWeight(.02));
+  EXPECT_TRUE(cell.accuses());
+  cell.Answered(kIcmp, 0, 1ms);
+  EXPECT_TRUE(cell.down());
+  EXPECT_FALSE(cell.accuses());
+  // By now it is known that packets get lost.
+  cell.Missed(4, MissWeight(.3));
+  EXPECT_FALSE(cell.accuses());
+  cell.Missed(4, MissWeight(.3));
+  EXPECT_TRUE(cell.accuses());
+}
+
 TEST(Cell, DownIsUpAgainAfterTwoAnsweredRoundsInARow) {
   Cell cell;
   cell.Missed(4, MissWeight(.05));

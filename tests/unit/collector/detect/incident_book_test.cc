@@ -111,6 +111,47 @@ TEST_F(IncidentBookTest, AnotherTroubleOfTheSameSensorLeavesTheFirstOneAsItWas) 
   EXPECT_THAT(told_, ElementsAre("INC-2 reopened"));
 }
 
+TEST_F(IncidentBookTest, AnotherKindOfFaultAtTheSameRouterIsAnotherTrouble) {
+  const auto explain = [&](const char* split) {
+    Explanation said;
+    said.suspect = Suspect{"10.0.0.1", kIntoSilence, "likely", {}};
+    said.split = split;
+    book_.Explain(book_.Views().at(0).serial, said);
+  };
+  const auto again = [&](const char* split) {
+    Split(kOne, {"a"}, {"b"});
+    explain(split);
+    told_.clear();
+    OpenSplit(kOne, {"a"}, {"b"});
+    const std::vector<std::string> told = told_;
+    book_.Cleared(kOne, now_);
+    Pass(2min);
+    return told;
+  };
+  EXPECT_THAT(again("per_destination"), ElementsAre("INC-1 opened"));
+  EXPECT_THAT(again("per_destination"), ElementsAre("INC-1 reopened"));
+  EXPECT_THAT(again("per_flow"), ElementsAre("INC-2 opened"));
+  EXPECT_THAT(again("per_destination"), ElementsAre("INC-1 reopened"));
+}
+
+TEST_F(IncidentBookTest, APlaceBesideTheSuspectMakesNoOldTroubleOfOtherHosts) {
+  const auto explain = [&](const std::string& from, const std::string& beside) {
+    Explanation said;
+    said.suspect = Suspect{from, kIntoSilence, "likely", {}};
+    said.places = {*said.suspect, {beside, kIntoSilence, "likely", {}}};
+    book_.Explain(book_.Views().at(0).serial, said);
+  };
+  OpenSplit(kOne, {"a"}, {"b"});
+  explain("10.0.0.1", "10.0.0.9");
+  book_.Cleared(kOne, now_);
+  Pass(2min);
+  Split(kTwo, {"a"}, {"b"});
+  explain("10.0.0.9", "10.0.0.9");
+  told_.clear();
+  OpenSplit(kTwo, {"a"}, {"b"});
+  EXPECT_THAT(told_, ElementsAre("INC-2 opened"));
+}
+
 TEST_F(IncidentBookTest, TheLastFewThatRecoverExplainNothing) {
   const auto explain = [&](const std::string& from) {
     Explanation said;

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -117,6 +118,25 @@ TEST(LossLook, LittleIsSparedOnlyIfItIsHardlyChance) {
   EXPECT_TRUE(look(80, 4).Spares(1, 0.2));    // 0.01 %
   EXPECT_FALSE(look(80, 16).Spares(1, 0.2));
   EXPECT_FALSE(LossLook().Spares(1, 0.5)) << "nothing was asked";
+}
+
+TEST(LossLook, WhereSomeHostsLoseMuchASingleLossIsChance) {
+  LossLook some;
+  for (const char* target : {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"}) {
+    some.Add(1, Report(target, "........"));
+  }
+  some.Add(1, Report("192.0.2.6", "...x...."));
+  some.Add(1, Report("2001:db8::1", "x.x.xx.x"));
+  ASSERT_FALSE(some.IsEven(1));
+  EXPECT_THAT(some.Hit(1), testing::ElementsAre(testing::Key(*IpAddress::Parse("2001:db8::1"))));
+  EXPECT_DOUBLE_EQ(some.OfHit(1).share(), 5.0 / 8);
+  LossLook all;
+  for (const char* target : {"192.0.2.1", "192.0.2.2", "192.0.2.3"}) {
+    all.Add(1, Report(target, "...x...."));
+  }
+  EXPECT_TRUE(all.IsEven(1));
+  EXPECT_EQ(all.Hit(1).size(), 3u);
+  EXPECT_TRUE(all.Hit(2).empty());
 }
 
 TEST(LossLook, WhatWasNotSentIsNotLost) {

@@ -67,6 +67,20 @@ TEST(LocaliseLoss, WhatAllShareAndWhatNobodyLosesIsNoEdge) {
   EXPECT_FALSE(LocaliseLoss({}));
 }
 
+// Many hosts answer only so many requests a second.
+TEST(LocaliseLoss, AHostThatLosesByItselfIsNoEdge) {
+  std::vector<LossyWay> ways;
+  for (int i = 1; i <= 12; ++i) {
+    const std::string target = "11.0.0." + std::to_string(i);
+    ways.push_back(Way("a", {"10.0.0.1", "10.9.0.1", target.c_str()}, 16, i == 1 ? 9 : 1));
+    ways.push_back(Way("b", {"10.0.0.2", "10.9.0.1", target.c_str()}, 16, 0));
+  }
+  const auto edge = LocaliseLoss(ways);
+  ASSERT_TRUE(edge);
+  EXPECT_NE(edge->to, PathPlace::Address(At("11.0.0.1")));
+  EXPECT_EQ(edge->lost, 20u) << "all that a lost";
+}
+
 TEST(LocaliseLoss, EdgesThatTheSameWaysTakeAreNotToldApart) {
   std::vector<LossyWay> ways;
   for (int i = 1; i <= 4; ++i) {

@@ -74,7 +74,7 @@ TEST(AnnouncementWatch, TellsAtOnceAndThenOnceAMinute) {
   w.Hear(90s, RipFrame("192.0.2.66"));
   w.Hear(119s, RipFrame("192.0.2.66"));
   EXPECT_THAT(w.Told(), IsEmpty());
-  w.Hear(700s, RipFrame("192.0.2.66"));
+  w.Hear(180s, RipFrame("192.0.2.66"));
   EXPECT_THAT(w.Told(), ElementsAre("192.0.2.66 1 x6 +0s 0s"));
   EXPECT_EQ(w.watch.stats().told, 3u);
   EXPECT_EQ(w.watch.stats().read.offers, 6u);
@@ -210,6 +210,15 @@ TEST(AnnouncementWatch, HeardAgainAfterAnHourIsNew) {
   w.Told();
   w.Hear(2h, RipFrame("192.0.2.66"));
   EXPECT_THAT(w.Told(), ElementsAre("192.0.2.66 1 x1 +2h 0s"));
+}
+
+TEST(AnnouncementWatch, ARipSpeakerThatMissedThreeInARowIsNewWhenItIsBack) {
+  Watched w;
+  w.Hear(0s, RipFrame("192.0.2.66"));
+  w.Hear(90s, RipFrame("192.0.2.66"));
+  EXPECT_THAT(w.Told(), ElementsAre("192.0.2.66 1 x1 +0s 0s", "192.0.2.66 1 x2 +0s 0s"));
+  w.Hear(191s, RipFrame("192.0.2.66"));
+  EXPECT_THAT(w.Told(), ElementsAre("192.0.2.66 1 x1 +191s 0s"));
 }
 
 TEST(AnnouncementWatch, SegmentsOutOfOrderDoNoHarm) {
