@@ -226,10 +226,16 @@ void Engine::ConcludeLoss(VantageId id, LossTrouble& trouble, Moment now) {
   Vantage& v = vantages_.At(id);
   bool loses = trouble.look.Loses(id);
   if (trouble.looks == 0 && !loses) {  // a burst, and it is over
+    const std::vector<IncidentView> views = incidents_.Views();
+    trouble.over = true;
+    if (std::any_of(views.begin(), views.end(), [&](const IncidentView& view) {
+          return view.basis == Verdict::kRouteAnomaly && AccusersIn(view).contains(id);
+        })) {
+      return;  // what was lost had its reason, and the alarm was not false
+    }
     Vantage::LossPause& pause = trouble.by_connections ? v.connection_pause : v.loss_pause;
     pause.length = std::clamp<Duration>(2 * pause.length, kLeastPause, kLongestPause);
     pause.until = now.mono + pause.length;
-    trouble.over = true;
     return;
   }
   if (++trouble.looks == 1) {

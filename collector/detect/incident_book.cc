@@ -243,7 +243,12 @@ void IncidentBook::Holds(const Condition& condition, Moment now) {
         continue;
       }
       incident.record.state = IncidentState::kMonitoring;
-      incident.record.evidence.erase(kMergedInto);
+      // With whatever else it was told, that was then.
+      incident.record.verdict = condition.verdict;
+      incident.record.severity = SeverityOf(condition.verdict);
+      for (const char* key : {kMergedInto, kFlood, kFloodFeatures}) {
+        incident.record.evidence.erase(key);
+      }
     }
     if (!incident.holds_now) {
       incident.holds_now = true;

@@ -144,6 +144,13 @@ TEST_F(IncidentConditions, AFloodBesideLossIsToldByOneIncident) {
   EXPECT_FALSE(book_.MixFlood(flood, now_)) << "nothing is lost any more";
   Pass(2min);
   EXPECT_EQ(latest_[2].state, IncidentState::kClosed);
+  // It comes back, and the flood does not.
+  book_.Holds(loss, now_);
+  Pass(2s);
+  EXPECT_EQ(latest_[2].state, IncidentState::kOpen);
+  EXPECT_EQ(latest_[2].verdict, Verdict::kLossyPath);
+  EXPECT_EQ(latest_[2].severity, "warning");
+  EXPECT_FALSE(latest_[2].evidence.contains("flood"));
   EXPECT_EQ(latest_.size(), 2u);
 }
 
