@@ -98,6 +98,24 @@ std::string Missed(const v1::Sensor& sensor) {
   return Joined(parts);
 }
 
+// A cell is what one connection says. Where some of a sensor's connections fail and that one does
+// not, the incident knows.
+std::string ByFlow(const v1::IncidentList& live) {
+  std::string notes;
+  for (const auto& incident : live.items()) {
+    if (const auto found = incident.evidence().find("by_flow");
+        found != incident.evidence().end() && incident.state() != "candidate") {
+      notes +=
+          Wrap(fmt::format("{}: {} as well, by flow: some connections to its hosts fail, others "
+                           "and the probes get through",
+                           Printable(incident.id()), Printable(found->second)),
+               0) +
+          "\n";
+    }
+  }
+  return notes;
+}
+
 }  // namespace
 
 std::string Ago(uint64_t time, uint64_t now) {
@@ -250,24 +268,6 @@ Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look) {
   page.notes = target.verdict() == "route_anomaly" ? "Next: parallax incident list --state live\n"
                                                    : "Next: parallax matrix\n";
   return page;
-}
-
-// A cell is what one connection says. Where some of a sensor's connections fail and that one does
-// not, the incident knows.
-std::string ByFlow(const v1::IncidentList& live) {
-  std::string notes;
-  for (const auto& incident : live.items()) {
-    if (const auto found = incident.evidence().find("by_flow");
-        found != incident.evidence().end() && incident.state() != "candidate") {
-      notes +=
-          Wrap(fmt::format("{}: {} as well, by flow: some connections to its hosts fail, others "
-                           "and the probes get through",
-                           Printable(incident.id()), Printable(found->second)),
-               0) +
-          "\n";
-    }
-  }
-  return notes;
 }
 
 Page RenderMatrix(const v1::TargetList& list, const v1::IncidentList& live, const Look& look) {

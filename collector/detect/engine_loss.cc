@@ -49,13 +49,10 @@ void ResetAlarms(Vantage& v) {
 
 void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
   // Where routes fail, some of what goes round them is lost, too.
-  std::set<SensorName> accusers;
+  std::set<VantageId> accusers;
   for (const IncidentView& view : views) {
-    for (const IncidentView::Member& member : view.members) {
-      if (!view.open) {
-        break;  // where much is lost there is always a candidate
-      }
-      accusers.insert(member.failing.begin(), member.failing.end());
+    if (view.open) {  // where much is lost there is always a candidate
+      accusers.merge(AccusersIn(view));
     }
   }
   for (VantageId id = 0; id < vantages_.size(); ++id) {
@@ -68,7 +65,7 @@ void Engine::WatchLoss(const std::vector<IncidentView>& views, Moment now) {
                                            LosesAtGateway(id, v.gateways_earlier, now));
     const bool connections = now.mono >= v.connection_pause.until && Uses(Part::kConnectionLoss) &&
                              IsAlarmed(v.connection_watch);
-    if (accusers.contains(v.record.name)) {
+    if (accusers.contains(id)) {
       ResetAlarms(v);
       const auto trouble = loss_troubles_.find(id);
       if (trouble != loss_troubles_.end() && trouble->second.verdict == Verdict::kUnknown) {
@@ -123,14 +120,14 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
   if (trouble.looks > 1) {
     // Half of them lost some: does it last? The others, where can be, are new: how far does it
     // reach?
-    const auto lost = [&](const Target* target) {
+    enum Rank : uint8_t { kLost, kNew, kClean };
+    const auto rank = [&](const Target* target) {
       const auto it = trouble.total.pairs().find({id, target->record.address});
-      return it == trouble.total.pairs().end() ? 0 : it->second.lost > 0 ? 1 : 2;
+      return it == trouble.total.pairs().end() ? kNew : it->second.lost > 0 ? kLost : kClean;
     };
-    std::stable_partition(targets.begin(), targets.end(),
-                          [&](const Target* target) { return lost(target) == 0; });
-    auto others = std::stable_partition(targets.begin(), targets.end(),
-                                        [&](const Target* target) { return lost(target) == 1; });
+    std::ranges::stable_sort(targets, {}, rank);
+    const auto others =
+        std::ranges::find_if(targets, [&](const Target* target) { return rank(target) != kLost; });
     const auto half = std::min<std::ptrdiff_t>(others - targets.begin(), (wanted + 1) / 2);
     std::rotate(targets.begin() + half, others, targets.end());
   }

@@ -98,10 +98,8 @@ void Engine::DescribeLossyPath(LossTrouble& trouble, Condition& condition) const
   LossTally hit;
   std::set<IpAddress> targets;
   for (const VantageId sensor : Ids({trouble.losing.begin(), trouble.losing.end()})) {
-    const LossTally here = trouble.total.OfHit(sensor);
-    hit.sent += here.sent;
-    hit.lost += here.lost;
     for (const auto& [target, tally] : trouble.total.Hit(sensor)) {
+      hit += tally;
       targets.insert(target);
     }
   }

@@ -52,16 +52,14 @@ void Engine::WatchPolicy(const std::vector<IncidentView>& views, Moment now) {
       }
     }
   }
-  std::set<SensorName> astray;
+  std::set<VantageId> astray;
   for (const IncidentView& view : views) {
-    for (const IncidentView::Member& member : view.members) {
-      if (view.open && view.basis == Verdict::kRouteAnomaly) {
-        astray.insert(member.failing.begin(), member.failing.end());
-      }
+    if (view.open && view.basis == Verdict::kRouteAnomaly) {
+      astray.merge(AccusersIn(view));
     }
   }
   for (VantageId id = 0; id < vantages_.size(); ++id) {
-    const double lost = astray.contains(vantages_.Name(id)) ? kAstray : LossOf(id);
+    const double lost = astray.contains(id) ? kAstray : LossOf(id);
     for (const Family family : {Family::kV4, Family::kV6}) {
       for (const ProbeMethod method : {ProbeMethod::kIcmpEcho, ProbeMethod::kTcpSyn}) {
         const bool most = silent[method].size() > 1 && 2 * silent[method].size() >= groups.size();

@@ -299,6 +299,7 @@ class IncidentBook {
   void CloseInto(const Incident& into, Incident& from, const char* why, Moment now);
   // From now on `into`, which is open, tells of this condition, too.
   void Joins(const Condition& condition, const Incident& into, Moment now);
+  // `sensors`: sorted.
   static bool IsSeenBy(const Incident& incident, const std::vector<SensorName>& sensors);
   Duration FirstRecheck(const Incident& incident) const;
   void Advance(Incident& incident, Moment now);

@@ -56,12 +56,12 @@ void IncidentBook::LosesFlows(uint64_t serial, const SensorName& sensor) {
 }
 
 bool IncidentBook::IsSeenBy(const Incident& incident, const std::vector<SensorName>& sensors) {
-  const auto among = [&](const std::set<SensorName>& names) {
-    return std::any_of(sensors.begin(), sensors.end(),
-                       [&](const SensorName& name) { return names.contains(name); });
+  const auto among = [&](const auto& names) {
+    return std::ranges::any_of(
+        names, [&](const SensorName& name) { return std::ranges::binary_search(sensors, name); });
   };
   if (IsCondition(incident.basis)) {
-    return among({incident.record.failing_sensors.begin(), incident.record.failing_sensors.end()});
+    return among(incident.record.failing_sensors);
   }
   return among(incident.by_flow) ||
          std::any_of(incident.members.begin(), incident.members.end(), [&](const auto& entry) {
@@ -70,10 +70,6 @@ bool IncidentBook::IsSeenBy(const Incident& incident, const std::vector<SensorNa
 }
 
 bool IncidentBook::MixFlood(const Condition& flood, Moment now) {
-  std::string features;
-  for (const auto& [key, value] : flood.evidence) {
-    features += (features.empty() ? "" : "; ") + key + " " + value;
-  }
   bool told = false;
   for (const Incident& incident : incidents_) {
     const bool failing = incident.basis == Verdict::kRouteAnomaly ||
@@ -81,6 +77,10 @@ bool IncidentBook::MixFlood(const Condition& flood, Moment now) {
     if (!Uses(Part::kMixed) || !failing || !IsLive(incident) ||
         !IsSeenBy(incident, flood.failing)) {
       continue;
+    }
+    std::string features;
+    for (const auto& [key, value] : flood.evidence) {
+      features += (features.empty() ? "" : "; ") + key + " " + value;
     }
     Explain(incident.serial, {.verdict = Verdict::kMixed,
                               .suspect = {},

@@ -98,12 +98,13 @@ Ballot ReadReport(VantageId sensor, const ProbeReport& report, const std::array<
 Opinion Judge(const std::vector<Ballot>& ballots, const Target& target) {
   Opinion opinion;
   for (const Ballot& ballot : ballots) {
-    const bool down = target.DownFrom(ballot.sensor);
+    const Cell* cell = target.FindCell(ballot.sensor);
     if (ballot.answered) {
       opinion.reaching.push_back(ballot.sensor);
-      opinion.undecided |= down;  // it was down a moment ago: look once more
+      opinion.undecided |=
+          cell != nullptr && cell->down();  // it was down a moment ago: look once more
     } else if (ballot.misses > 0) {
-      if (target.AccusedBy(ballot.sensor)) {
+      if (cell != nullptr && cell->accuses()) {
         opinion.failing.push_back(ballot.sensor);
       } else {
         opinion.undecided = true;

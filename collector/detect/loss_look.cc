@@ -45,8 +45,7 @@ bool LossLook::Loses(VantageId sensor) const {
   for (const auto& [second, here] : seconds->second) {
     if (here.lost < here.sent) {
       lossy += here.lost > 0 ? 1 : 0;
-      tally.sent += here.sent;
-      tally.lost += here.lost;
+      tally += here;
     }
   }
   return lossy >= kFewestSeconds && tally.lost >= kFewestLost && tally.share() >= kLeastShare;
@@ -104,8 +103,7 @@ std::map<IpAddress, LossTally> LossLook::Hit(VantageId sensor) const {
 LossTally LossLook::OfHit(VantageId sensor) const {
   LossTally sum;
   for (const auto& [target, tally] : Hit(sensor)) {
-    sum.sent += tally.sent;
-    sum.lost += tally.lost;
+    sum += tally;
   }
   return sum;
 }

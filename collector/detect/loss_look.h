@@ -15,6 +15,11 @@ namespace parallax::collector {
 struct LossTally {
   unsigned sent = 0;
   unsigned lost = 0;
+  LossTally& operator+=(const LossTally& other) {
+    sent += other.sent;
+    lost += other.lost;
+    return *this;
+  }
   double share() const { return sent == 0 ? 0 : static_cast<double>(lost) / sent; }
 };
 

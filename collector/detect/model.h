@@ -125,9 +125,8 @@ inline constexpr const char* kSuspectWordOf = "suspect_word_of";
 inline constexpr const char* kSuspectInsteadOf = "suspect_instead_of";
 inline constexpr const char* kGoRound = "ways_that_go_round";  // of those that the suspect explains
 inline constexpr const char* kCutOffTogether = "cut_off_together";  // the sensors, by one cause
-inline constexpr const char* kByFlow =
-    "by_flow";  // sensors whose probes are lucky, and other flows not
-inline constexpr const char* kFlood = "flood";  // the server, in an incident of something else
+inline constexpr const char* kByFlow = "by_flow";  // who fails, though its probes get through
+inline constexpr const char* kFlood = "flood";     // the server, in an incident of something else
 inline constexpr const char* kFloodFeatures = "flood_features";
 inline constexpr const char* kVantage = "vantage";  // why what a sensor says is set aside
 

@@ -102,12 +102,12 @@ struct Target {
 
   // Is it believed out of reach from there?
   bool DownFrom(VantageId sensor) const {
-    const auto cell = cells.find(sensor);
-    return cell != cells.end() && cell->second.down();
+    const Cell* cell = FindCell(sensor);
+    return cell != nullptr && cell->down();
   }
-  bool AccusedBy(VantageId sensor) const {
+  const Cell* FindCell(VantageId sensor) const {  // nullptr: it was never asked
     const auto cell = cells.find(sensor);
-    return cell != cells.end() && cell->second.accuses();
+    return cell == cells.end() ? nullptr : &cell->second;
   }
 
   // When anybody had an answer by that method last; epoch 0 if never.
