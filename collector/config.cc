@@ -72,6 +72,8 @@ Result<CollectorConfig> LoadCollectorConfig(const std::string& path) {
   ReadServer(*file, config.server);
   ReadTls(*file, config.tls);
   ReadStore(*file, config.store);
+  config.ingest.records_per_second = static_cast<uint32_t>(
+      file->Integer("ingest.records_per_second", config.ingest.records_per_second, 100, 1'000'000));
   ReadTargets(*file, config.targets);
   ReadSchedule(*file, config.schedule);
   ReadDetect(*file, config.detect);

@@ -30,6 +30,10 @@ struct CollectorConfig {
     Duration retention = std::chrono::hours(14 * 24);
     bool operator==(const Store&) const = default;
   } store;
+  struct Ingest {
+    uint32_t records_per_second = 10'000;  // of one sensor, over time
+    bool operator==(const Ingest&) const = default;
+  } ingest;
   struct Targets {
     PrefixSet local_networks;
     PrefixSet deny;

@@ -62,6 +62,8 @@ void RunEngine(Engine& engine, BoundedQueue<LinkEvent>& events, BoundedQueue<Sto
         engine.OnDisconnected(gone->name, gone->goodbye, now);
       } else if (auto* records = std::get_if<IngestedBatch>(&event)) {
         engine.OnBatch(std::move(*records), now);
+      } else if (auto* refused = std::get_if<RefusedBatch>(&event)) {
+        store_ops.Push(std::move(*refused));
       }
     }
     const Moment now = Now();
@@ -105,7 +107,9 @@ Result<void> RunCollector(const CollectorConfig& config) {
   // Threads: gRPC's own for the link and for operators, the engine, the store writer.
   Engine engine(EngineOptionsFrom(config), *saved, static_cast<uint64_t>(ToUnixNanos(start.wall)),
                 start);
-  auto link = LinkServer::Start(config.server.listen, *identity, events, {.marks = saved->marks});
+  auto link = LinkServer::Start(
+      config.server.listen, *identity, events,
+      {.marks = saved->marks, .records_per_second = config.ingest.records_per_second});
   if (!link) {
     return tl::make_unexpected(link.error());
   }

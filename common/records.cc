@@ -113,4 +113,49 @@ std::optional<AnnouncementKind> ParseAnnouncementKind(std::string_view text) {
   return Parse<AnnouncementKind>(text, static_cast<int>(AnnouncementKind::kDhcpOffer));
 }
 
+std::string_view ToString(RecordClass kind) {
+  switch (kind) {
+    case RecordClass::kBulk:
+      return "bulk";
+    case RecordClass::kCounters:
+      return "counters";
+    case RecordClass::kResults:
+      return "results";
+    case RecordClass::kEvidence:
+      return "evidence";
+  }
+  return "unknown";
+}
+
+std::optional<RecordClass> ParseRecordClass(std::string_view text) {
+  return Parse<RecordClass>(text, static_cast<int>(RecordClass::kEvidence));
+}
+
+std::string_view ToString(GapReason reason) {
+  switch (reason) {
+    case GapReason::kFull:
+      return "full";
+    case GapReason::kDamaged:
+      return "damaged";
+    case GapReason::kStopped:
+      return "stopped";
+  }
+  return "unknown";
+}
+
+std::optional<GapReason> ParseGapReason(std::string_view text) {
+  return Parse<GapReason>(text, static_cast<int>(GapReason::kStopped));
+}
+
+RecordClass ClassOf(const Record& record) {
+  if (std::holds_alternative<Attempt>(record)) {
+    return RecordClass::kBulk;
+  }
+  if (std::holds_alternative<ServerReport>(record)) {
+    return RecordClass::kCounters;
+  }
+  return std::holds_alternative<ProbeReport>(record) ? RecordClass::kResults
+                                                     : RecordClass::kEvidence;
+}
+
 }  // namespace parallax

@@ -237,8 +237,42 @@ struct Announcement {
   bool operator==(const Announcement&) const = default;
 };
 
+// Records by what is given up first when a sensor has no room for all: from the first class on.
+enum class RecordClass : uint8_t {
+  kBulk,      // attempts
+  kCounters,  // server reports: the same in sums
+  kResults,   // probe reports
+  kEvidence,  // paths, announcements, gaps: what names the router at fault
+};
+inline constexpr size_t kRecordClasses = 4;
+std::string_view ToString(RecordClass kind);  // "bulk"
+std::optional<RecordClass> ParseRecordClass(std::string_view text);
+
+// Why records did not get to the collector.
+enum class GapReason : uint8_t {
+  kFull,     // they were dropped to keep the spool within its limits
+  kDamaged,  // their file is damaged
+  kStopped,  // the sensor was killed: what it had not written yet is lost, if there was anything
+};
+inline constexpr size_t kGapReasons = 3;
+std::string_view ToString(GapReason reason);  // "full"
+std::optional<GapReason> ParseGapReason(std::string_view text);
+
+// Records that were taken into a sensor's spool, and that it cannot deliver any more.
+struct Gap {
+  RecordClass kind = RecordClass::kBulk;
+  uint64_t epoch = 0;  // whose sequences these are
+  uint64_t first = 0;
+  uint64_t last = 0;  // 0: nobody knows how many
+  GapReason reason = GapReason::kFull;
+  WallTime noticed_at;  // sensor's clock
+  Duration age{};       // from then to this report
+  bool operator==(const Gap&) const = default;
+};
+
 // What a sensor must get to the collector; numbered and kept until acknowledged.
-using Record = std::variant<Attempt, ProbeReport, ServerReport, PathReport, Announcement>;
+using Record = std::variant<Attempt, ProbeReport, ServerReport, PathReport, Announcement, Gap>;
+RecordClass ClassOf(const Record& record);
 
 // A sensor's view of itself: the state of what its evidence rests on.
 struct InterfaceHealth {
@@ -269,22 +303,28 @@ struct SensorHealth {
   uint64_t probes_refused = 0;  // by local policy
   uint64_t spool_records = 0;
   uint64_t spool_bytes = 0;
+  std::string spool_problem;        // why it is kept in memory only; empty: it is on disk
   uint64_t records_dropped = 0;     // by a full spool
   uint64_t attempts_evicted = 0;    // forgotten before their outcome was known, for want of room
   uint64_t segments_unsampled = 0;  // segments of attempts not followed, see Attempt::sampling
   bool probing = false;             // false: no readable policy or no sockets; it cannot vote
   std::string probing_problem;      // why, if not
+  std::optional<WallTime> said_at;  // sensor's clock; absent: it does not tell
   bool operator==(const SensorHealth&) const = default;
 };
 
-// The version of the link protocol; a collector refuses sensors that speak a newer one.
-inline constexpr uint32_t kLinkProtocol = 2;
+// Versions of the link protocol. Each side also speaks the one before its own, so that sensors and
+// collectors can be upgraded in any order, one step at a time.
+inline constexpr uint32_t kLinkProtocol = 3;
+inline constexpr uint32_t kLeastLinkProtocol = 2;
 
 // What a sensor says of itself when it connects. Who it is says its certificate, not this.
 struct SensorHello {
-  uint32_t protocol = 0;
+  uint32_t protocol = 0;  // the highest that both sides may speak
   std::string version;
-  uint64_t epoch = 0;                  // random per start; sequence numbers count from 1 within it
+  // What waits in its spool, by epoch; protocol 2 knows one. Sequence numbers count from 1 within
+  // an epoch, which is a random number.
+  std::vector<uint64_t> epochs;
   std::vector<IpAddress> addresses;    // of its capture interfaces
   std::vector<Prefix> local_networks;  // attempts from these are not reported
   bool operator==(const SensorHello&) const = default;

@@ -201,6 +201,20 @@ Command ParseCommandLine(int argc, char** argv) {
         ->check(CLI::Range(1, 65535));
   }
 
+  CLI::App* spool_app =
+      app.add_subcommand("spool", "What waits for the collector in the spool's folder");
+  spool_app->require_subcommand(1);
+  SpoolCommand spool;
+  std::string spool_output = "table";
+  CLI::App* spool_list = spool_app->add_subcommand("list", "How much, of which class, how old");
+  CLI::App* spool_verify =
+      spool_app->add_subcommand("verify", "Whether its files are whole; exit code 1 if not");
+  for (CLI::App* each : {spool_list, spool_verify}) {
+    each->add_option("--config", spool.options.config, "sensor.toml")->required();
+    each->add_option("-o,--output", spool_output, "table or json")
+        ->check(CLI::IsMember({"table", "json"}));
+  }
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version
@@ -213,6 +227,11 @@ Command ParseCommandLine(int argc, char** argv) {
   }
   if (check_app->parsed()) {
     return check;
+  }
+  if (spool_app->parsed()) {
+    spool.options.action = spool_verify->parsed() ? SpoolAction::kVerify : SpoolAction::kList;
+    spool.options.output = spool_output == "json" ? SpoolOutput::kJson : SpoolOutput::kTable;
+    return spool;
   }
   if (std::isnan(probe.options.rate) || std::isnan(trace.options.probe.rate)) {
     return Leave{ReportFailure("parallax-sensor", {ErrorCode::kUsage, "--rate: not a number"})};

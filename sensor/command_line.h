@@ -6,6 +6,7 @@
 
 #include "sensor/capture_command.h"
 #include "sensor/probe_command.h"
+#include "sensor/spool_command.h"
 #include "sensor/trace_command.h"
 
 namespace parallax::sensor {
@@ -25,13 +26,16 @@ struct ProbeCommand {
 struct TraceCommand {
   TraceCommandOptions options;
 };
+struct SpoolCommand {
+  SpoolCommandOptions options;
+};
 // Nothing to do but to leave: help or version was printed, or the words were wrong and it was said.
 struct Leave {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand, TraceCommand>;
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand,
+                             TraceCommand, SpoolCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

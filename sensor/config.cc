@@ -53,9 +53,14 @@ void ReadObserve(ConfigFile& file, SensorConfig::Observe& observe) {
       "observe.attempts_per_second_total", observe.attempts_per_second_total, 1, 1'000'000));
 }
 
-void ReadLink(ConfigFile& file, SensorConfig::Link& link) {
-  link.spool_records = static_cast<size_t>(file.Integer(
-      "link.spool_records", static_cast<int64_t>(link.spool_records), 1000, 10'000'000));
+void ReadSpool(ConfigFile& file, SensorConfig::Spool& spool) {
+  spool.dir = file.Path("spool.dir", spool.dir);
+  spool.max_mib = static_cast<unsigned>(file.Integer("spool.max_mib", spool.max_mib, 1, 65'536));
+  spool.memory_mib =
+      static_cast<unsigned>(file.Integer("spool.memory_mib", spool.memory_mib, 1, 1024));
+  if (spool.memory_mib > spool.max_mib) {
+    file.Complain("spool.memory_mib", "must not be more than spool.max_mib");
+  }
 }
 
 }  // namespace
@@ -70,7 +75,7 @@ Result<SensorConfig> LoadSensorConfig(const std::string& path) {
   ReadCapture(*file, config.capture);
   ReadObserve(*file, config.observe);
   config.probe.policy_file = file->Path("probe.policy_file", config.probe.policy_file);
-  ReadLink(*file, config.link);
+  ReadSpool(*file, config.spool);
   config.log.level = file->Level("log.level", config.log.level);
   if (auto ok = file->Finish(); !ok) {
     return tl::make_unexpected(std::move(ok.error()));

@@ -38,10 +38,12 @@ struct SensorConfig {
     std::string policy_file = "policy.toml";
     bool operator==(const Probe&) const = default;
   } probe;
-  struct Link {
-    size_t spool_records = 200000;  // kept while the collector is away; the oldest go first
-    bool operator==(const Link&) const = default;
-  } link;
+  struct Spool {
+    std::string dir = "spool";
+    unsigned max_mib = 256;    // in all
+    unsigned memory_mib = 16;  // of it in memory, while the disk fails
+    bool operator==(const Spool&) const = default;
+  } spool;
   struct Log {
     LogLevel level = LogLevel::kInfo;
     bool operator==(const Log&) const = default;

@@ -2,13 +2,16 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
 #include <thread>
 
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/result.h"
 #include "common/signals.h"
+#include "common/siphash.h"
 #include "common/tls.h"
 #include "sensor/announce/announcement_watch.h"
 #include "sensor/capture/host_counters.h"
@@ -16,12 +19,13 @@
 #include "sensor/capture/live_capture.h"
 #include "sensor/command_line.h"
 #include "sensor/config.h"
+#include "sensor/link/convert.h"
 #include "sensor/link/link_client.h"
-#include "sensor/link/spool.h"
 #include "sensor/observe/observer.h"
 #include "sensor/privilege.h"
 #include "sensor/probe/policy/policy_file.h"
 #include "sensor/probe/probe_engine.h"
+#include "sensor/spool/spool.h"
 
 namespace parallax::sensor {
 namespace {
@@ -120,8 +124,12 @@ class CaptureWork {
   }
 
   void Forward(MonoTime now) {
-    for (Record& record : fresh_) {
-      spool_.Append(std::move(record), now);
+    if (fresh_.empty()) {
+      return;
+    }
+    const Moment clock = Now();
+    for (const Record& record : fresh_) {
+      spool_.Append(ClassOf(record), Encode(record), clock + (now - clock.mono));
     }
     fresh_.clear();
   }
@@ -168,6 +176,8 @@ SensorHealth GatherHealth(const LiveCapture& capture, const ProbeEngine& probes,
   health.spool_records = stats.records;
   health.spool_bytes = stats.bytes;
   health.records_dropped = stats.dropped;
+  health.spool_problem = stats.problem;
+  health.said_at = Now().wall;
   return health;
 }
 
@@ -212,6 +222,40 @@ Result<Self> FindSelf(const SensorConfig& config) {
   return Self{std::move(*identity), *who};
 }
 
+// The monotonic clock begins anew with each boot.
+uint64_t BootName() {
+  const auto id = ReadSmallFile("/proc/sys/kernel/random/boot_id");
+  if (!id) {
+    return 0;
+  }
+  constexpr HashKey kKey{};  // nothing secret about it
+  return SipHash24(kKey, {reinterpret_cast<const uint8_t*>(id->data()), id->size()}) | 1;
+}
+
+// What has to be done a few times a second.
+void KeepHouse(Spool& spool, const LinkClient& link, ProbeEngine& probes,
+               const std::stop_token& stop) {
+  constexpr Duration kEvery = std::chrono::milliseconds(200);
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  while (!stop.stop_requested()) {
+    spool.Keep(Now());
+    probes.SetConnected(link.connected());
+    never.wait_for(lock, stop, kEvery, [] { return false; });
+  }
+}
+
+SpoolOptions SpoolOptionsFrom(const SensorConfig::Spool& config) {
+  SpoolOptions options;
+  options.most_bytes = uint64_t{config.max_mib} << 20;
+  options.most_memory = uint64_t{config.memory_mib} << 20;
+  options.boot = BootName();
+  options.new_epoch = [] { return RandomHashKey()[0] | 1; };
+  options.encode = [](const Gap& gap) { return Encode(gap); };
+  return options;
+}
+
 Result<void> RunSensor(const SensorConfig& config) {
   auto self = FindSelf(config);
   if (!self) {
@@ -244,8 +288,16 @@ Result<void> RunSensor(const SensorConfig& config) {
     return dropped;
   }
 
-  // The spool: capture and probe threads -> link. Orders: link -> probe engine's mailbox.
-  Spool spool(config.link.spool_records);
+  // The spool: capture and probe threads -> disk, link. Orders: link -> probe engine's mailbox.
+  auto spool_files = std::optional(OpenSpoolFolder(config.spool.dir));
+  if (!*spool_files && spool_files->error().code == ErrorCode::kUnavailable) {
+    return tl::make_unexpected(spool_files->error());  // not to be waited for: stop the other one
+  }
+  Spool spool(SpoolOptionsFrom(config.spool), [&]() -> Result<std::unique_ptr<SpoolFiles>> {
+    auto first = std::exchange(spool_files, std::nullopt);
+    return first ? std::move(*first) : OpenSpoolFolder(config.spool.dir);
+  });
+  spool.Keep(Now());
   ObserverOptions observer_options;
   observer_options.local_networks = place.local_networks;
   observer_options.own_probes = {place.addresses, (*probes)->ports().first,
@@ -258,8 +310,8 @@ Result<void> RunSensor(const SensorConfig& config) {
   LinkOptions link_options;
   link_options.addresses = config.collector.addresses;
   link_options.identity = std::move(identity);
-  link_options.hello = {kLinkProtocol, PARALLAX_VERSION, RandomHashKey()[0] | 1, place.addresses,
-                        place.local_networks.prefixes()};
+  link_options.hello = {
+      kLinkProtocol, PARALLAX_VERSION, {}, place.addresses, place.local_networks.prefixes()};
   LinkClient link(
       std::move(link_options), spool,
       [&] { return GatherHealth(**capture, **probes, work, spool); },
@@ -275,9 +327,12 @@ Result<void> RunSensor(const SensorConfig& config) {
     work.Idle(Now());  // what came last
   });
   std::jthread probe_thread([&](std::stop_token stop) {
-    (*probes)->Run([&](Record record) { spool.Append(std::move(record), Now().mono); }, stop);
+    (*probes)->Run(
+        [&](const Record& record) { spool.Append(ClassOf(record), Encode(record), Now()); }, stop);
   });
   std::thread link_thread([&] { link.Run(); });
+  std::jthread keeper_thread(
+      [&](const std::stop_token& stop) { KeepHouse(spool, link, **probes, stop); });
 
   LogInfo("sensor {} ({}) {} listens on {}, reports to {}", who.name, who.group, PARALLAX_VERSION,
           fmt::join(place.interfaces, ", "), config.collector.addresses.front().ToString());
@@ -301,6 +356,9 @@ Result<void> RunSensor(const SensorConfig& config) {
   probe_thread.join();
   link.Stop();
   link_thread.join();
+  keeper_thread.request_stop();
+  keeper_thread.join();
+  spool.Close(Now());
   return {};
 }
 
@@ -333,6 +391,9 @@ int Dispatch(const Command& command) {
   }
   if (const auto* trace = std::get_if<TraceCommand>(&command)) {
     return RunTraceCommand(trace->options);
+  }
+  if (const auto* spool = std::get_if<SpoolCommand>(&command)) {
+    return RunSpoolCommand(spool->options);
   }
   Result<void> done;
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {

@@ -64,30 +64,38 @@ Json ToJson(const v1::Sensor& sensor) {
   for (const auto& gateway : sensor.gateways()) {
     gateways.push_back({{"address", gateway.address()}, {"reach", gateway.reach()}});
   }
-  return {{"id", sensor.id()},
-          {"name", sensor.name()},
-          {"group", sensor.group()},
-          {"state", sensor.state()},
-          {"version", sensor.version()},
-          {"address", OrNull(sensor.address())},
-          {"first_seen_at", Time(sensor.first_seen_at())},
-          {"last_seen_at", Time(sensor.last_seen_at())},
-          {"syns_seen", sensor.syns_seen()},
-          {"packets_dropped", sensor.packets_dropped()},
-          {"spool_bytes", sensor.spool_bytes()},
-          {"spool_records", sensor.spool_records()},
-          {"records_dropped", sensor.records_dropped()},
-          {"attempts_evicted", sensor.attempts_evicted()},
-          {"segments_unsampled", sensor.segments_unsampled()},
-          {"probes_sent", sensor.probes_sent()},
-          {"probes_refused", sensor.probes_refused()},
-          {"probing", sensor.probing()},
-          {"probing_problem", OrNull(sensor.probing_problem())},
-          {"problem", OrNull(sensor.problem())},
-          {"interfaces", std::move(interfaces)},
-          {"gateways", std::move(gateways)},
-          {"addresses", List(sensor.addresses())},
-          {"local_networks", List(sensor.local_networks())}};
+  return {
+      {"id", sensor.id()},
+      {"name", sensor.name()},
+      {"group", sensor.group()},
+      {"state", sensor.state()},
+      {"version", sensor.version()},
+      {"address", OrNull(sensor.address())},
+      {"first_seen_at", Time(sensor.first_seen_at())},
+      {"last_seen_at", Time(sensor.last_seen_at())},
+      {"syns_seen", sensor.syns_seen()},
+      {"packets_dropped", sensor.packets_dropped()},
+      {"spool_bytes", sensor.spool_bytes()},
+      {"spool_records", sensor.spool_records()},
+      {"spool_problem", OrNull(sensor.spool_problem())},
+      {"records_dropped", sensor.records_dropped()},
+      {"records_lost", sensor.records_lost()},
+      {"gaps_of_unknown_size", sensor.gaps_of_unknown_size()},
+      {"records_refused", sensor.records_refused()},
+      {"clock_offset_seconds", sensor.has_clock_offset_nanos()
+                                   ? Json(static_cast<double>(sensor.clock_offset_nanos()) / 1e9)
+                                   : Json(nullptr)},
+      {"attempts_evicted", sensor.attempts_evicted()},
+      {"segments_unsampled", sensor.segments_unsampled()},
+      {"probes_sent", sensor.probes_sent()},
+      {"probes_refused", sensor.probes_refused()},
+      {"probing", sensor.probing()},
+      {"probing_problem", OrNull(sensor.probing_problem())},
+      {"problem", OrNull(sensor.problem())},
+      {"interfaces", std::move(interfaces)},
+      {"gateways", std::move(gateways)},
+      {"addresses", List(sensor.addresses())},
+      {"local_networks", List(sensor.local_networks())}};
 }
 
 Json ToJson(const v1::Target& target) {

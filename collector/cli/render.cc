@@ -87,6 +87,32 @@ std::string Probing(const v1::Sensor& sensor) {
                      Count(sensor.probes_refused()), problem.empty() ? "" : "; " + problem);
 }
 
+// Records that it had and the collector has not.
+std::string Undelivered(const v1::Sensor& sensor) {
+  std::vector<std::string> parts;
+  if (sensor.records_lost() > 0) {
+    parts.push_back(Plural(sensor.records_lost(), "record") + " lost");
+  }
+  if (sensor.gaps_of_unknown_size() > 0) {
+    parts.push_back("killed " + Plural(sensor.gaps_of_unknown_size(), "time") +
+                    ", with what it had not written yet");
+  }
+  if (sensor.records_refused() > 0) {
+    parts.push_back(Count(sensor.records_refused()) + " malformed");
+  }
+  return Joined(parts);
+}
+
+std::string Clock(const v1::Sensor& sensor) {
+  constexpr int64_t kWorthSaying = 1'000'000'000;
+  const int64_t offset = sensor.clock_offset_nanos();
+  if (std::abs(offset) < kWorthSaying) {
+    return {};
+  }
+  return fmt::format("{} {} the collector's", FormatAge(Duration(std::abs(offset))),
+                     offset < 0 ? "behind" : "ahead of");
+}
+
 std::string Missed(const v1::Sensor& sensor) {
   std::vector<std::string> parts;
   if (sensor.attempts_evicted() > 0) {
@@ -206,7 +232,12 @@ Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look) {
   page.data +=
       Line("spool", fmt::format("{} in {}, {} dropped for want of room",
                                 Plural(sensor.spool_records(), "record"),
-                                Bytes(sensor.spool_bytes()), Count(sensor.records_dropped())));
+                                Bytes(sensor.spool_bytes()), Count(sensor.records_dropped())) +
+                        (sensor.spool_problem().empty()
+                             ? ""
+                             : "; in memory only: " + Printable(sensor.spool_problem())));
+  page.data += Line("not here", Undelivered(sensor));
+  page.data += Line("clock", Clock(sensor));
   for (const auto& interface : sensor.interfaces()) {
     page.data += Line("interface",
                       fmt::format("{} {}, {} captured, {} dropped", Printable(interface.name()),

@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 constexpr size_t kTriesThatCount = 2;  // of a comparison, where one method is known, at the least
 constexpr Duration kForgetEvery = 1s;
+// What a sensor tells so long afterwards, because it was cut off, says nothing of how things are.
+constexpr Duration kStale = 5min;
 constexpr size_t kForgetParts = 60;  // all of them in a minute
 
 }  // namespace
@@ -82,6 +84,9 @@ void Engine::OnBatch(IngestedBatch batch, Moment now) {
   const auto sensor = vantages_.Find(batch.sensor);
   if (sensor) {
     for (const Record& record : batch.records) {
+      if (std::visit([](const auto& r) { return r.age; }, record) > kStale) {
+        continue;  // what a spool kept is stored, and is no news
+      }
       if (const auto* attempt = std::get_if<Attempt>(&record)) {
         OnAttempt(*sensor, *attempt, now);
       } else if (const auto* report = std::get_if<ProbeReport>(&record)) {
@@ -96,6 +101,19 @@ void Engine::OnBatch(IngestedBatch batch, Moment now) {
     }
   }
   actions_.store.emplace_back(std::move(batch));
+}
+
+void Engine::NoteClock(Vantage& v, WallTime said, WallTime heard) {
+  v.clock.Note(said, heard);
+  v.record.clock_offset = v.clock.Offset();
+  if (v.clock.BecameWrong()) {
+    const Duration offset = *v.record.clock_offset;
+    actions_.notes.push_back(
+        fmt::format("sensor {}: its clock is {} {} (its times are stored as it tells them; "
+                    "detection does not use them)",
+                    v.record.name, FormatAge(offset < Duration{} ? -offset : offset),
+                    offset < Duration{} ? "behind" : "ahead"));
+  }
 }
 
 void Engine::Tick(Moment now) {

@@ -327,6 +327,7 @@ class Engine {
   void Isolate(VantageId id, const std::string& evidence, Moment now);
   void NoLongerCutOff(const SensorName& sensor, Moment now);
   void TellCutOff(const CutOff::Trouble& trouble, Moment now);
+  void NoteClock(Vantage& v, WallTime said, WallTime heard);
   void SaveSensor(VantageId id, Moment now);
   void SaveTarget(Target& target);
   std::vector<Order>& OrdersTo(VantageId sensor);

@@ -60,6 +60,9 @@ void Engine::OnHealth(const SensorName& name, const SensorHealth& health, Moment
   Vantage& v = vantages_.At(*id);
   const std::string problem_before = v.record.problem;
   vantages_.Heard(*id, health, now);
+  if (health.said_at) {
+    NoteClock(v, *health.said_at, now.wall);
+  }
   if (!v.connected) {  // given up for lost, and here it is on its old stream
     v.connected = true;
     silent_.erase(*id);

@@ -39,6 +39,14 @@ struct SensorRecord {
   std::vector<Prefix> local_networks;
   SensorHealth health;
   std::string problem;  // what keeps it from being a vantage; empty if nothing
+  std::optional<Duration> clock_offset;  // its clock less ours
+  // What of its records is not here, as the store knows; nothing in what is to be stored.
+  struct Undelivered {
+    uint64_t lost = 0;     // told as gaps
+    uint64_t unknown = 0;  // gaps of unknown size
+    uint64_t refused = 0;  // malformed, of late
+    bool operator==(const Undelivered&) const = default;
+  } undelivered;
   bool operator==(const SensorRecord&) const = default;
 };
 

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collector/detect/clock_watch.h"
 #include "collector/detect/group_evidence.h"
 #include "collector/detect/lately_reached.h"
 #include "collector/detect/loss_watch.h"
@@ -41,6 +42,7 @@ struct Vantage {
   bool connected = false;
   MonoTime last_heard{};
   MonoTime state_since{};
+  ClockWatch clock;
   bool forgotten = false;  // what it held against others, for it has been away too long
   MonoTime saved_at{};     // last time the record went to the store
 

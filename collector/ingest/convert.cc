@@ -4,12 +4,14 @@
 
 #include <algorithm>
 
+#include "collector/ingest/convert_columns.h"
 #include "collector/ingest/convert_record.h"
 
 namespace parallax::collector {
 namespace {
 
-constexpr int kMostRecords = 1'000;
+constexpr size_t kMostRecords = 1'000;
+constexpr int kMostEpochs = 300;
 constexpr int kMostAddresses = 64;
 constexpr int kMostInterfaces = 64;
 constexpr int kMostGateways = 16;
@@ -40,16 +42,21 @@ void Fill(const ProbeTry& attempt, v1::ProbeTry* out) {
 }  // namespace
 
 Result<SensorHello> FromProto(const v1::Hello& hello) {
-  if (hello.protocol() != kLinkProtocol) {
+  const uint32_t highest = std::max(hello.protocol(), hello.highest_protocol());
+  if (highest < kLeastLinkProtocol || hello.protocol() > kLinkProtocol) {
     return Fail(ErrorCode::kFailure,
-                fmt::format("link protocol {} is not spoken here (this collector speaks {}); "
+                fmt::format("link protocol {} is not spoken here (this collector speaks {} to {}); "
                             "upgrade the older side",
-                            hello.protocol(), kLinkProtocol));
+                            hello.protocol(), kLeastLinkProtocol, kLinkProtocol));
   }
   SensorHello out;
-  out.protocol = hello.protocol();
+  out.protocol = std::min(highest, kLinkProtocol);
   out.version = ReadText(hello.version());
-  out.epoch = hello.epoch();
+  if (hello.epochs_size() > kMostEpochs) {
+    return Fail(ErrorCode::kFailure, "a hello with far too many epochs");
+  }
+  out.epochs = {hello.epoch()};
+  out.epochs.insert(out.epochs.end(), hello.epochs().begin(), hello.epochs().end());
   for (int i = 0; i < std::min(hello.addresses_size(), kMostAddresses); ++i) {
     if (const auto address = ReadAddress(hello.addresses(i))) {
       out.addresses.push_back(*address);
@@ -90,21 +97,50 @@ SensorHealth FromProto(const v1::Health& health) {
   out.segments_unsampled = health.segments_unsampled();
   out.probing = health.probing();
   out.probing_problem = ReadText(health.probing_problem());
+  out.spool_problem = ReadText(health.spool_problem());
+  if (health.said_at() != 0 && health.said_at() <= kLatestTime) {
+    out.said_at = FromUnixNanos(static_cast<int64_t>(health.said_at()));
+  }
   return out;
 }
 
 Result<ReadBatch> FromProto(const v1::Batch& batch) {
-  if (batch.records().empty() || batch.records_size() > kMostRecords) {
-    return Fail(ErrorCode::kFailure, fmt::format("batch of {} records (1 to {} are accepted)",
-                                                 batch.records_size(), kMostRecords));
-  }
-  if (batch.first_sequence() == 0 || batch.first_sequence() > INT64_MAX - kMostRecords) {
-    return Fail(ErrorCode::kFailure, "batch with a sequence out of range");
+  const bool columns = batch.has_attempts();
+  const size_t count =
+      columns ? batch.attempts().families().size() : static_cast<size_t>(batch.records_size());
+  // Of what comes in one message, numbers of that size cannot overflow.
+  if (count == 0 || batch.first_sequence() == 0 || batch.first_sequence() > INT64_MAX - count) {
+    return Fail(ErrorCode::kFailure,
+                count == 0 ? "an empty batch" : "batch with a sequence out of range");
   }
   ReadBatch out;
+  out.first_sequence = batch.first_sequence();
+  out.last_sequence = batch.first_sequence() + count - 1;
+  const auto refuse = [&](std::string why) {
+    out.refused = count;
+    out.complaint = std::move(why);
+  };
+  if (count > kMostRecords) {
+    refuse(fmt::format("batch of {} records (1 to {} are accepted)", count, kMostRecords));
+    return out;
+  }
+  if (columns && batch.records_size() > 0) {
+    refuse("batch of rows and columns");
+    return out;
+  }
+  std::optional<ColumnReader> reader;
+  if (columns) {
+    auto opened = ColumnReader::Open(batch.attempts());
+    if (!opened) {
+      refuse(opened.error().message);
+      return out;
+    }
+    reader = *opened;
+  }
   bool in_run = false;
-  for (int i = 0; i < batch.records_size(); ++i) {
-    Result<Record> record = ReadRecord(batch.records(i));
+  for (size_t i = 0; i < count; ++i) {
+    Result<Record> record =
+        columns ? reader->Next() : ReadRecord(batch.records(static_cast<int>(i)));
     if (!record) {
       if (out.refused++ == 0) {
         out.complaint = record.error().message;
@@ -113,7 +149,8 @@ Result<ReadBatch> FromProto(const v1::Batch& batch) {
       continue;
     }
     if (!in_run) {
-      out.runs.push_back({batch.first_sequence() + static_cast<uint64_t>(i), {}});
+      out.runs.push_back({batch.first_sequence() + i, {}});
+      out.runs.back().records.reserve(count - i);
       in_run = true;
     }
     out.runs.back().records.push_back(std::move(*record));

@@ -23,12 +23,15 @@ struct Run {
 };
 
 struct ReadBatch {
+  uint64_t first_sequence = 0;
+  uint64_t last_sequence = 0;
   std::vector<Run> runs;  // a malformed record ends one and is left out
-  uint64_t refused = 0;   // malformed records
+  uint64_t refused = 0;   // malformed records; all of them if the batch makes no sense
   std::string complaint;  // about the first of them
 };
 
-// Fails if the batch as a whole makes no sense: no records, too many, sequences that overflow.
+// Fails if nobody can say which sequences it is about. A batch that makes no sense otherwise, such
+// as one with too many records or with columns of different lengths, is refused as a whole.
 Result<ReadBatch> FromProto(const v1::Batch& batch);
 
 v1::Order ToProto(const Order& order);

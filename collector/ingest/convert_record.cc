@@ -9,8 +9,6 @@ namespace {
 constexpr size_t kLongestText = 128;
 // A record cannot be older than a year, nor a probe have taken longer than that.
 constexpr uint64_t kLongestAge = 366ull * 86'400 * 1'000'000'000;
-// The year 2200: the sum of a time and some ages is a time still (int64_t ends in 2262).
-constexpr uint64_t kLatestTime = 7'258'118'400ull * 1'000'000'000;
 // A server's window is a minute; a day is nonsense, but adds up.
 constexpr uint64_t kLongestWindow = 86'400ull * 1'000'000'000;
 constexpr uint32_t kMostSampling = 1u << 31;
@@ -321,6 +319,27 @@ Result<Record> ReadAnnouncement(const v1::Announcement& in) {
   return out;
 }
 
+Result<Record> ReadGap(const v1::Gap& in) {
+  if (in.kind() < v1::RECORD_CLASS_BULK || in.kind() > v1::RECORD_CLASS_EVIDENCE ||
+      in.reason() < v1::GAP_REASON_FULL || in.reason() > v1::GAP_REASON_STOPPED ||
+      in.first_sequence() == 0 || in.first_sequence() > INT64_MAX ||
+      in.last_sequence() > INT64_MAX || in.noticed_at() > kLatestTime ||
+      in.age_nanos() > kLongestAge ||
+      (in.last_sequence() != 0 && in.last_sequence() < in.first_sequence())) {
+    return Fail(ErrorCode::kFailure, "gap with a value out of range");
+  }
+  Gap out;
+  // The wire's values are ours and one more: 0 is "unspecified" there.
+  out.kind = static_cast<RecordClass>(static_cast<int>(in.kind()) - 1);
+  out.epoch = in.epoch();
+  out.first = in.first_sequence();
+  out.last = in.last_sequence();
+  out.reason = static_cast<GapReason>(static_cast<int>(in.reason()) - 1);
+  out.noticed_at = FromUnixNanos(static_cast<int64_t>(in.noticed_at()));
+  out.age = Duration(in.age_nanos());
+  return out;
+}
+
 }  // namespace
 
 std::optional<IpAddress> ReadAddress(const std::string& bytes) {
@@ -353,6 +372,8 @@ Result<Record> ReadRecord(const v1::Record& record) {
       return ReadPath(record.path());
     case v1::Record::kAnnouncement:
       return ReadAnnouncement(record.announcement());
+    case v1::Record::kGap:
+      return ReadGap(record.gap());
     case v1::Record::KIND_NOT_SET:
       break;
   }

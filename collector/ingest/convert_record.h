@@ -13,6 +13,9 @@ namespace parallax::collector {
 
 Result<Record> ReadRecord(const v1::Record& record);
 
+// The year 2200: the sum of a time and some ages is a time still (int64_t ends in 2262).
+inline constexpr uint64_t kLatestTime = 7'258'118'400ull * 1'000'000'000;
+
 // 4 or 16 bytes.
 std::optional<IpAddress> ReadAddress(const std::string& bytes);
 std::optional<Prefix> ReadPrefix(const v1::Prefix& prefix);

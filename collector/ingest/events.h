@@ -27,7 +27,7 @@ struct SensorDisconnected {
   bool goodbye = false;
 };
 
-using LinkEvent =
-    std::variant<SensorConnected, SensorHealthReported, SensorDisconnected, IngestedBatch>;
+using LinkEvent = std::variant<SensorConnected, SensorHealthReported, SensorDisconnected,
+                               IngestedBatch, RefusedBatch>;
 
 }  // namespace parallax::collector

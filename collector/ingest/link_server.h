@@ -19,6 +19,9 @@ struct LinkServerOptions {
   std::vector<HighWaterMark> marks;
   // A stream that is silent for so long is ended.
   Duration hello_within = std::chrono::seconds(10);
+  // What one sensor may send, over time; twice as much at once. Beyond it, its stream is not read
+  // for a while, and its spool takes over.
+  uint32_t records_per_second = 10'000;
 };
 
 class LinkServer {

@@ -14,6 +14,8 @@ namespace {
 
 // A sensor has one stream, and one more while it comes back before we noticed that it was gone.
 constexpr auto kMostStreamsPerSensor = 4;
+// Epochs of one sensor that are remembered here; of others, the store knows. A sensor has a few.
+constexpr size_t kMostEpochs = 512;
 
 // A stream that is over before it began.
 class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor> {
@@ -25,7 +27,9 @@ class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSenso
 }  // namespace
 
 LinkService::LinkService(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options)
-    : events_(events), hello_within_(options.hello_within) {
+    : events_(events),
+      hello_within_(options.hello_within),
+      records_per_second_(options.records_per_second) {
   for (const HighWaterMark& mark : options.marks) {
     marks_[{mark.sensor, mark.epoch}] = mark.sequence;
   }
@@ -71,25 +75,33 @@ void LinkService::SendOrders(const SensorName& sensor, const std::vector<Order>&
 
 void LinkService::Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence) {
   std::lock_guard lock(mutex_);
-  const auto known = progress_.find(sensor);
-  if (known == progress_.end() || known->second.epoch != epoch) {
-    return;  // of an earlier start of the sensor: nobody waits for it
-  }
-  Progress& progress = known->second;
+  Progress& progress = ProgressLocked(sensor, epoch);
   progress.committed = std::max(progress.committed, sequence);
   const auto it = sessions_.find(sensor);
   if (it != sessions_.end()) {
-    it->second->QueueAck(progress.Done());
+    it->second->QueueAck(epoch, progress.Done());
   }
 }
 
 void LinkService::Resume() {
   size_t turns = 0;
+  std::vector<std::shared_ptr<LinkSession>> due;
   {
     std::lock_guard lock(mutex_);
     EndSilentLocked();
     TellGoneLocked();
     turns = held_up_.size();
+    const MonoTime now = Now().mono;
+    std::erase_if(paused_, [&](auto& paused) {
+      const bool over = paused.first <= now;
+      if (over) {
+        due.push_back(std::move(paused.second));
+      }
+      return over;
+    });
+  }
+  for (const auto& session : due) {
+    session->ReadOn();
   }
   for (; turns > 0; --turns) {
     std::shared_ptr<LinkSession> session;
@@ -120,7 +132,8 @@ void LinkService::CloseAll() {
   }
 }
 
-uint64_t LinkService::Register(LinkSession& session, uint64_t epoch) {
+std::vector<uint64_t> LinkService::Register(LinkSession& session,
+                                            const std::vector<uint64_t>& epochs) {
   const SensorName& sensor = session.name();
   std::lock_guard lock(mutex_);
   LinkSession*& current = sessions_[sensor];
@@ -133,19 +146,36 @@ uint64_t LinkService::Register(LinkSession& session, uint64_t epoch) {
   }
   current = &session;
   gone_.erase(sensor);
-  Progress& progress = progress_[sensor];
-  if (progress.epoch != epoch) {
-    const auto mark = marks_.find({sensor, epoch});
-    const uint64_t stored = mark == marks_.end() ? 0 : mark->second;
-    progress = {epoch, stored, stored, stored};
+  std::vector<uint64_t> done;
+  for (const uint64_t epoch : epochs) {
+    done.push_back(ProgressLocked(sensor, epoch).Done());
   }
-  return progress.Done();
+  return done;
+}
+
+LinkService::Progress& LinkService::ProgressLocked(const SensorName& sensor, uint64_t epoch) {
+  std::map<uint64_t, Progress>& known = progress_[sensor];
+  const auto found = known.find(epoch);
+  if (found != known.end()) {
+    return found->second;
+  }
+  if (known.size() >= kMostEpochs) {
+    // Of one that is forgotten too early, the store still refuses what it has.
+    const auto over = std::find_if(known.begin(), known.end(), [](const auto& entry) {
+      return entry.second.committed >= entry.second.pushed;
+    });
+    known.erase(over == known.end() ? known.begin() : over);
+  }
+  const auto mark = marks_.find({sensor, epoch});
+  const uint64_t stored = mark == marks_.end() ? 0 : mark->second;
+  return known.emplace(epoch, Progress{stored, stored, stored}).first->second;
 }
 
 void LinkService::Unregister(LinkSession& session, bool goodbye) {
   std::lock_guard lock(mutex_);
   all_.erase(&session);
   std::erase_if(held_up_, [&](const auto& held) { return held.get() == &session; });
+  std::erase_if(paused_, [&](const auto& paused) { return paused.second.get() == &session; });
   if (!IsCurrentLocked(session)) {
     return;  // never greeted, or replaced
   }
@@ -159,17 +189,18 @@ bool LinkService::Push(LinkEvent& event, LinkSession& session, bool again) {
   if (!IsCurrentLocked(session)) {
     return true;
   }
-  Progress& progress = progress_[session.name()];
+  Progress* progress = nullptr;
   uint64_t last = 0;
   if (auto* batch = std::get_if<IngestedBatch>(&event)) {
+    progress = &ProgressLocked(session.name(), batch->epoch);
     last = batch->first_sequence + batch->records.size() - 1;
-    if (last <= progress.received) {
+    if (last <= progress->received) {
       return true;  // nothing new
     }
-    if (batch->first_sequence <= progress.received) {
-      const auto known = static_cast<ptrdiff_t>(progress.received - batch->first_sequence + 1);
+    if (batch->first_sequence <= progress->received) {
+      const auto known = static_cast<ptrdiff_t>(progress->received - batch->first_sequence + 1);
       batch->records.erase(batch->records.begin(), batch->records.begin() + known);
-      batch->first_sequence = progress.received + 1;
+      batch->first_sequence = progress->received + 1;
     }
   }
   const bool my_turn = again || held_up_.empty();
@@ -177,21 +208,44 @@ bool LinkService::Push(LinkEvent& event, LinkSession& session, bool again) {
     held_up_.insert(again ? held_up_.begin() : held_up_.end(), session.shared_from_this());
     return false;
   }
-  if (last > 0) {
-    progress.received = progress.pushed = last;
+  if (progress != nullptr) {
+    progress->received = progress->pushed = last;
   }
   return true;
 }
 
-void LinkService::Refused(LinkSession& session, uint64_t sequence) {
+void LinkService::Refused(LinkSession& session, uint64_t epoch, uint64_t sequence) {
   std::lock_guard lock(mutex_);
   if (!IsCurrentLocked(session)) {
     return;
   }
-  Progress& progress = progress_[session.name()];
+  Progress& progress = ProgressLocked(session.name(), epoch);
   progress.received = std::max(progress.received, sequence);
   if (progress.Done() >= sequence) {
-    session.QueueAck(progress.Done());
+    session.QueueAck(epoch, progress.Done());
+  }
+}
+
+Duration LinkService::Charge(const SensorName& sensor, size_t records) {
+  const MonoTime now = Now().mono;
+  std::lock_guard lock(mutex_);
+  const double burst = 2 * records_per_second_;
+  const auto [it, added] = quotas_.try_emplace(sensor, Quota{burst, now});
+  Quota& quota = it->second;
+  quota.left = std::min(burst, quota.left + ToSeconds(now - quota.at) * records_per_second_);
+  quota.at = now;
+  quota.left -= static_cast<double>(records);
+  if (quota.left >= 0) {
+    return {};
+  }
+  return std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(-quota.left / records_per_second_));
+}
+
+void LinkService::Pause(LinkSession& session, MonoTime when) {
+  std::lock_guard lock(mutex_);
+  if (all_.contains(&session)) {
+    paused_.emplace_back(when, session.shared_from_this());
   }
 }
 

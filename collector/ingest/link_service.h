@@ -54,9 +54,8 @@ class LinkService final : public v1::SensorLink::CallbackService {
  private:
   friend class LinkSession;
 
-  // What is known of one start of one sensor.
+  // What is known of one epoch of one sensor.
   struct Progress {
-    uint64_t epoch = 0;
     uint64_t received = 0;   // highest sequence handed to the engine, or refused for good
     uint64_t pushed = 0;     // highest sequence handed to the engine
     uint64_t committed = 0;  // highest sequence on disk
@@ -68,22 +67,28 @@ class LinkService final : public v1::SensorLink::CallbackService {
   };
 
   // From sessions. `Register` makes the session its sensor's only one and ends an older one;
-  // returns the last sequence that the sensor need not send again.
-  uint64_t Register(LinkSession& session, uint64_t epoch);
+  // returns of each epoch the last sequence that the sensor need not send again.
+  std::vector<uint64_t> Register(LinkSession& session, const std::vector<uint64_t>& epochs);
   void Unregister(LinkSession& session, bool goodbye);
   // False if the event has to wait; then Resume calls the session's TryAgain, `again` is true, and
   // another false keeps its place in the line. What a batch repeats of what was received before is
   // cut off, and events of a session that was replaced or is over are dropped.
   bool Push(LinkEvent& event, LinkSession& session, bool again);
   // The records up to `sequence` that were not pushed are malformed: they never will be.
-  void Refused(LinkSession& session, uint64_t sequence);
+  void Refused(LinkSession& session, uint64_t epoch, uint64_t sequence);
+  // Takes so many records off the sensor's quota; how long to wait before the next, if it is spent.
+  Duration Charge(const SensorName& sensor, size_t records);
+  // Resume calls the session's ReadOn, not before `when`.
+  void Pause(LinkSession& session, MonoTime when);
 
   bool IsCurrentLocked(const LinkSession& session) const;
+  Progress& ProgressLocked(const SensorName& sensor, uint64_t epoch);
   void TellGoneLocked();
   void EndSilentLocked();
 
   BoundedQueue<LinkEvent>& events_;
   const Duration hello_within_;
+  const double records_per_second_;
   std::map<std::pair<SensorName, uint64_t>, uint64_t> marks_;  // from before our start
   std::mutex mutex_;
   bool closing_ = false;
@@ -92,7 +97,13 @@ class LinkService final : public v1::SensorLink::CallbackService {
   std::set<LinkSession*> all_;                             // until OnDone
   std::deque<std::shared_ptr<LinkSession>> held_up_;       // first come, first served
   std::map<SensorName, bool> gone_;  // not yet told for want of room; true: it said goodbye
-  std::unordered_map<SensorName, Progress> progress_;
+  std::unordered_map<SensorName, std::map<uint64_t, Progress>> progress_;  // by epoch
+  struct Quota {
+    double left = 0;
+    MonoTime at;
+  };
+  std::unordered_map<SensorName, Quota> quotas_;
+  std::vector<std::pair<MonoTime, std::shared_ptr<LinkSession>>> paused_;
   std::atomic<uint64_t> orders_dropped_ = 0;
 };
 

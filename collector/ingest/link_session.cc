@@ -1,8 +1,10 @@
 #include "collector/ingest/link_session.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
-#include "collector/ingest/convert.h"
 #include "common/log.h"
 
 namespace parallax::collector {
@@ -13,6 +15,11 @@ constexpr int kMostOrdersPerMessage = 200;
 // A sensor reports its health every 2 s. What comes faster is not news, and would keep the engine
 // from the other sensors.
 constexpr Duration kLeastHealthGap = std::chrono::milliseconds(500);
+// Of a sensor that sends nonsense all the time, now and then a batch is kept, and of it so much.
+constexpr Duration kKeepEvery = std::chrono::seconds(10);
+constexpr size_t kKeptBytes = 64u << 10;
+constexpr size_t kMostNacksWaiting = 16;
+constexpr uint32_t kProtocolWithEpochs = 3;
 
 }  // namespace
 
@@ -81,11 +88,20 @@ void LinkSession::HandleHello() {
     return;
   }
   greeted_ = true;
-  epoch_ = hello->epoch;
-  const uint64_t done = service_.Register(*this, epoch_);
+  protocol_ = hello->protocol;
+  epoch_ = hello->epochs.front();
+  const std::vector<uint64_t> done = service_.Register(*this, hello->epochs);
   {
     std::lock_guard lock(write_mutex_);
-    welcome_ = done;
+    welcome_.emplace();
+    welcome_->set_protocol(protocol_);
+    welcome_->set_version(PARALLAX_VERSION);
+    welcome_->set_committed_sequence(done.front());
+    for (size_t i = 1; i < done.size(); ++i) {
+      v1::Committed* committed = welcome_->add_committed();
+      committed->set_epoch(hello->epochs[i]);
+      committed->set_sequence(done[i]);
+    }
     welcomed_ = true;
     StartNextWriteLocked();
   }
@@ -100,21 +116,35 @@ void LinkSession::HandleBatch() {
     End({grpc::StatusCode::INVALID_ARGUMENT, batch.error().message});
     return;
   }
+  const uint64_t epoch = protocol_ >= kProtocolWithEpochs ? in_.batch().epoch() : epoch_;
   if (batch->refused > 0) {
-    if (refused_records_ == 0) {
-      LogWarning("sensor {}: malformed records left out, the first one: {}", name_,
-                 batch->complaint);
-    }
-    refused_records_ += batch->refused;
-    refused_through_ =
-        in_.batch().first_sequence() + static_cast<uint64_t>(in_.batch().records_size()) - 1;
+    NoteRefused(*batch, epoch);
   }
   const WallTime received = Now().wall;
   for (Run& run : batch->runs) {
     waiting_.emplace_back(
-        IngestedBatch{name_, epoch_, run.first_sequence, received, std::move(run.records)});
+        IngestedBatch{name_, epoch, run.first_sequence, received, std::move(run.records)});
   }
+  pause_ = service_.Charge(name_, batch->last_sequence - batch->first_sequence + 1);
   Deliver(false);
+}
+
+void LinkSession::NoteRefused(const ReadBatch& batch, uint64_t epoch) {
+  const Moment now = Now();
+  if (refused_records_ == 0) {
+    LogWarning("sensor {}: malformed records are left out, the first one: {}", name_,
+               batch.complaint);
+  }
+  refused_records_ += batch.refused;
+  refusal_ = {epoch, batch.first_sequence, batch.last_sequence,
+              fmt::format("{} of {} records: {}", batch.refused,
+                          batch.last_sequence - batch.first_sequence + 1, batch.complaint)};
+  if (now.mono >= next_kept_) {
+    next_kept_ = now.mono + kKeepEvery;
+    waiting_.emplace_back(RefusedBatch{name_, epoch, batch.first_sequence, batch.last_sequence,
+                                       batch.refused, now.wall, batch.complaint,
+                                       in_.batch().SerializeAsString().substr(0, kKeptBytes)});
+  }
 }
 
 bool LinkSession::Deliver(bool again) {
@@ -124,18 +154,37 @@ bool LinkSession::Deliver(bool again) {
     }
     waiting_.pop_front();
   }
-  if (refused_through_ > 0) {
-    service_.Refused(*this, std::exchange(refused_through_, 0));
+  if (refusal_) {
+    if (protocol_ >= kProtocolWithEpochs) {
+      std::lock_guard lock(write_mutex_);
+      if (nacks_.size() < kMostNacksWaiting) {
+        v1::Nack& nack = nacks_.emplace_back();
+        nack.set_epoch(refusal_->epoch);
+        nack.set_first_sequence(refusal_->first);
+        nack.set_last_sequence(refusal_->last);
+        nack.set_reason(refusal_->reason);
+      }
+    }
+    service_.Refused(*this, refusal_->epoch, refusal_->last);
+    refusal_.reset();
   }
   if (goodbye_) {
     End(grpc::Status::OK);
     return true;
   }
+  if (const Duration pause = std::exchange(pause_, {}); pause > Duration{}) {
+    service_.Pause(*this, Now().mono + pause);
+  } else {
+    ReadOn();
+  }
+  return true;
+}
+
+void LinkSession::ReadOn() {
   std::lock_guard lock(write_mutex_);
   if (!finished_) {
     StartRead(&in_);
   }
-  return true;
 }
 
 bool LinkSession::TryAgain() { return Deliver(true); }
@@ -152,9 +201,9 @@ void LinkSession::QueueOrders(const std::vector<Order>& orders, std::atomic<uint
   StartNextWriteLocked();
 }
 
-void LinkSession::QueueAck(uint64_t sequence) {
+void LinkSession::QueueAck(uint64_t epoch, uint64_t sequence) {
   std::lock_guard lock(write_mutex_);
-  ack_ = sequence;
+  acks_[epoch] = sequence;
   StartNextWriteLocked();
 }
 
@@ -166,13 +215,16 @@ void LinkSession::StartNextWriteLocked() {
   }
   out_.Clear();
   if (welcome_) {
-    out_.mutable_welcome()->set_protocol(kLinkProtocol);
-    out_.mutable_welcome()->set_version(PARALLAX_VERSION);
-    out_.mutable_welcome()->set_committed_sequence(*welcome_);
+    *out_.mutable_welcome() = std::move(*welcome_);
     welcome_.reset();
-  } else if (ack_) {
-    out_.mutable_ack()->set_committed_sequence(*ack_);
-    ack_.reset();
+  } else if (!nacks_.empty()) {
+    *out_.mutable_nack() = std::move(nacks_.front());
+    nacks_.pop_front();
+  } else if (!acks_.empty()) {
+    const auto first = acks_.begin();
+    out_.mutable_ack()->set_epoch(first->first);
+    out_.mutable_ack()->set_committed_sequence(first->second);
+    acks_.erase(first);
   } else if (!orders_.empty()) {
     auto* list = out_.mutable_orders();
     while (!orders_.empty() && list->orders_size() < kMostOrdersPerMessage) {

@@ -5,17 +5,19 @@
 //
 // Reading: one message at a time; the next StartRead comes when the last message has found room in
 // the engine's queue. Writing: one message at a time from a bounded list; acks collapse to the
-// last.
+// last of their epoch.
 #pragma once
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "collector/ingest/convert.h"
 #include "collector/ingest/link_service.h"
 
 namespace parallax::collector {
@@ -28,7 +30,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
 
   // From the service, with its mutex held; none of them calls back into the service.
   void QueueOrders(const std::vector<Order>& orders, std::atomic<uint64_t>& dropped);
-  void QueueAck(uint64_t sequence);
+  void QueueAck(uint64_t epoch, uint64_t sequence);
   void Cancel();
   const SensorName& name() const { return name_; }
   bool greeted() const { return greeted_; }
@@ -36,6 +38,8 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
 
   // The engine's queue has room again; false if not enough. Without the service's mutex.
   bool TryAgain();
+  // The pause of a sensor that sent too much is over. Without the service's mutex.
+  void ReadOn();
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -48,6 +52,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   void Handle();
   void HandleHello();
   void HandleBatch();
+  void NoteRefused(const ReadBatch& batch, uint64_t epoch);
   // Pushes what waits, in order, and reads on once nothing waits. False if it is held up: from then
   // on another thread may be at work in it.
   bool Deliver(bool again);
@@ -67,10 +72,19 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   std::deque<LinkEvent> waiting_;
   std::atomic<bool> greeted_ = false;
   bool goodbye_ = false;
-  uint64_t epoch_ = 0;
+  uint32_t protocol_ = 0;
+  uint64_t epoch_ = 0;  // of all batches in protocol 2
   MonoTime next_health_{};
+  Duration pause_{};  // before the next read
   uint64_t refused_records_ = 0;
-  uint64_t refused_through_ = 0;  // last sequence of the batch in hand, if part of it is malformed
+  MonoTime next_kept_{};  // not every refused batch is kept
+  struct Refusal {
+    uint64_t epoch = 0;
+    uint64_t first = 0;
+    uint64_t last = 0;
+    std::string reason;
+  };
+  std::optional<Refusal> refusal_;  // of the batch in hand, if part of it is malformed
 
   // Writing side.
   std::mutex write_mutex_;
@@ -78,8 +92,9 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   bool writing_ = false;
   bool welcomed_ = false;  // nothing is written before the Welcome
   bool finished_ = false;  // Finish was called: nothing may be started any more
-  std::optional<uint64_t> welcome_;
-  std::optional<uint64_t> ack_;
+  std::optional<v1::Welcome> welcome_;
+  std::map<uint64_t, uint64_t> acks_;  // by epoch; the last one says it all
+  std::deque<v1::Nack> nacks_;
   std::deque<v1::Order> orders_;
 };
 

@@ -63,6 +63,13 @@ void ToProto(const SensorRecord& sensor, v1::Sensor* out) {
   out->set_records_dropped(sensor.health.records_dropped);
   out->set_attempts_evicted(sensor.health.attempts_evicted);
   out->set_segments_unsampled(sensor.health.segments_unsampled);
+  out->set_spool_problem(sensor.health.spool_problem);
+  if (sensor.clock_offset) {
+    out->set_clock_offset_nanos(sensor.clock_offset->count());
+  }
+  out->set_records_lost(sensor.undelivered.lost);
+  out->set_gaps_of_unknown_size(sensor.undelivered.unknown);
+  out->set_records_refused(sensor.undelivered.refused);
   out->set_probing(sensor.health.probing);
   out->set_probing_problem(sensor.health.probing_problem);
   out->set_problem(sensor.problem);

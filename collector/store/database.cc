@@ -80,6 +80,11 @@ void Statement::Bind(int index, const IpAddress& address, bool copy) {
                             copy ? SQLITE_TRANSIENT : SQLITE_STATIC));
 }
 
+void Statement::Bind(int index, Blob blob, bool copy) {
+  Check(sqlite3_bind_blob64(handle_, index, blob.bytes.data(), blob.bytes.size(),
+                            copy ? SQLITE_TRANSIENT : SQLITE_STATIC));
+}
+
 void Statement::Bind(int index, const std::optional<IpAddress>& address, bool copy) {
   if (address) {
     Bind(index, *address, copy);

@@ -31,6 +31,11 @@ namespace parallax::collector {
 
 class Database;
 
+// Bytes that are no text.
+struct Blob {
+  std::string_view bytes;
+};
+
 // A prepared statement, reset and ready to be bound. Owned by its Database's cache.
 class Statement {
  public:
@@ -44,6 +49,13 @@ class Statement {
   void Bind(int index, std::string_view text, bool copy);
   void Bind(int index, const IpAddress& address, bool copy);
   void Bind(int index, const std::optional<IpAddress>& address, bool copy);
+  void Bind(int index, const std::optional<Duration>& duration, bool copy) {
+    if (duration) {
+      Bind(index, *duration, copy);
+    } else {
+      Bind(index, nullptr, copy);
+    }
+  }
   void Bind(int index, const std::optional<std::string>& text, bool copy) {
     if (text) {
       Bind(index, std::string_view(*text), copy);
@@ -55,6 +67,7 @@ class Statement {
     Bind(index, std::string_view(text), copy);
   }
   void Bind(int index, double value, bool copy);
+  void Bind(int index, Blob blob, bool copy);
   template <typename T>
   requires std::is_arithmetic_v<T>
   void Bind(int index, const std::optional<T>& value, bool copy) {

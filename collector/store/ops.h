@@ -20,12 +20,25 @@ struct IngestedBatch {
   std::vector<Record> records;
 };
 
+// Records of a sensor that are malformed: never stored, kept aside for whoever looks for the
+// reason. `body` is the batch as it came, or its beginning.
+struct RefusedBatch {
+  SensorName sensor;
+  uint64_t epoch = 0;
+  uint64_t first_sequence = 0;
+  uint64_t last_sequence = 0;
+  uint64_t refused = 0;  // records of it
+  WallTime received;
+  std::string reason;
+  std::string body;
+};
+
 struct TargetForgotten {
   IpAddress address;
 };
 
 using StoreOp = std::variant<IngestedBatch, SensorRecord, TargetRecord, TargetForgotten, CellRecord,
-                             PathRecord, IncidentChange>;
+                             PathRecord, IncidentChange, RefusedBatch>;
 
 // Everything of `sensor` and `epoch` up to and including `sequence` is stored.
 struct HighWaterMark {

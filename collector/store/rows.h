@@ -53,6 +53,11 @@ Result<void> WriteProbeTry(Database& db, int64_t sensor, WallTime received,
 Result<void> WritePath(Database& db, int64_t sensor, WallTime received, const PathReport& report);
 Result<void> WriteAnnouncement(Database& db, int64_t sensor, WallTime received,
                                const Announcement& announcement);
+// Without what of it is stored after all: everything of its epoch up to and including `mark`.
+Result<void> WriteGap(Database& db, int64_t sensor, WallTime received, const Gap& gap,
+                      uint64_t mark);
+// Keeps the latest two hundred.
+Result<void> WriteRefusedBatch(Database& db, int64_t sensor, const RefusedBatch& batch);
 Result<void> WriteServerReport(Database& db, int64_t sensor, WallTime received,
                                const ServerReport& report);
 

@@ -38,6 +38,10 @@ SensorRecord SensorFrom(const Rows& rows) {
   record.health.probing_problem = rows.Text(19);
   record.health.attempts_evicted = rows.Unsigned(20);
   record.health.segments_unsampled = rows.Unsigned(21);
+  record.health.spool_problem = rows.Text(22);
+  if (!rows.IsNull(23)) {
+    record.clock_offset = Duration(rows.Int(23));
+  }
   return record;
 }
 
@@ -56,7 +60,8 @@ Result<std::vector<SensorRecord>> ReadSensors(Database& db, const std::optional<
       "SELECT s.sensor, n.name, s.sensor_group, s.state, s.version, s.address, s.first_seen, "
       "s.last_seen, s.addresses, s.local_networks, s.problem, s.syns_seen, s.packets_dropped, "
       "s.probes_sent, s.probes_refused, s.spool_records, s.spool_bytes, s.records_dropped, "
-      "s.probing, s.probing_problem, s.attempts_evicted, s.segments_unsampled "
+      "s.probing, s.probing_problem, s.attempts_evicted, s.segments_unsampled, "
+      "s.spool_problem, s.clock_offset "
       "FROM sensors s JOIN sensor_names n ON n.id = s.sensor "
       "WHERE ?1 = 0 OR n.name = ?2 ORDER BY n.name",
       name.has_value(), name.value_or(std::string()));
@@ -70,6 +75,25 @@ Result<std::vector<SensorRecord>> ReadSensors(Database& db, const std::optional<
     records.push_back(SensorFrom(*rows));
   }
   if (auto done = rows->Done(); !done) {
+    return tl::make_unexpected(done.error());
+  }
+
+  auto undelivered = db.Query(
+      "SELECT sensor, sum(iif(last_sequence = 0, 0, last_sequence - first_sequence + 1)), "
+      "sum(last_sequence = 0), 0 FROM gaps GROUP BY sensor UNION ALL "
+      "SELECT sensor, 0, 0, sum(refused) FROM refused_batches GROUP BY sensor");
+  if (!undelivered) {
+    return tl::make_unexpected(undelivered.error());
+  }
+  while (undelivered->Next()) {
+    if (const auto found = place.find(undelivered->Int(0)); found != place.end()) {
+      SensorRecord::Undelivered& sum = records[found->second].undelivered;
+      sum.lost += undelivered->Unsigned(1);
+      sum.unknown += undelivered->Unsigned(2);
+      sum.refused += undelivered->Unsigned(3);
+    }
+  }
+  if (auto done = undelivered->Done(); !done) {
     return tl::make_unexpected(done.error());
   }
 

@@ -51,13 +51,14 @@ Result<void> WriteSensor(Database& db, int64_t sensor, const SensorRecord& recor
   const SensorHealth& health = record.health;
   auto done = db.Run(
       "INSERT OR REPLACE INTO sensors VALUES "
-      "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       sensor, record.group, ToString(record.state), record.version, record.address,
       record.first_seen, record.last_seen, EncodeAddresses(record.addresses),
       EncodePrefixes(record.local_networks), record.problem, health.syns_seen,
       health.packets_dropped, health.probes_sent, health.probes_refused, health.spool_records,
       health.spool_bytes, health.records_dropped, health.probing, health.probing_problem,
-      health.attempts_evicted, health.segments_unsampled);
+      health.attempts_evicted, health.segments_unsampled, health.spool_problem,
+      record.clock_offset);
   if (done) {
     done = db.Run("DELETE FROM sensor_interfaces WHERE sensor = ?", sensor);
   }

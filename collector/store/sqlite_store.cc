@@ -22,7 +22,7 @@ constexpr uint64_t kTruncateBytes = 128ull << 20;
 
 // Marks kept per sensor. A sensor has a new epoch per start; older ones come back only if their
 // records still wait in a spool.
-constexpr int kMarksPerSensor = 256;
+constexpr int kMarksPerSensor = 1024;
 
 // Closed incidents kept, newest first.
 constexpr int kClosedIncidents = 10'000;
@@ -149,7 +149,7 @@ Result<void> SqliteStore::ApplyOne(const IngestedBatch& batch) {
     return {};
   }
   for (uint64_t i = known; i < count; ++i) {
-    if (auto done = StoreRecord(*sensor, batch.received, batch.records[i]); !done) {
+    if (auto done = StoreRecord(*sensor, batch, batch.records[i]); !done) {
       return done;
     }
   }
@@ -157,7 +157,17 @@ Result<void> SqliteStore::ApplyOne(const IngestedBatch& batch) {
                   batch.first_sequence + count - 1, batch.received);
 }
 
-Result<void> SqliteStore::StoreRecord(int64_t sensor, WallTime received, const Record& record) {
+Result<void> SqliteStore::ApplyOne(const RefusedBatch& batch) {
+  auto sensor = SensorRow(batch.sensor);
+  if (!sensor) {
+    return tl::make_unexpected(sensor.error());
+  }
+  return Forgive(WriteRefusedBatch(*db_, *sensor, batch));
+}
+
+Result<void> SqliteStore::StoreRecord(int64_t sensor, const IngestedBatch& batch,
+                                      const Record& record) {
+  const WallTime received = batch.received;
   if (const auto* attempt = std::get_if<Attempt>(&record)) {
     db_->ForgetLastInsert();
     auto done = Forgive(WriteAttempt(*db_, sensor, received, *attempt));
@@ -172,6 +182,11 @@ Result<void> SqliteStore::StoreRecord(int64_t sensor, WallTime received, const R
   }
   if (const auto* announcement = std::get_if<Announcement>(&record)) {
     return Forgive(WriteAnnouncement(*db_, sensor, received, *announcement));
+  }
+  if (const auto* gap = std::get_if<Gap>(&record)) {
+    auto mark = HighWater(batch.sensor, gap->epoch);
+    return mark ? Forgive(WriteGap(*db_, sensor, received, *gap, *mark))
+                : tl::make_unexpected(mark.error());
   }
   const auto& report = std::get<ProbeReport>(record);
   ++new_reports_;
@@ -306,6 +321,7 @@ Result<uint64_t> SqliteStore::Prune(WallTime before, uint64_t max_rows) {
         "DELETE FROM incident_events WHERE event IN (SELECT e.event FROM incident_events e "
         "JOIN incidents i ON i.number = e.number WHERE i.state = 'closed' AND e.at < ?1 "
         "ORDER BY e.event LIMIT ?2)",
+        "DELETE FROM gaps WHERE received < ?1 AND ?2 >= 0",
         "DELETE FROM ingest_marks WHERE updated < ?1 AND ?2 >= 0"}) {
     if (auto done = db_->Run(sql, before, max_rows); !done) {
       return tl::make_unexpected(done.error());

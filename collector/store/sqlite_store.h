@@ -36,13 +36,14 @@ class SqliteStore final : public Store {
   // Ok also when the row itself was at fault: counted, and logged once.
   Result<void> Forgive(Result<void> done);
   Result<void> ApplyOne(const IngestedBatch& batch);
+  Result<void> ApplyOne(const RefusedBatch& batch);
   Result<void> ApplyOne(const SensorRecord& record);
   Result<void> ApplyOne(const TargetRecord& record);
   Result<void> ApplyOne(const TargetForgotten& forgotten);
   Result<void> ApplyOne(const CellRecord& record);
   Result<void> ApplyOne(const PathRecord& record);
   Result<void> ApplyOne(const IncidentChange& change);
-  Result<void> StoreRecord(int64_t sensor, WallTime received, const Record& record);
+  Result<void> StoreRecord(int64_t sensor, const IngestedBatch& batch, const Record& record);
 
   FileLock lock_;
   std::unique_ptr<Database> db_;

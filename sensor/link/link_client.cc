@@ -29,6 +29,7 @@ LinkClient::LinkClient(LinkOptions options, Spool& spool, std::function<SensorHe
       spool_(spool),
       health_(std::move(health)),
       on_order_(std::move(on_order)),
+      legacy_(RandomHashKey()[0] | 1),
       last_failures_(options_.addresses.size()) {}
 
 void LinkClient::Run() {
@@ -38,8 +39,10 @@ void LinkClient::Run() {
   while (!stop_.stop_requested()) {
     const HostPort& address = options_.addresses[turn];
     const MonoTime begun = Now().mono;
-    LinkStream stream(address, options_, spool_, health_, on_order_, stop_.get_token());
+    LinkStream stream(address, options_, spool_, legacy_, connected_, health_, on_order_,
+                      stop_.get_token());
     const LinkStream::Ending ending = stream.Run();
+    connected_ = false;
     if (stop_.stop_requested()) {
       return;
     }

@@ -3,6 +3,7 @@
 // threads.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -11,14 +12,15 @@
 #include "common/ip.h"
 #include "common/records.h"
 #include "common/tls.h"
-#include "sensor/link/spool.h"
+#include "sensor/link/legacy_numbers.h"
+#include "sensor/spool/spool.h"
 
 namespace parallax::sensor {
 
 struct LinkOptions {
   std::vector<HostPort> addresses;  // one or more, tried in turn
   TlsIdentity identity;
-  SensorHello hello;
+  SensorHello hello;  // but for the epochs
 };
 
 class LinkClient {
@@ -32,6 +34,8 @@ class LinkClient {
   void Run();
   // From any thread, also before Run.
   void Stop();
+  // A collector has said welcome, and the stream stands. From any thread.
+  bool connected() const { return connected_; }
 
  private:
   bool Wait(Duration d);  // false once stopped
@@ -41,6 +45,8 @@ class LinkClient {
   Spool& spool_;
   std::function<SensorHealth()> health_;
   std::function<void(Order)> on_order_;
+  LegacyNumbers legacy_;
+  std::atomic<bool> connected_ = false;
   std::stop_source stop_;
   std::vector<std::string> last_failures_;  // per address: logged once, not at every attempt
 };

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <limits>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -25,9 +24,10 @@ constexpr Duration kConnectTimeout = 5s;
 constexpr Duration kWelcomeTimeout = 10s;
 constexpr Duration kGoodbyeTimeout = 2s;
 constexpr Duration kSlice = 200ms;
-constexpr size_t kBatchRecords = 1'000;
-// Sent and not yet committed. Beyond it the link waits for the collector.
-constexpr uint64_t kWindow = 20'000;
+constexpr size_t kBatchBytes = 256u << 10;  // a quarter of what the collector takes in one message
+// So many records that waited for a collector do not hold up what comes from now on.
+constexpr uint64_t kBacklog = 1'000;
+constexpr uint32_t kProtocolWithEpochs = 3;
 
 auto DeadlineIn(Duration d) {
   return std::chrono::time_point_cast<std::chrono::system_clock::duration>(Now().wall + d);
@@ -55,11 +55,14 @@ std::string Explain(const std::string& error) {
 }  // namespace
 
 LinkStream::LinkStream(const HostPort& address, const LinkOptions& options, Spool& spool,
+                       LegacyNumbers& legacy, std::atomic<bool>& connected,
                        const std::function<SensorHealth()>& health,
                        const std::function<void(Order)>& on_order, std::stop_token stop)
     : address_(address),
       options_(options),
       spool_(spool),
+      legacy_(legacy),
+      connected_(connected),
       health_(health),
       on_order_(on_order),
       stop_(std::move(stop)),
@@ -72,7 +75,7 @@ LinkStream::Ending LinkStream::Run() {
   // Before the stream is opened: that can block too, if the connection is lost right now.
   std::jthread watchdog([this](const std::stop_token& over) { Watch(over); });
   stream_ = v1::SensorLink::NewStub(channel_)->Session(&context_);
-  *message_.mutable_hello() = ToProto(options_.hello);
+  message_ = Hello();
   std::thread reader;
   if (stream_->Write(message_)) {
     reader = std::thread([this] { ReadAll(); });
@@ -128,16 +131,53 @@ void LinkStream::Watch(const std::stop_token& over) {
   }
 }
 
+v1::FromSensor LinkStream::Hello() const {
+  SensorHello hello = options_.hello;
+  for (const Spool::Lane& lane : spool_.Lanes()) {
+    hello.epochs.push_back(lane.epoch);
+  }
+  v1::FromSensor message;
+  *message.mutable_hello() = ToProto(hello);
+  message.mutable_hello()->set_epoch(legacy_.epoch());
+  return message;
+}
+
+void LinkStream::Take(const v1::Welcome& welcome) {
+  AcknowledgeLegacy(welcome.committed_sequence());
+  for (const v1::Committed& committed : welcome.committed()) {
+    spool_.Acknowledge(committed.epoch(), committed.sequence());
+  }
+  if (welcome.protocol() >= kProtocolWithEpochs) {
+    legacy_.Forget();
+    spool_.Turn(kBacklog);
+  }
+  protocol_ = welcome.protocol();
+  welcomed_ = true;
+  connected_ = true;
+}
+
+void LinkStream::AcknowledgeLegacy(uint64_t number) {
+  for (const auto& [epoch, sequence] : legacy_.Committed(number)) {
+    spool_.Acknowledge(epoch, sequence);
+  }
+}
+
 void LinkStream::ReadAll() {
   v1::ToSensor in;
   while (stream_->Read(&in)) {
     if (in.has_welcome()) {
-      spool_.Acknowledge(in.welcome().committed_sequence());
-      welcomed_ = true;
+      Take(in.welcome());
       spool_.Wake();
     } else if (in.has_ack()) {
-      spool_.Acknowledge(in.ack().committed_sequence());
+      if (protocol_ >= kProtocolWithEpochs) {
+        spool_.Acknowledge(in.ack().epoch(), in.ack().committed_sequence());
+      } else {
+        AcknowledgeLegacy(in.ack().committed_sequence());
+      }
       spool_.Wake();
+    } else if (in.has_nack()) {
+      LogWarning("collector {}: refuses {} records for good: {}", address_.ToString(),
+                 in.nack().last_sequence() - in.nack().first_sequence() + 1, in.nack().reason());
     } else if (in.has_orders()) {
       for (const v1::Order& raw : in.orders().orders()) {
         if (auto order = FromProto(raw)) {
@@ -163,11 +203,12 @@ bool LinkStream::WriteAll() {
       context_.TryCancel();
       return false;
     }
-    spool_.Read(std::numeric_limits<uint64_t>::max(), 0, kSlice);  // until woken
+    spool_.Wait(kSlice);
   }
   LogInfo("connected to collector {}", address_.ToString());
-  next_ = spool_.acknowledged() + 1;
-
+  if (protocol_ < kProtocolWithEpochs && !SendAgain()) {
+    return false;
+  }
   size_t sent = 0;
   for (MonoTime next_health{}; !ended_ && !stop_.stop_requested();) {
     const MonoTime now = Now().mono;
@@ -202,17 +243,76 @@ bool LinkStream::SendHealth() {
 
 bool LinkStream::SendRecords(Duration wait, size_t& sent) {
   sent = 0;
-  const bool may_send = next_ <= spool_.acknowledged() + kWindow;
-  const uint64_t from = may_send ? next_ : std::numeric_limits<uint64_t>::max();
-  const Spool::Chunk chunk = spool_.Read(from, kBatchRecords, wait);
-  if (chunk.records.empty()) {
+  const std::vector<Spool::Lane> lanes = spool_.Lanes();
+  const Moment now = Now();
+  const auto pick = outbox_.Next(lanes, now.mono);
+  if (!pick) {
+    if (wait > Duration{}) {
+      spool_.Wait(std::min(wait, kSlice));  // a backlog goes on without news
+    }
     return true;
   }
-  message_.Clear();
-  *message_.mutable_batch() = ToProto(chunk.first_sequence, chunk.records);
-  sent = static_cast<size_t>(message_.batch().records_size());
-  next_ = chunk.first_sequence + sent;
-  return stream_->Write(message_);
+  const Spool::Chunk chunk = spool_.Read(pick->epoch, pick->from, pick->most, kBatchBytes, now);
+  if (chunk.items.empty()) {  // dropped, or damaged
+    const auto lane = std::find_if(lanes.begin(), lanes.end(),
+                                   [&](const Spool::Lane& l) { return l.epoch == pick->epoch; });
+    outbox_.Sent(pick->epoch, pick->from, lane->last, 0);
+    return true;
+  }
+  sent = chunk.items.size();
+  return SendChunk(*pick, chunk);
+}
+
+bool LinkStream::SendChunk(const Outbox::Pick& pick, const Spool::Chunk& chunk) {
+  const bool legacy = protocol_ < kProtocolWithEpochs;
+  for (size_t done = 0; done < chunk.items.size();) {
+    message_.Clear();
+    v1::Batch* batch = message_.mutable_batch();
+    const size_t count =
+        FillBatch(chunk, done, legacy ? BatchForm::kRows : BatchForm::kColumns, batch);
+    const uint64_t first = chunk.first_sequence + done;
+    if (count == 0) {  // a gap, of which an older collector knows nothing; it waits for a newer one
+      outbox_.Sent(pick.epoch, first, first, 0);
+      ++done;
+      continue;
+    }
+    if (legacy) {
+      batch->set_first_sequence(legacy_.Assign(pick.epoch, first, count));
+    } else {
+      batch->set_epoch(pick.epoch);
+    }
+    outbox_.Sent(pick.epoch, first, first + count - 1, batch->ByteSizeLong());
+    if (!stream_->Write(message_)) {
+      return false;
+    }
+    done += count;
+  }
+  return true;
+}
+
+bool LinkStream::SendAgain() {
+  for (const LegacyNumbers::Span& span : legacy_.Waiting()) {
+    outbox_.GoOnAfter(span.epoch, span.from + span.count - 1);
+    for (uint64_t from = span.from; from < span.from + span.count;) {
+      const Spool::Chunk chunk =
+          spool_.Read(span.epoch, from, span.from + span.count - from, kBatchBytes, Now());
+      if (chunk.items.empty() || chunk.first_sequence >= span.from + span.count) {
+        break;  // dropped since
+      }
+      message_.Clear();
+      v1::Batch* batch = message_.mutable_batch();
+      const size_t count = FillBatch(chunk, 0, BatchForm::kRows, batch);
+      if (count == 0) {
+        break;
+      }
+      batch->set_first_sequence(span.number + (chunk.first_sequence - span.from));
+      if (!stream_->Write(message_)) {
+        return false;
+      }
+      from = chunk.first_sequence + count;
+    }
+  }
+  return true;
 }
 
 }  // namespace parallax::sensor

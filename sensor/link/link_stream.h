@@ -16,7 +16,10 @@
 #include <string>
 
 #include "parallax/v1/link.grpc.pb.h"
+#include "sensor/link/convert.h"
+#include "sensor/link/legacy_numbers.h"
 #include "sensor/link/link_client.h"
+#include "sensor/link/outbox.h"
 
 namespace parallax::sensor {
 
@@ -30,6 +33,7 @@ class LinkStream {
   // All that is passed in must outlive the stream. After `stop` was requested, the spool must be
   // woken once.
   LinkStream(const HostPort& address, const LinkOptions& options, Spool& spool,
+             LegacyNumbers& legacy, std::atomic<bool>& connected,
              const std::function<SensorHealth()>& health,
              const std::function<void(Order)>& on_order, std::stop_token stop);
 
@@ -43,16 +47,24 @@ class LinkStream {
   std::string WhyNotConnected();
   // Breaks off what blocks, some time after a stop. Ends when `over` is requested.
   void Watch(const std::stop_token& over);
+  v1::FromSensor Hello() const;
   void ReadAll();
+  void Take(const v1::Welcome& welcome);
+  void AcknowledgeLegacy(uint64_t number);
   // Return false when the stream is broken.
   bool WriteAll();
   bool SendHealth();
   // Sends the next records, if any come within `wait` and the window is open; `sent` says how many.
   bool SendRecords(Duration wait, size_t& sent);
+  bool SendChunk(const Outbox::Pick& pick, const Spool::Chunk& chunk);
+  // What was numbered for an older collector on an earlier stream keeps its numbers.
+  bool SendAgain();
 
   const HostPort& address_;
   const LinkOptions& options_;
   Spool& spool_;
+  LegacyNumbers& legacy_;
+  std::atomic<bool>& connected_;  // set once the collector has said welcome
   const std::function<SensorHealth()>& health_;
   const std::function<void(Order)>& on_order_;
   const std::stop_token stop_;
@@ -61,11 +73,12 @@ class LinkStream {
   grpc::ClientContext context_;
   std::unique_ptr<Stream> stream_;
   std::atomic<bool> welcomed_ = false;
-  std::atomic<bool> ended_ = false;  // nothing more comes from the collector
+  std::atomic<uint32_t> protocol_ = 0;  // once welcomed
+  std::atomic<bool> ended_ = false;     // nothing more comes from the collector
 
   // The writing thread's.
   v1::FromSensor message_;
-  uint64_t next_ = 1;  // sequence to send next
+  Outbox outbox_;
   bool no_welcome_ = false;
 };
 

@@ -184,6 +184,7 @@ void ProbeEngine::Take(Order order, const Moment& now, const std::function<void(
     return;
   }
   auto& probe = std::get<ProbeOrder>(order);
+  schedule_.Heard(probe, now.mono);
   if (probing()) {
     prober_.Accept(std::move(probe), now);
   } else {
@@ -206,6 +207,16 @@ void ProbeEngine::TakeMail(const std::function<void(Record)>& report) {
   const Moment now = Now();
   for (Order& order : orders) {
     Take(std::move(order), now, report);
+  }
+  AskOnOwnAccount(now);
+}
+
+void ProbeEngine::AskOnOwnAccount(const Moment& now) {
+  schedule_.Connected(connected_, now.mono);
+  for (ProbeOrder& order : schedule_.Due(now.mono)) {
+    if (probing()) {
+      prober_.Accept(std::move(order), now);
+    }
   }
 }
 

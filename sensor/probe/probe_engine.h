@@ -21,6 +21,7 @@
 #include "common/result.h"
 #include "common/siphash.h"
 #include "sensor/probe/gateway_watch.h"
+#include "sensor/probe/last_schedule.h"
 #include "sensor/probe/policy/policy.h"
 #include "sensor/probe/policy/probe_gate.h"
 #include "sensor/probe/ports/gateways.h"
@@ -75,6 +76,10 @@ class ProbeEngine {
   // wrong with a newer one; else empty.
   void SetPolicy(std::optional<Policy> policy, std::string problem);
 
+  // Whether the collector can be reached. While it cannot, what it wanted to know lately is asked
+  // all the same (LastSchedule). From any thread; cheap.
+  void SetConnected(bool yes) { connected_ = yes; }
+
   // Works until `stop`; calls `report` from this thread. Orders in flight at the stop get no
   // report.
   void Run(const std::function<void(Record)>& report, std::stop_token stop);
@@ -96,6 +101,7 @@ class ProbeEngine {
   void Apply(NewPolicy fresh);
   void TakeMail(const std::function<void(Record)>& report);
   void Take(Order order, const Moment& now, const std::function<void(Record)>& report);
+  void AskOnOwnAccount(const Moment& now);
   void TakeReports(const std::function<void(Record)>& report);
   void ReadGateways();
   void PublishHealth();
@@ -107,6 +113,8 @@ class ProbeEngine {
   GatewayWatch watch_;
   Prober prober_;
   TraceClient tracer_;
+  LastSchedule schedule_;
+  std::atomic<bool> connected_ = true;
   GatewayTable gateway_table_;
   MonoTime next_gateway_read_ = MonoTime::min();
   std::unique_ptr<RawPort> port_;  // null: no right to probe

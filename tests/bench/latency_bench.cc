@@ -18,7 +18,7 @@
 
 #include "common/log.h"
 #include "sensor/capture/live_capture.h"
-#include "sensor/link/spool.h"
+#include "sensor/link/convert.h"
 #include "sensor/observe/observer.h"
 
 namespace parallax::sensor {
@@ -37,7 +37,11 @@ int Main(const std::string& interface, size_t count) {
   ObserverOptions options;
   options.key = RandomHashKey();
   Observer observer(options);
-  Spool spool(1'000'000);
+  SpoolOptions spool_options;
+  spool_options.most_memory = spool_options.most_bytes;
+  spool_options.new_epoch = [] { return uint64_t{1}; };
+  spool_options.encode = [](const Gap& gap) { return Encode(gap); };
+  Spool spool(spool_options, nullptr);  // nobody keeps it: in memory only
   std::vector<CapturedSegment> batch;
   std::vector<Record> fresh;
   std::vector<double> latencies;
@@ -47,7 +51,7 @@ int Main(const std::string& interface, size_t count) {
       const auto* const attempt = std::get_if<Attempt>(&record);
       const bool first = attempt != nullptr && attempt->outcome == AttemptOutcome::kPending;
       const uint32_t sent = first ? attempt->isn : 0;
-      spool.Append(std::move(record), now);
+      spool.Append(ClassOf(record), Encode(record), {now, Now().wall});
       if (first && latencies.size() < count) {
         const auto then = static_cast<uint32_t>(ToUnixNanos(Now().wall));
         latencies.push_back(static_cast<double>(then - sent) / 1e6);

@@ -145,7 +145,6 @@ void Campus::Heartbeat(size_t i) {
     line.linked = true;
     SensorHello hello;
     hello.version = "sim";
-    hello.epoch = line.epoch;
     hello.addresses = {p.address};
     const auto from = p.local ? IpAddress::Parse("127.0.0.1") : std::optional(p.address);
     engine_->OnConnected(p.name, p.group, from, hello, now_);

@@ -150,7 +150,6 @@ SensorHello SensorModel::Hello() const {
   SensorHello hello;
   hello.protocol = kLinkProtocol;
   hello.version = "sim";
-  hello.epoch = epoch_;
   hello.addresses = options_.addresses;
   hello.local_networks = options_.local_networks;
   return hello;

@@ -48,6 +48,8 @@ key_file = "sub/c"
 [store]
 path = "d.db"
 retention = "30d"
+[ingest]
+records_per_second = 500
 [targets]
 local_networks = ["192.0.2.0/24", "2001:db8::/32"]
 deny = ["198.51.100.0/24"]
@@ -81,6 +83,7 @@ TEST_F(CollectorConfigTest, EveryKeyTakesEffect) {
   EXPECT_EQ(config.tls.certificate_file, dir_.Path("b"));
   EXPECT_EQ(config.tls.key_file, dir_.Path("sub/c"));
   EXPECT_EQ(config.store.path, dir_.Path("d.db"));
+  EXPECT_EQ(config.ingest.records_per_second, 500u);
   EXPECT_EQ(config.store.retention, 30 * 24h);
   EXPECT_EQ(config.targets.local_networks.prefixes().size(), 2u);
   EXPECT_EQ(config.targets.deny.prefixes().size(), 1u);

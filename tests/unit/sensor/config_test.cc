@@ -59,8 +59,10 @@ attempts_per_second = 7
 attempts_per_second_total = 9
 [probe]
 policy_file = "/etc/parallax/policy.toml"
-[link]
-spool_records = 1000
+[spool]
+dir = "/var/lib/parallax/spool"
+max_mib = 64
+memory_mib = 8
 [log]
 level = "error"
 )";
@@ -72,6 +74,7 @@ TEST_F(SensorConfigTest, AddressesAreEnough) {
   expected.collector.certificate_file = dir_.Path("sensor.pem");
   expected.collector.key_file = dir_.Path("sensor.key");
   expected.probe.policy_file = dir_.Path("policy.toml");
+  expected.spool.dir = dir_.Path("spool");
   EXPECT_EQ(Good(kLeast), expected);
 }
 
@@ -90,7 +93,9 @@ TEST_F(SensorConfigTest, EveryKeyTakesEffect) {
   EXPECT_EQ(config.observe.attempts_per_second, 7u);
   EXPECT_EQ(config.observe.attempts_per_second_total, 9u);
   EXPECT_EQ(config.probe.policy_file, "/etc/parallax/policy.toml");
-  EXPECT_EQ(config.link.spool_records, 1000u);
+  EXPECT_EQ(config.spool.dir, "/var/lib/parallax/spool");
+  EXPECT_EQ(config.spool.max_mib, 64u);
+  EXPECT_EQ(config.spool.memory_mib, 8u);
   EXPECT_EQ(config.log.level, LogLevel::kError);
 }
 
@@ -142,7 +147,8 @@ TEST_F(SensorConfigTest, BoundsAreNamed) {
   EXPECT_THAT(Bad("[observe]\nattempts = 10\n"), HasSubstr("must be 1024 to 16777216, not 10"));
   EXPECT_THAT(Bad("[observe]\nattempts_per_second = 0\n"),
               HasSubstr("must be 1 to 1000000, not 0"));
-  EXPECT_THAT(Bad("[link]\nspool_records = -1\n"), HasSubstr("must be 1000 to 10000000, not -1"));
+  EXPECT_THAT(Bad("[spool]\nmax_mib = 0\n"), HasSubstr("must be 1 to 65536, not 0"));
+  EXPECT_THAT(Bad("[spool]\nmax_mib = 4\n"), HasSubstr("must not be more than spool.max_mib"));
   EXPECT_THAT(Bad("[log]\nlevel = \"\"\n"), HasSubstr("is not a log level"));
   EXPECT_THAT(Bad("[capture]\npromiscuous = 1\n"), HasSubstr("must be true or false"));
 }

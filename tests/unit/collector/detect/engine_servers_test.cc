@@ -19,7 +19,6 @@ class Servers : public testing::Test {
 
   void Connect(const std::string& name) {
     SensorHello hello;
-    hello.epoch = ++epoch_;
     sequence_ = 0;
     engine_.OnConnected(name, name, std::nullopt, hello, now_);
     engine_.Take();

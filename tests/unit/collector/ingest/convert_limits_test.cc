@@ -6,6 +6,7 @@
 
 #include "collector/ingest/convert.h"
 #include "sensor/link/convert.h"
+#include "tests/unit/sensor/link/batch_of.h"
 
 namespace parallax::collector {
 namespace {
@@ -18,20 +19,20 @@ v1::Batch GoodAttempt() {
   Attempt attempt;
   attempt.client = {*IpAddress::Parse("198.51.100.7"), 5};
   attempt.server = {*IpAddress::Parse("192.0.2.25"), 25};
-  return sensor::ToProto(1, {attempt});
+  return sensor::BatchOf(1, {attempt});
 }
 
 v1::Batch GoodReport() {
   ProbeReport report;
   report.target = *IpAddress::Parse("192.0.2.25");
   report.tries.resize(1);
-  return sensor::ToProto(1, {report});
+  return sensor::BatchOf(1, {report});
 }
 
 v1::Batch GoodServerReport() {
   ServerReport report;
   report.server = *IpAddress::Parse("192.0.2.25");
-  return sensor::ToProto(1, {report});
+  return sensor::BatchOf(1, {report});
 }
 
 template <typename T>
@@ -194,8 +195,12 @@ TEST(IngestLimits, BatchesAsAWhole) {
   ASSERT_TRUE(read);
   EXPECT_EQ(read->runs.at(0).records.size(), 1'000u);
   *big.add_records() = big.records(0);
-  ASSERT_FALSE(FromProto(big)) << "5,001 records";
-  EXPECT_NE(FromProto(big).error().message.find("1001"), std::string::npos);
+  const auto refused = FromProto(big);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->refused, 1'001u);
+  EXPECT_EQ(refused->last_sequence, refused->first_sequence + 1'000);
+  EXPECT_TRUE(refused->runs.empty());
+  EXPECT_NE(refused->complaint.find("1001"), std::string::npos);
 
   v1::Batch good = GoodAttempt();
   for (const uint64_t sequence :

@@ -111,7 +111,7 @@ TEST_F(LinkHostile, AMessageThatIsTooBig) {
   auto evil = Evil();
   ASSERT_TRUE(evil->Greet());
   v1::FromSensor message;
-  *message.mutable_batch() = sensor::ToProto(1, NumberedRange(1, 1));
+  *message.mutable_batch() = sensor::BatchOf(1, NumberedRange(1, 1));
   message.mutable_batch()->mutable_records(0)->mutable_attempt()->set_rule(
       std::string((1 << 20) + 1, 'x'));
   evil->Send(message);
@@ -135,11 +135,10 @@ TEST_F(LinkHostile, BatchesThatMakeNoSense) {
     EXPECT_EQ(evil->End().error_code(), StatusCode::INVALID_ARGUMENT) << first;
   };
   refused(1, 0);
-  refused(1, 1'001);
   refused(0, 1);
   refused(UINT64_MAX, 1);
   refused(INT64_MAX, 1);
-  EXPECT_TRUE(collector.TakeUntilGone(5));
+  EXPECT_TRUE(collector.TakeUntilGone(4));
   EXPECT_TRUE(collector.stored["evil"].empty());
 }
 
@@ -147,7 +146,7 @@ TEST_F(LinkHostile, ALeapToTheLastSequenceHarmsOnlyItself) {
   auto evil = Evil();
   ASSERT_TRUE(evil->Greet());
   v1::FromSensor message;
-  *message.mutable_batch() = sensor::ToProto(INT64_MAX - 1'000, {Numbered(0)});
+  *message.mutable_batch() = sensor::BatchOf(INT64_MAX - 1'000, {Numbered(0)});
   message.mutable_batch()->mutable_records(0)->clear_attempt();
   ASSERT_TRUE(evil->Send(message));
   const auto ack = evil->Read();
@@ -165,7 +164,7 @@ TEST_F(LinkHostile, BatchesThatFallApartIntoManyRuns) {
   ASSERT_TRUE(evil->Greet());
   std::vector<uint64_t> good;
   v1::FromSensor message;
-  *message.mutable_batch() = sensor::ToProto(1, NumberedRange(1, 900));
+  *message.mutable_batch() = sensor::BatchOf(1, NumberedRange(1, 900));
   for (int i = 0; i < 900; ++i) {
     if (i % 2 == 0) {
       message.mutable_batch()->mutable_records(i)->clear_attempt();

@@ -78,12 +78,14 @@ TEST(LinkTlsLife, ExpiredAndNotYetValidSensors) {
 
 // What the sensor's log says names the trouble.
 TEST(LinkTlsWords, ASensorSaysWhyThereIsNoConnection) {
-  sensor::Spool spool(1);
+  sensor::Spool spool(TestSpoolOptions(7), nullptr);
+  sensor::LegacyNumbers legacy(8);
+  std::atomic<bool> connected = false;
   const auto why = [&](const HostPort& address, const TlsIdentity& identity) {
     const sensor::LinkOptions options{{address}, identity, {}};
     const std::function<SensorHealth()> health = [] { return SensorHealth{}; };
     const std::function<void(Order)> on_order = [](const Order&) {};
-    sensor::LinkStream stream(address, options, spool, health, on_order, {});
+    sensor::LinkStream stream(address, options, spool, legacy, connected, health, on_order, {});
     const auto ending = stream.Run();
     EXPECT_FALSE(ending.welcomed);
     return ending.why;

@@ -21,7 +21,8 @@
 #include "parallax/v1/link.grpc.pb.h"
 #include "sensor/link/convert.h"
 #include "sensor/link/link_client.h"
-#include "sensor/link/spool.h"
+#include "sensor/spool/spool.h"
+#include "tests/unit/sensor/link/batch_of.h"
 
 namespace parallax::collector {
 
@@ -114,7 +115,11 @@ class TestCollector {
       } else if (auto* report = std::get_if<SensorHealthReported>(&event)) {
         ++healths[report->name];
       } else {
-        Take(std::get<IngestedBatch>(event));
+        if (auto* taken = std::get_if<IngestedBatch>(&event)) {
+          Take(*taken);
+        } else {
+          refused.push_back(std::get<RefusedBatch>(event));
+        }
       }
     }
     return !batch.empty();
@@ -148,21 +153,25 @@ class TestCollector {
   std::vector<SensorDisconnected> gone;
   std::map<SensorName, int> healths;
   std::map<SensorName, std::vector<uint64_t>> stored;  // the numbers of the records
-  std::map<SensorName, uint64_t> epochs;
+  std::map<SensorName, uint64_t> epochs;               // the last one
+  std::vector<RefusedBatch> refused;
 
  private:
   void Take(const IngestedBatch& batch) {
     EXPECT_FALSE(batch.records.empty());
     epochs[batch.sensor] = batch.epoch;
-    for (size_t i = 0; i < batch.records.size(); ++i) {
-      const uint64_t number = std::get<Attempt>(batch.records[i]).isn;
-      EXPECT_EQ(number, batch.first_sequence + i);
-      stored[batch.sensor].push_back(number);
+    uint64_t& last = last_[{batch.sensor, batch.epoch}];
+    EXPECT_GT(batch.first_sequence, last);
+    last = batch.first_sequence + batch.records.size() - 1;
+    for (const Record& record : batch.records) {
+      stored[batch.sensor].push_back(std::get<Attempt>(record).isn);
     }
     if (commit) {
-      Commit(batch.sensor, batch.first_sequence + batch.records.size() - 1);
+      Commit(batch.sensor, last);
     }
   }
+
+  std::map<std::pair<SensorName, uint64_t>, uint64_t> last_;  // sequence taken
 };
 
 inline std::vector<uint64_t> Count(uint64_t first, uint64_t last) {
@@ -173,18 +182,27 @@ inline std::vector<uint64_t> Count(uint64_t first, uint64_t last) {
   return numbers;
 }
 
+// In memory only, and large enough.
+inline sensor::SpoolOptions TestSpoolOptions(uint64_t epoch) {
+  sensor::SpoolOptions options;
+  options.most_memory = options.most_bytes;
+  options.new_epoch = [epoch]() mutable { return epoch++; };
+  options.encode = [](const Gap& gap) { return sensor::Encode(gap); };
+  return options;
+}
+
 // The sensor's real end of the link.
 class TestSensor {
  public:
   TestSensor(const std::string& name, std::vector<HostPort> addresses, TlsIdentity identity = {},
-             uint64_t epoch = 7, size_t capacity = 100'000)
-      : spool(capacity) {
+             uint64_t epoch = 7)
+      : spool(TestSpoolOptions(epoch), nullptr) {
     sensor::LinkOptions options;
     options.addresses = std::move(addresses);
     options.identity = identity.key_pem.empty() ? SharedCampus().Sensor(name) : std::move(identity);
     options.hello = {kLinkProtocol,
                      "test",
-                     epoch,
+                     {},
                      {*IpAddress::Parse("192.0.2.1")},
                      {*Prefix::Parse("192.0.2.0/24")}};
     link_ = std::make_unique<sensor::LinkClient>(
@@ -213,8 +231,17 @@ class TestSensor {
 
   void Append(uint64_t first, uint64_t last) {
     for (; first <= last; ++first) {
-      spool.Append(Numbered(first), Now().mono);
+      spool.Append(RecordClass::kBulk, sensor::Encode(Numbered(first)), Now());
     }
+  }
+  // Of the epoch in use.
+  uint64_t acknowledged() const {
+    for (const auto& lane : spool.Lanes()) {
+      if (lane.live) {
+        return lane.acked;
+      }
+    }
+    return 0;
   }
   std::vector<Order> orders() const {
     std::lock_guard lock(mutex_);
@@ -231,7 +258,8 @@ class TestSensor {
   std::thread thread_;
 };
 
-// A stream driven by hand.
+// A stream driven by hand. It speaks protocol 2, as a sensor of the version before ours does,
+// unless a test says otherwise.
 class RawSensor {
  public:
   RawSensor(const HostPort& address, const TlsIdentity& identity)
@@ -248,7 +276,7 @@ class RawSensor {
   }
 
   bool Send(const v1::FromSensor& message) { return stream_->Write(message); }
-  bool SendHello(uint64_t epoch = 1, uint32_t protocol = kLinkProtocol) {
+  bool SendHello(uint64_t epoch = 1, uint32_t protocol = kLeastLinkProtocol) {
     v1::FromSensor message;
     message.mutable_hello()->set_protocol(protocol);
     message.mutable_hello()->set_epoch(epoch);
@@ -256,7 +284,7 @@ class RawSensor {
   }
   bool SendRecords(uint64_t first, uint64_t last) {
     v1::FromSensor message;
-    *message.mutable_batch() = sensor::ToProto(first, NumberedRange(first, last));
+    *message.mutable_batch() = sensor::BatchOf(first, NumberedRange(first, last));
     return Send(message);
   }
   bool SendGoodbye() {
@@ -306,7 +334,7 @@ inline void ExpectAGoodSensorWorks(TestCollector& collector,
   sensor.Append(1, 10);
   EXPECT_TRUE(collector.TakeUntilRecord(name, 10));
   EXPECT_EQ(collector.stored[name], Count(1, 10));
-  EXPECT_TRUE(Eventually([&] { return sensor.spool.acknowledged() == 10; }));
+  EXPECT_TRUE(Eventually([&] { return sensor.acknowledged() == 10; }));
 }
 
 }  // namespace parallax::collector

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/sensor/link/batch_of.h"
+
 namespace parallax::sensor {
 namespace {
 
@@ -113,7 +115,7 @@ TEST(SensorConvert, NegativeDurationsBecomeZero) {
   Attempt attempt;
   attempt.outcome = AttemptOutcome::kUnanswered;
   attempt.age = -5s;
-  EXPECT_EQ(ToProto(1, {attempt}).records(0).attempt().age_nanos(), 0u);
+  EXPECT_EQ(BatchOf(1, {attempt}).records(0).attempt().age_nanos(), 0u);
 }
 
 // A proto3 string that is no UTF-8 makes the whole message unreadable at the other end.
@@ -126,24 +128,61 @@ TEST(SensorConvert, TextIsPrintableAsciiOfLimitedLength) {
   EXPECT_EQ(out.probing_problem().size(), 128u);
   Attempt attempt;
   attempt.interface = "\xc3\x28";
-  EXPECT_EQ(ToProto(1, {attempt}).records(0).attempt().interface(), "?(");
+  EXPECT_EQ(BatchOf(1, {attempt}).records(0).attempt().interface(), "?(");
 }
 
-TEST(SensorConvert, ABatchFitsIntoAMessageWhateverItsRecords) {
+TEST(SensorConvert, ColumnsOrRowsWhateverTheRecordsAre) {
+  Spool::Chunk chunk;
+  chunk.first_sequence = 41;
+  const auto add = [&](const Record& record) { chunk.items.push_back({Encode(record), 2s}); };
+  Attempt attempt;
+  attempt.client.address = *IpAddress::Parse("192.0.2.1");
+  attempt.server.address = *IpAddress::Parse("192.0.2.2");
+  attempt.outcome = AttemptOutcome::kUnanswered;
+  attempt.age = 1s;
+  add(attempt);
+  add(attempt);
+  add(ServerReport{});
+  add(Gap{RecordClass::kBulk, 5, 1, 9, GapReason::kFull, {}, {}});
+
+  v1::Batch columns;
+  EXPECT_EQ(FillBatch(chunk, 0, BatchForm::kColumns, &columns), 2u);
+  EXPECT_EQ(columns.first_sequence(), 41u);
+  EXPECT_EQ(columns.attempts().ages_nanos(1), 3'000'000'000u);
+  EXPECT_EQ(columns.records_size(), 0);
+  v1::Batch others;
+  EXPECT_EQ(FillBatch(chunk, 2, BatchForm::kColumns, &others), 2u);
+  EXPECT_EQ(others.first_sequence(), 43u);
+  EXPECT_EQ(others.records(1).gap().last_sequence(), 9u);
+
+  // A collector that knows no columns knows no gaps either.
+  v1::Batch rows;
+  EXPECT_EQ(FillBatch(chunk, 0, BatchForm::kRows, &rows), 3u);
+  EXPECT_EQ(rows.records(0).attempt().age_nanos(), 3'000'000'000u);
+  v1::Batch nothing;
+  EXPECT_EQ(FillBatch(chunk, 3, BatchForm::kRows, &nothing), 0u);
+}
+
+TEST(SensorConvert, WhatIsNoRecordEndsABatch) {
+  Spool::Chunk chunk;
+  chunk.first_sequence = 1;
+  chunk.items = {{Encode(Attempt{}), 0s}, {"\xff\xff", 0s}, {Encode(Attempt{}), 0s}};
+  v1::Batch batch;
+  EXPECT_EQ(FillBatch(chunk, 0, BatchForm::kRows, &batch), 1u);
+}
+
+TEST(SensorConvert, TheLargestRecordsFitIntoTheSpool) {
   ProbeReport report;
   report.tries.resize(kMaxTries);
   for (ProbeTryResult& result : report.tries) {
     result.detail = std::string(500, 'd');
     result.reporter = *IpAddress::Parse("2001:db8::1");
   }
-  const std::vector<Record> records(1'000, Record(report));
-  const v1::Batch batch = ToProto(41, records);
-  EXPECT_EQ(batch.first_sequence(), 41u);
-  EXPECT_GE(batch.records_size(), 100);
-  EXPECT_LT(batch.records_size(), 1'000);
-  EXPECT_LT(batch.ByteSizeLong(), size_t{512} << 10);
-  // Ordinary records all fit.
-  EXPECT_EQ(ToProto(1, std::vector<Record>(1'000, Record(Attempt{}))).records_size(), 1'000);
+  EXPECT_LE(Encode(report).size(), kMostPayload);
+  PathReport path;
+  path.hops.assign(kMaxHops,
+                   std::vector<IpAddress>(kMaxRoutersPerHop, *IpAddress::Parse("2001:db8::1")));
+  EXPECT_LE(Encode(path).size(), kMostPayload);
 }
 
 }  // namespace
