@@ -152,7 +152,7 @@ CheckLine JudgeCollector(const CollectorFacts& facts, bool others_answer) {
   }
   if (!facts.finished && facts.dials.empty()) {
     line.finding = bad;
-    line.says = fmt::format("no answer within {}", Millis(facts.waited));
+    line.says = fmt::format("the name is not resolved within {}", Millis(facts.waited));
     line.fix = "getent ahosts " + host;
     return line;
   }

@@ -20,6 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kLongEnough = 500ms;  // with frames on every interface
+constexpr Duration kAtMost = 3s;         // without
 constexpr size_t kRing = size_t{8} << 20;
 
 // A number that the kernel shows in /sys/class/net; 0 if it does not.
@@ -60,6 +61,7 @@ std::optional<Error> Listen(std::vector<InterfaceFacts*>& items, bool promiscuou
     return capture.error();
   }
   const MonoTime began = Now().mono;
+  const MonoTime end = std::min<MonoTime>(deadline, began + kAtMost);
   std::atomic<bool> stop = false;
   (*capture)->Run({.segment = [](const CapturedSegment&) {},
                    .loss = [](const CaptureLoss&) {},
@@ -71,7 +73,7 @@ std::optional<Error> Listen(std::vector<InterfaceFacts*>& items, bool promiscuou
                            item->promiscuous = (Shown(item->name, "flags", 16) & IFF_PROMISC) != 0;
                            return item->frames > 0;
                          });
-                         stop = now.mono >= deadline || (all && now.mono - began >= kLongEnough);
+                         stop = now.mono >= end || (all && now.mono - began >= kLongEnough);
                        }},
                   stop);
   const std::vector<InterfaceHealth> health = (*capture)->Health();

@@ -79,8 +79,13 @@ WayFacts GatewayLook::Wait(MonoTime deadline) {
     facts.raw_problem = impl_->engine.error();
     return facts;
   }
-  const auto undecided = [](const GatewayHealth& gateway) { return gateway.reach != Reach::kUp; };
+  // The neighbour table may know it before it has answered.
+  bool probing = false;
+  const auto undecided = [&](const GatewayHealth& gateway) {
+    return gateway.reach != Reach::kUp || (probing && gateway.answered == 0);
+  };
   ProbeHealth health = (*impl_->engine)->Health();
+  probing = health.probing;
   // Without a default route there is nothing to wait for but the first look at the table.
   const MonoTime first_look = Now().mono + 1s;
   while (Now().mono < deadline &&
