@@ -4,6 +4,8 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +19,30 @@ namespace {
 
 using Context = std::unique_ptr<SSL_CTX, openssl::Deleter<SSL_CTX_free>>;
 using Connection = std::unique_ptr<SSL, openssl::Deleter<SSL_free>>;
+
+// The library writes to sockets that may be closed at the other end: an error, and not the end of
+// the process. For this thread, while it lives; a signal that comes of it is taken.
+class NoPipeSignal {
+ public:
+  NoPipeSignal() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoPipeSignal() {
+    if (sigismember(&before_, SIGPIPE) == 0) {
+      constexpr timespec kAtOnce{};
+      sigtimedwait(&pipe_, nullptr, &kAtOnce);
+      pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+  }
+  NoPipeSignal(const NoPipeSignal&) = delete;
+  NoPipeSignal& operator=(const NoPipeSignal&) = delete;
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+};
 
 constexpr std::array<unsigned char, 3> kHttp2 = {2, 'h', '2'};
 
@@ -105,6 +131,7 @@ std::string Finish(SSL* connection, int fd, MonoTime deadline, Call call) {
 }  // namespace
 
 TlsDialResult DialTls(int fd, const TlsIdentity& identity, MonoTime deadline) {
+  const NoPipeSignal no_signal;
   const openssl::ErrorQueueGuard guard;
   TlsDialResult result;
   const Context context(SSL_CTX_new(TLS_client_method()));

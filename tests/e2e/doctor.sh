@@ -24,9 +24,11 @@ ip link set lo up
 unshare -n sleep infinity &
 GATEWAY=$!
 gateway() { nsenter -t "$GATEWAY" -n "$@"; }
-apart() { [[ $(readlink "/proc/$GATEWAY/ns/net") != $(readlink /proc/self/ns/net) ]]; }
-wait_until 10 apart ||
-  die "no second network namespace"
+apart() {
+  local theirs
+  theirs=$(readlink "/proc/$GATEWAY/ns/net") && [[ $theirs != $(readlink /proc/self/ns/net) ]]
+}
+wait_until 10 apart || die "no second network namespace"
 for name in eth0 eth1; do
   ip link add "$name" type veth peer name "$name" netns "$GATEWAY"
   gateway ip link set "$name" up
@@ -239,6 +241,35 @@ test_other_collector() {
   wait_until 20 grep -q 'listens for sensors' "$WORK/other.log" || wrong "no other collector"
   configure "$config" 'collector.addresses=["127.0.0.1:17445"]'
   only "collector 127.0.0.1:17445" "TLS handshake fails.*its certificate is not right"
+}
+
+# It is the right collector, but it does not take our certificate.
+test_certificate_refused() {
+  site
+  parallax-collector init --dir "$WORK/case/other" --name localhost >/dev/null
+  local own=$WORK/case/collector
+  openssl s_server -accept 127.0.0.1:17446 -tls1_3 -alpn h2 -cert "$own/collector.pem" \
+    -key "$own/collector.key" -CAfile "$WORK/case/other/ca.pem" -Verify 1 -verify_return_error \
+    -www >"$WORK/server.log" 2>&1 </dev/null &
+  wait_until 20 grep -q ACCEPT "$WORK/server.log" || wrong "no server: $(cat "$WORK/server.log")"
+  configure "$config" 'collector.addresses=["127.0.0.1:17446"]'
+  only "collector 127.0.0.1:17446" "its certificate is right, but it does not accept ours"
+}
+
+# Something listens there that never says a word.
+test_mute_server() {
+  site
+  "$PYTHON" -c '
+import socket, time
+server = socket.create_server(("127.0.0.1", 17447))
+print("listens", flush=True)
+while True:
+    kept = server.accept()
+    print("kept", kept, flush=True)
+' >"$WORK/mute.log" &
+  wait_until 20 grep -q listens "$WORK/mute.log" || wrong "no mute server"
+  configure "$config" 'collector.addresses=["127.0.0.1:17447"]'
+  only "collector 127.0.0.1:17447" "TLS handshake fails.*no answer in time"
 }
 
 test_spool_read_only() {
