@@ -84,6 +84,24 @@ void RunEngine(Engine& engine, BoundedQueue<LinkEvent>& events, BoundedQueue<Sto
   }
 }
 
+// For operators who ask how the collector itself is.
+DaemonFacts DescribeDaemon(const CollectorConfig& config, const TlsIdentity& identity,
+                           const StoreWriterStats& store) {
+  DaemonFacts facts;
+  facts.store_problem = store.failing ? store.last_error : std::string();
+  if (const auto own = DescribeCertificate(identity.certificate_pem)) {
+    facts.certificate_made = own->not_before;
+    facts.certificate_expires = own->not_after;
+  }
+  if (const auto ca = DescribeCertificate(identity.ca_pem)) {
+    facts.ca_made = ca->not_before;
+    facts.ca_expires = ca->not_after;
+  }
+  facts.local_networks = config.targets.local_networks.prefixes().size();
+  facts.retention = config.store.retention;
+  return facts;
+}
+
 Result<void> RunCollector(const CollectorConfig& config) {
   const Moment start = Now();
   auto identity = LoadTlsIdentity(config.tls.ca_file, config.tls.certificate_file,
@@ -114,12 +132,6 @@ Result<void> RunCollector(const CollectorConfig& config) {
     return tl::make_unexpected(link.error());
   }
   *saved = {};  // the engine's and the link's now; it may be large
-  auto operators = OperatorServer::Start({.socket_path = config.server.operator_socket,
-                                          .database_path = config.store.path,
-                                          .started_at = start.wall});
-  if (!operators) {
-    return tl::make_unexpected(operators.error());
-  }
   StoreWriterOptions writer_options;
   writer_options.retention = config.store.retention;
   StoreWriter writer(
@@ -128,6 +140,14 @@ Result<void> RunCollector(const CollectorConfig& config) {
         (*link)->Committed(sensor, epoch, last);
       },
       writer_options);
+  auto operators = OperatorServer::Start(
+      {.socket_path = config.server.operator_socket,
+       .database_path = config.store.path,
+       .started_at = start.wall,
+       .daemon = [&, own = *identity] { return DescribeDaemon(config, own, writer.stats()); }});
+  if (!operators) {
+    return tl::make_unexpected(operators.error());
+  }
   std::thread writer_thread([&] { writer.Run(); });
   std::thread engine_thread([&] { RunEngine(engine, events, store_ops, **link); });
 

@@ -1,5 +1,4 @@
-// OpenSSL objects that free themselves, for the two files that use the library: common/tls.cc and
-// collector/operate/authority.cc.
+// OpenSSL objects that free themselves, for the files that use the library.
 #pragma once
 
 #include <openssl/bio.h>

@@ -143,6 +143,14 @@ Command ParseCommandLine(int argc, char** argv) {
       app.add_subcommand("check-config", "Read a configuration and say what is wrong with it");
   check_app->add_option("--config", check.config, "sensor.toml")->required();
 
+  DoctorCommand doctor;
+  std::string doctor_output = "table";
+  CLI::App* doctor_app = app.add_subcommand(
+      "doctor", "Look at all that the sensor lives by, and say what to do about what is wrong");
+  doctor_app->add_option("--config", doctor.options.config, "sensor.toml")->required();
+  doctor_app->add_option("-o,--output", doctor_output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+
   CaptureCommand capture;
   std::string output = "table";
   CLI::App* capture_app =
@@ -232,6 +240,10 @@ Command ParseCommandLine(int argc, char** argv) {
     spool.options.action = spool_verify->parsed() ? SpoolAction::kVerify : SpoolAction::kList;
     spool.options.output = spool_output == "json" ? SpoolOutput::kJson : SpoolOutput::kTable;
     return spool;
+  }
+  if (doctor_app->parsed()) {
+    doctor.options.json = doctor_output == "json";
+    return doctor;
   }
   if (std::isnan(probe.options.rate) || std::isnan(trace.options.probe.rate)) {
     return Leave{ReportFailure("parallax-sensor", {ErrorCode::kUsage, "--rate: not a number"})};

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "sensor/capture_command.h"
+#include "sensor/doctor/doctor_command.h"
 #include "sensor/probe_command.h"
 #include "sensor/spool_command.h"
 #include "sensor/trace_command.h"
@@ -16,6 +17,9 @@ struct RunCommand {
 };
 struct CheckConfigCommand {
   std::string config;
+};
+struct DoctorCommand {
+  DoctorOptions options;
 };
 struct CaptureCommand {
   CaptureCommandOptions options;
@@ -34,8 +38,8 @@ struct Leave {
   int exit_code = 0;
 };
 
-using Command = std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand,
-                             TraceCommand, SpoolCommand>;
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, DoctorCommand, CaptureCommand,
+                             ProbeCommand, TraceCommand, SpoolCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

@@ -382,7 +382,31 @@ Result<void> CheckConfig(const std::string& path) {
   return {};
 }
 
+// Each task on a thread of its own. Those that are not done in time are left behind with it.
+bool RunTogether(std::vector<std::function<void()>> tasks, Duration most) {
+  struct Open {
+    std::mutex mutex;
+    std::condition_variable fewer;
+    size_t tasks = 0;
+  };
+  const auto open = std::make_shared<Open>();
+  open->tasks = tasks.size();
+  for (std::function<void()>& task : tasks) {
+    std::thread([open, task = std::move(task)] {
+      task();
+      const std::lock_guard lock(open->mutex);
+      --open->tasks;
+      open->fewer.notify_all();
+    }).detach();
+  }
+  std::unique_lock lock(open->mutex);
+  return open->fewer.wait_for(lock, most, [&] { return open->tasks == 0; });
+}
+
 int Dispatch(const Command& command) {
+  if (const auto* doctor = std::get_if<DoctorCommand>(&command)) {
+    return RunDoctorCommand(doctor->options, RunTogether);
+  }
   if (const auto* capture = std::get_if<CaptureCommand>(&command)) {
     return RunCaptureCommand(capture->options);
   }

@@ -40,4 +40,8 @@ Result<void> DiffPaths(const Options& options, const std::string& target, const 
 Result<void> TopSyns(const Options& options, const std::string& by, Duration since);
 Result<void> ListSynServers(const Options& options, Duration since);
 
+// How the collector and its sensors are, and what to do about what is wrong. `config`: also look at
+// the files that this collector.toml names; "": do not. Fails if anything does.
+Result<void> Doctor(const Options& options, const std::string& config);
+
 }  // namespace parallax::cli

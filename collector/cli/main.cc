@@ -34,6 +34,7 @@ struct CommandLine {
   CLI::App app{"See what the Parallax collector sees: sensors, targets, incidents.", "parallax"};
   Options options;
   std::string name;
+  std::string config;
   std::string from_sensor;
   std::string with_sensor;
   std::string state = "all";
@@ -99,6 +100,10 @@ CommandLine::CommandLine() {
       ->type_name("TIME");
 
   Verb(&app, "status", "The collector on one screen", [this] { return ShowStatus(options); });
+  Verb(&app, "doctor", "How the collector and its sensors are, and what to do about it",
+       [this] { return Doctor(options, config); })
+      ->add_option("--config", config, "Look at the files of this collector.toml, too")
+      ->type_name("FILE");
   CLI::App* sensor = Noun("sensor", "The daemons that listen and probe");
   Verb(sensor, "list", "All sensors", [this] { return ListSensors(options); });
   Verb(sensor, "show", "One sensor", [this] { return ShowSensor(options, name); })

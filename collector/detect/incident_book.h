@@ -180,10 +180,11 @@ class IncidentBook {
   // More flips than this in an hour are one state: flapping. It ends after so long without one.
   static constexpr size_t kMostFlips = 3;
   static constexpr Duration kFlapQuiet = std::chrono::minutes(10);
-  // So many brief outages of several hosts at once within kFlapQuiet open an incident.
-  static constexpr size_t kBriefToFlap = 3;
-  static constexpr size_t kBriefHosts = 2;
-  static constexpr size_t kMostBriefGroups = 1'000;
+  // So many outages of several hosts at once within kFlapQuiet are enough to open an incident at
+  // the next one.
+  static constexpr size_t kOutagesToFlap = 3;
+  static constexpr size_t kHostsToFlap = 2;
+  static constexpr size_t kMostOutageGroups = 1'000;
   static constexpr size_t kFewHosts = 2;
   static constexpr size_t kManySensors = 4;
   // Counters live on in the evidence, so that a restart goes on counting.
@@ -304,9 +305,10 @@ class IncidentBook {
   Duration FirstRecheck(const Incident& incident) const;
   void Advance(Incident& incident, Moment now);
   bool WatchFlaps(Incident& incident, bool failing, Moment now);
-  // Outages too short to open an incident, again and again by the same group.
-  void NoteBrief(const Incident& incident, Moment now);
-  size_t BriefLately(const Incident& incident, Moment now) const;
+  // An outage is over, short enough to open no incident or not: does the group have it again and
+  // again?
+  void NoteOutage(const Incident& incident, Moment now);
+  size_t OutagesLately(const Incident& incident, Moment now) const;
   static void WatchPeak(Incident& incident, size_t failing, Moment now);
   void Open(Incident& incident, Moment now);
   Duration OpenAfter(const Incident& incident) const;
@@ -318,7 +320,7 @@ class IncidentBook {
   IncidentOptions options_;
   Parts without_;
   std::map<SensorName, std::string> groups_;
-  std::map<std::string, std::deque<MonoTime>> brief_;  // by group: when they were over
+  std::map<std::string, std::deque<MonoTime>> outages_;  // by group: when they were over
   size_t hosts_ = 0;
   MonoTime merged_at_{};
   uint64_t last_number_;

@@ -49,7 +49,7 @@ void IncidentBook::DropStale(Moment now) {
                          std::any_of(incident.members.begin(), incident.members.end(),
                                      [](const auto& member) { return member.second.failing_now; });
     if (!failing && IsTentative(incident)) {
-      NoteBrief(incident, now);
+      NoteOutage(incident, now);
     }
     const bool stale =
         !failing || now.mono - incident.started > kCandidateLife + options_.open_after;
@@ -71,15 +71,15 @@ void IncidentBook::DropStale(Moment now) {
   }
 }
 
-void IncidentBook::NoteBrief(const Incident& incident, Moment now) {
-  if (incident.basis != Verdict::kRouteAnomaly || incident.members.size() < kBriefHosts) {
+void IncidentBook::NoteOutage(const Incident& incident, Moment now) {
+  if (incident.basis != Verdict::kRouteAnomaly || incident.members.size() < kHostsToFlap) {
     return;
   }
   for (const std::string& group : incident.groups) {
-    if (brief_.size() >= kMostBriefGroups && !brief_.contains(group)) {
+    if (outages_.size() >= kMostOutageGroups && !outages_.contains(group)) {
       continue;
     }
-    auto& times = brief_[group];
+    auto& times = outages_[group];
     times.push_back(now.mono);
     while (now.mono - times.front() > kFlapQuiet) {
       times.pop_front();
@@ -87,10 +87,10 @@ void IncidentBook::NoteBrief(const Incident& incident, Moment now) {
   }
 }
 
-size_t IncidentBook::BriefLately(const Incident& incident, Moment now) const {
+size_t IncidentBook::OutagesLately(const Incident& incident, Moment now) const {
   size_t most = 0;
   for (const std::string& group : incident.groups) {
-    if (const auto it = brief_.find(group); it != brief_.end()) {
+    if (const auto it = outages_.find(group); it != outages_.end()) {
       const auto lately = [&](MonoTime time) { return now.mono - time <= kFlapQuiet; };
       most = std::max(
           most, static_cast<size_t>(std::count_if(it->second.begin(), it->second.end(), lately)));
@@ -105,7 +105,7 @@ Duration IncidentBook::OpenAfter(const Incident& incident) const {
 
 bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
   return Uses(Part::kFlaps) && incident.basis == Verdict::kRouteAnomaly &&
-         incident.members.size() >= kBriefHosts && BriefLately(incident, now) >= kBriefToFlap;
+         incident.members.size() >= kHostsToFlap && OutagesLately(incident, now) >= kOutagesToFlap;
 }
 
 // Nothing to tell people of: hosts that leave one by one, as hosts do; a few that can be reached at
@@ -204,6 +204,7 @@ void IncidentBook::Advance(Incident& incident, Moment now) {
         incident.record.state = IncidentState::kClosed;
         incident.record.closed_at = now.wall;
         incident.closed = now.mono;
+        NoteOutage(incident, now);
         Tell(incident, "closed", now);
       }
       break;
@@ -260,8 +261,8 @@ bool IncidentBook::WatchFlaps(Incident& incident, bool failing, Moment now) {
   }
   if (failing && !incident.failing_before && !IsTentative(incident)) {
     incident.flips.push_back(now.mono);
-  } else if (IsTentative(incident)) {  // the short ones that went before count, too
-    incident.flips.assign(BriefLately(incident, now) + 1, now.mono);
+  } else if (IsTentative(incident)) {  // what went before counts, too
+    incident.flips.assign(OutagesLately(incident, now) + 1, now.mono);
   }
   incident.failing_before = failing;
   const bool was = incident.record.evidence.contains(kFlapping);

@@ -43,6 +43,22 @@ void ToProto(const StatusCounts& counts, v1::Status* out) {
   out->set_half_open_last_minute(counts.half_open_last_minute);
 }
 
+void ToProto(const DiskFacts& disk, v1::Status* out) {
+  out->set_database_path(disk.database_path);
+  out->set_database_wal_bytes(disk.wal_bytes);
+  out->set_disk_free_bytes(disk.free_bytes);
+}
+
+void ToProto(const DaemonFacts& daemon, v1::Status* out) {
+  out->set_store_problem(daemon.store_problem);
+  out->set_certificate_made_at(ToProto(daemon.certificate_made));
+  out->set_certificate_expires_at(ToProto(daemon.certificate_expires));
+  out->set_ca_made_at(ToProto(daemon.ca_made));
+  out->set_ca_expires_at(ToProto(daemon.ca_expires));
+  out->set_local_networks(static_cast<uint32_t>(daemon.local_networks));
+  out->set_retention_nanos(static_cast<uint64_t>(daemon.retention.count()));
+}
+
 void ToProto(const SensorRecord& sensor, v1::Sensor* out) {
   out->set_id(sensor.name);
   out->set_name(sensor.name);

@@ -1,12 +1,15 @@
 // Domain values to the messages of operator.proto. Pure functions; nothing comes back this way.
 #pragma once
 
+#include "collector/operate/daemon_facts.h"
 #include "collector/store/reader.h"
 #include "parallax/v1/operator.pb.h"
 
 namespace parallax::collector {
 
 void ToProto(const StatusCounts& counts, v1::Status* out);
+void ToProto(const DiskFacts& disk, v1::Status* out);
+void ToProto(const DaemonFacts& daemon, v1::Status* out);
 void ToProto(const SensorRecord& sensor, v1::Sensor* out);
 void ToProto(const TargetView& target, v1::Target* out);
 void ToProto(const IncidentRecord& incident, v1::Incident* out);

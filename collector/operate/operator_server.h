@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "collector/operate/daemon_facts.h"
 #include "common/result.h"
 #include "common/time.h"
 
@@ -16,6 +17,7 @@ struct OperatorServerOptions {
   std::string database_path;  // must exist; opened read-only
   WallTime started_at;        // of the collector
   std::function<WallTime()> clock = [] { return Now().wall; };
+  std::function<DaemonFacts()> daemon = {};  // called on any thread until Stop() is over
 };
 
 class OperatorServer {

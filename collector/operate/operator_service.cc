@@ -84,6 +84,10 @@ grpc::Status OperatorService::GetStatus(grpc::ServerContext*, const v1::StatusRe
     return ToStatus(counts.error());
   }
   ToProto(*counts, reply);
+  ToProto(LookAtDisk(options_.database_path), reply);
+  if (options_.daemon) {
+    ToProto(options_.daemon(), reply);
+  }
   reply->set_version(options_.version);
   reply->set_started_at(ToProto(options_.started_at));
   reply->set_answered_at(ToProto(now));

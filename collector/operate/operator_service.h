@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "collector/operate/daemon_facts.h"
 #include "collector/operate/reader_pool.h"
 #include "parallax/v1/operator.grpc.pb.h"
 
@@ -15,6 +16,7 @@ namespace parallax::collector {
 
 struct OperatorServiceOptions {
   std::string database_path;
+  std::function<DaemonFacts()> daemon;  // may be empty: nothing is told of it
   std::string version;
   WallTime started_at;                                   // of the collector
   std::function<WallTime()> clock;                       // the collector's

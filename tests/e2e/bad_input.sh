@@ -166,33 +166,6 @@ test_wrong_certificate() {
   refused 78,4,77 "ca\.pem" parallax-sensor run --config "$sensor"
 }
 
-# expire CERTIFICATE KEY CA: signs CERTIFICATE anew, valid in 2020 only.
-expire() {
-  rm -rf "$WORK/ca"
-  mkdir -p "$WORK/ca/new"
-  : >"$WORK/ca/index.txt"
-  echo 01 >"$WORK/ca/serial"
-  cat >"$WORK/ca/ca.cnf" <<CONF
-[ca]
-default_ca = d
-[d]
-dir = $WORK/ca
-database = \$dir/index.txt
-new_certs_dir = \$dir/new
-serial = \$dir/serial
-default_md = sha256
-policy = p
-copy_extensions = copy
-unique_subject = no
-[p]
-commonName = optional
-organizationName = optional
-CONF
-  openssl x509 -x509toreq -in "$1" -signkey "$2" -copy_extensions copyall -out "$WORK/ca/request.pem" 2>"$WORK/ca/log" &&
-    openssl ca -batch -config "$WORK/ca/ca.cnf" -cert "$3" -keyfile "$4" -in "$WORK/ca/request.pem" \
-      -startdate 20200101000000Z -enddate 20200201000000Z -notext -out "$1" 2>>"$WORK/ca/log" ||
-    wrong "the test cannot make an expired certificate: $(tail -n 2 "$WORK/ca/log")"
-}
 ca_key() { find "$WORK/case/collector" -name 'ca*.key' | head -n 1; }
 
 test_expired_certificate() {

@@ -420,7 +420,7 @@ test_rogue_per_flow() {
 }
 
 is_gone() { ! pings mail1 "$1"; }
-comes_and_goes() { [[ $(incident_field "$1" evidence) == *flapping* ]]; }
+comes_and_goes() { [[ $(px incident list --state open -o json) == *'"flapping"'* ]]; }
 test_route_flap() {
   whole
   lab fault route-flap
@@ -432,9 +432,11 @@ test_route_flap() {
     expect_within 30 "$victim gone again, the $turn time" is_gone "$victim"
   done
   others_reach_all web1
+  # The first times may open an incident each that closes when it is over, or none. The fourth is
+  # told as one that comes and goes, and stays open.
+  expect_within 240 "an incident that comes and goes" comes_and_goes
   # Any client may be among those that fail when it opens.
   says route-flap "$WORK/addresses"
-  expect_within 60 "it is told that it comes and goes" comes_and_goes "$(cat "$WORK/incident-id")"
   rm "$WORK/incident-id"
   heals route-flap
   ended route-flap

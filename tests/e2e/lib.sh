@@ -63,6 +63,37 @@ expect_within() { # seconds what command...
   wait_until "$limit" "$@" || wrong "not within $limit s: $what"
 }
 
+# expire CERTIFICATE KEY CA CA_KEY: signs CERTIFICATE anew, valid in 2020 only.
+expire() {
+  rm -rf "$WORK/ca"
+  mkdir -p "$WORK/ca/new"
+  : >"$WORK/ca/index.txt"
+  echo 01 >"$WORK/ca/serial"
+  cat >"$WORK/ca/ca.cnf" <<CONF
+[ca]
+default_ca = d
+[d]
+dir = $WORK/ca
+database = \$dir/index.txt
+new_certs_dir = \$dir/new
+serial = \$dir/serial
+default_md = sha256
+policy = p
+copy_extensions = copy
+unique_subject = no
+[p]
+commonName = optional
+organizationName = optional
+CONF
+  if ! openssl x509 -x509toreq -in "$1" -signkey "$2" -copy_extensions copyall \
+    -out "$WORK/ca/request.pem" 2>"$WORK/ca/log" ||
+    ! openssl ca -batch -config "$WORK/ca/ca.cnf" -cert "$3" -keyfile "$4" \
+      -in "$WORK/ca/request.pem" -startdate 20200101000000Z -enddate 20200201000000Z -notext \
+      -out "$1" 2>>"$WORK/ca/log"; then
+    wrong "the test cannot make an expired certificate: $(tail -n 2 "$WORK/ca/log")"
+  fi
+}
+
 run_tests() {
   local name status started
   local -a names=()

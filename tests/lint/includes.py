@@ -25,6 +25,7 @@ MAX_LINES = 450
 PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "sensor/announce/*",
         "sensor/capture/announcement*", "sensor/capture/bpf_announcements*",
         "sensor/capture/bpf_program*", "sensor/capture/cursor*",
+        "sensor/doctor/judge*", "sensor/doctor/facts*", "common/checkup*",
         "sensor/capture/decode*", "sensor/capture/link_type*", "sensor/capture/segment*",
         "sensor/probe/*")
 NOT_PURE = ("sensor/probe/ports/*", "sensor/probe/policy/policy_file.*",

@@ -190,6 +190,29 @@ TEST_F(IncidentConditions, OutagesTooShortToOpenOpenOneIncidentTogether) {
   EXPECT_TRUE(latest_[1].evidence.contains(kFlapping));
 }
 
+// Good for longer than close_after, it is closed each time; but it is told no fifth time.
+TEST_F(IncidentConditions, WhatIsClosedAndReopenedAgainAndAgainFlaps) {
+  for (int i = 0; i < 8; ++i) {
+    for (int round = 0; round < 3; ++round) {
+      for (const IpAddress& target : {kOne, kTwo}) {
+        Split(target, {"a"}, {"b"});
+      }
+      Pass(8s);
+    }
+    for (const IpAddress& target : {kOne, kTwo}) {
+      Split(target, {}, {"a", "b"});
+      book_.Cleared(target, now_);
+    }
+    Pass(90s);
+    EXPECT_EQ(latest_[1].evidence.contains(kFlapping), i >= 3) << i;
+    EXPECT_EQ(latest_[1].state, i >= 3 ? IncidentState::kOpen : IncidentState::kClosed) << i;
+  }
+  EXPECT_EQ(latest_.size(), 1u);
+  EXPECT_EQ(std::ranges::count(told_, "INC-1 reopened"), 3);
+  Pass(12min);
+  EXPECT_EQ(latest_[1].state, IncidentState::kClosed);
+}
+
 TEST_F(IncidentConditions, WhatComesAndGoesListsAllWhomItHits) {
   for (int i = 0; i < 6; ++i) {
     for (const IpAddress& target : {kOne, kTwo}) {

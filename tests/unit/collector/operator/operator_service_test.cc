@@ -63,6 +63,31 @@ TEST_F(OperatorServiceTest, Status) {
   EXPECT_EQ(reply.attempts_last_minute(), 3u);
 }
 
+TEST_F(OperatorServiceTest, StatusTellsHowTheDaemonIs) {
+  server_.reset();
+  OperatorServerOptions options = ServerOptions();
+  options.daemon = [] {
+    DaemonFacts facts;
+    facts.store_problem = "disk is full";
+    facts.certificate_expires = At(1000);
+    facts.local_networks = 2;
+    facts.retention = std::chrono::hours(48);
+    return facts;
+  };
+  auto server = OperatorServer::Start(options);
+  ASSERT_TRUE(server) << server.error().message;
+  server_ = std::move(*server);
+  v1::Status reply;
+  ASSERT_TRUE(Ask(&v1::Operator::Stub::GetStatus, v1::StatusRequest(), &reply).ok());
+  EXPECT_EQ(reply.store_problem(), "disk is full");
+  EXPECT_EQ(reply.certificate_expires_at(), ToProto(At(1000)));
+  EXPECT_EQ(reply.ca_expires_at(), 0u) << "never told";
+  EXPECT_EQ(reply.local_networks(), 2u);
+  EXPECT_EQ(reply.retention_nanos(), 172'800'000'000'000u);
+  EXPECT_EQ(reply.database_path(), database_);
+  EXPECT_GT(reply.disk_free_bytes(), 0u);
+}
+
 TEST_F(OperatorServiceTest, Sensors) {
   v1::SensorList reply;
   ASSERT_TRUE(Ask(&v1::Operator::Stub::ListSensors, v1::ListSensorsRequest(), &reply).ok());
