@@ -62,7 +62,7 @@ class Journal {
   // Its file failed: what is not synced goes to a segment of its own, which has no file yet.
   void Detach(Segment& segment);
 
-  // Where the record `sequence` begins in its segment, if that was the last thing read.
+  // Where the record `sequence` of a segment begins, as far as it was read last.
   struct Cursor {
     uint64_t segment = 0;   // its first sequence
     uint64_t sequence = 0;  // next to read

@@ -154,7 +154,7 @@ Spool::Chunk Spool::Read(uint64_t epoch, uint64_t from, size_t most, size_t most
     const SegmentHeader header = segment->header;
     from = std::max(from, header.first_sequence);
     Journal::Cursor& cursor = journal->cursor;
-    if (cursor.segment != header.first_sequence || cursor.sequence != from) {
+    if (cursor.segment != header.first_sequence || cursor.sequence > from) {
       cursor = {header.first_sequence, header.first_sequence, kSegmentHeaderBytes};
     }
     const Journal::Cursor start = cursor;

@@ -284,6 +284,23 @@ TEST_F(SpoolTest, AfterATurnNewRecordsNeedNotWaitBehindTheBacklog) {
   }
 }
 
+TEST_F(SpoolTest, AnySequenceOfALongSegmentCanBeReadAgain) {
+  world_.Start();
+  const std::string large(1000, 'x');
+  for (int i = 1; i <= 900; ++i) {  // a single segment, much larger than what is read at once
+    world_.Append(kBulk, std::to_string(i) + large);
+  }
+  world_.Settle();
+  const uint64_t epoch = LaneOf(kBulk).epoch;
+  for (const uint64_t from : {900u, 1u, 450u, 451u, 899u, 2u}) {
+    const auto chunk = spool().Read(epoch, from, 10, 2000, world_.now);
+    ASSERT_FALSE(chunk.items.empty()) << from;
+    EXPECT_EQ(chunk.first_sequence, from);
+    EXPECT_EQ(chunk.items[0].payload, std::to_string(from) + large);
+  }
+  EXPECT_EQ(spool().stats().dropped, 0u);
+}
+
 TEST_F(SpoolTest, AnyFlippedByteCostsTheRecordsItTouchesAndIsTold) {
   world_.Start();
   AppendMany(kBulk, 1, 9);
