@@ -53,7 +53,8 @@ Result<void> WriteProbeTry(Database& db, int64_t sensor, WallTime received,
 Result<void> WritePath(Database& db, int64_t sensor, WallTime received, const PathReport& report);
 Result<void> WriteAnnouncement(Database& db, int64_t sensor, WallTime received,
                                const Announcement& announcement);
-// Without what of it is stored after all: everything of its epoch up to and including `mark`.
+// `mark`: the highest sequence of its epoch that is stored. A gap whose end nobody knows begins
+// behind it.
 Result<void> WriteGap(Database& db, int64_t sensor, WallTime received, const Gap& gap,
                       uint64_t mark);
 // Keeps the latest two hundred.

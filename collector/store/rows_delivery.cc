@@ -12,10 +12,7 @@ constexpr int kRefusedBatches = 200;
 
 Result<void> WriteGap(Database& db, int64_t sensor, WallTime received, const Gap& gap,
                       uint64_t mark) {
-  const uint64_t first = std::max(gap.first, mark + 1);
-  if (gap.last != 0 && first > gap.last) {
-    return {};
-  }
+  const uint64_t first = gap.last == 0 ? std::max(gap.first, mark + 1) : gap.first;
   // The same gap may be told again, by another start of the sensor.
   return db.Run("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sensor, gap.epoch,
                 first, gap.last, ToString(gap.kind), ToString(gap.reason), gap.noticed_at,

@@ -9,12 +9,14 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../deploy/common.sh"
 seconds=${1:-15}
 work=$(mktemp -d "${TMPDIR:-/tmp}/parallax-ingest.XXXXXX")
-collector=''
+collector='' loader=''
 clean_up() {
   [[ -z $collector ]] || kill "$collector" 2>/dev/null || true
+  [[ -z $loader ]] || kill "$loader" 2>/dev/null || true
   rm -rf "$work"
 }
 trap clean_up EXIT
+trap 'exit 143' INT TERM
 port=17499
 
 start() { # name: a fresh collector
@@ -66,5 +68,6 @@ awk -v ns=$(($(date +%s%N) - begun)) -v kib="$(awk '/^VmHWM/ { print $2 }' "/pro
   printf "  all back after %.1f s (wanted: 30), collector %d MiB at the most (wanted: 400)\n", ns / 1e9, kib / 1024 }'
 kill "$loader"
 wait "$loader" || true
+loader=''
 sed 's/^/  /' "$work/many.json"
 stop

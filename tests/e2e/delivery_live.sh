@@ -135,6 +135,47 @@ test_full_disk_of_the_collector() {
   umount "$SITE/small"
 }
 
+# --- what an operator sees of a spool --------------------------------------------------------------
+
+spool_is() { # exit code, pattern, command
+  local status=0
+  parallax-sensor spool "$3" --config "$SITE/load-0/sensor.toml" >"$SITE/said" 2>&1 || status=$?
+  [[ $status == "$1" ]] || wrong "spool $3: exit code $status, not $1: $(cat "$SITE/said")"
+  grep -q -- "$2" "$SITE/said" || wrong "spool $3 does not say '$2': $(cat "$SITE/said")"
+}
+test_spool_commands() {
+  new_site
+  parallax-collector add-sensor load-0 --group group-0 --config "$SITE/collector/collector.toml" \
+    --out "$SITE/load-0" --collector "127.0.0.1:$PORT" >/dev/null
+  "$ROOT/deploy/campus/set_config.py" "$SITE/load-0/sensor.toml" "spool.dir=$SITE/spool/load-0"
+  spool_is 0 "empty" list
+  start_load --sensors 1 --rate 500 --seconds 1000 # nobody listens
+  expect_within 60 "records on disk" spool_has_records
+  spool_is 0 "wait for the collector" list
+  destroy "$LOADER"
+  spool_is 0 "whole" verify
+  local segment
+  segment=$(find "$SITE/spool/load-0" -name 'results-*.seg' | head -n 1)
+  "$PYTHON" -c 'import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(500)
+    byte = file.read(1)[0]
+    file.seek(500)
+    file.write(bytes([byte ^ 1]))' "$segment"
+  spool_is 1 "damaged" verify
+  # It costs the record that it hit, and is told.
+  start_collector
+  drain 1
+  drain 1 # what the first one noticed last
+  stop "$COLLECTOR"
+  [[ $(ask "SELECT sum(last_sequence - first_sequence + 1) FROM gaps WHERE reason = 'damaged'") == 1 ]] ||
+    wrong "gaps: $(ask "SELECT * FROM gaps")"
+  spool_is 0 "empty" list
+}
+spool_has_records() {
+  parallax-sensor spool list --config "$SITE/load-0/sensor.toml" 2>/dev/null | grep -q '^results'
+}
+
 # --- a network that swallows everything -----------------------------------------------------------
 
 test_partition() {
