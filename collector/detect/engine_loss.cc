@@ -33,24 +33,6 @@ constexpr Duration kTraceFirst = 3s;  // a trace takes some of the answers that 
 constexpr Duration kGatewayWindow = 10s;
 constexpr uint64_t kFewestLostAtGateway = 3;
 
-// By turns of either family, as long as there are any: of one that is not asked nothing can be
-// told.
-void MixFamilies(std::vector<Target*>& targets) {
-  std::vector<Target*> mixed;
-  std::array<std::vector<Target*>, 2> of;
-  for (Target* target : targets) {
-    of[FamilyIndex(target->record.address.family())].push_back(target);
-  }
-  for (size_t i = 0; i < std::max(of[0].size(), of[1].size()); ++i) {
-    for (const std::vector<Target*>& family : of) {
-      if (i < family.size()) {
-        mixed.push_back(family[i]);
-      }
-    }
-  }
-  targets = std::move(mixed);
-}
-
 bool IsAlarmed(const std::array<LossWatch, 2>& watch) {
   return watch[0].alarm() || watch[1].alarm();
 }
@@ -132,7 +114,6 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
     return telling[0] || telling[1];
   };
   std::erase_if(targets, [&](const Target* target) { return !tells(id, target); });
-  MixFamilies(targets);
   const size_t wanted = trouble.looks == 0   ? kTargets
                         : trouble.looks == 1 ? kTargetsOfAll
                                              : kTargetsAgain;
@@ -151,9 +132,6 @@ void Engine::LookAtLoss(VantageId id, LossTrouble& trouble, Moment now) {
     std::rotate(targets.begin() + half, others, targets.end());
   }
   targets.resize(std::min(targets.size(), wanted));
-  // Then whoever asks every second or third of them asks some of both.
-  std::ranges::stable_sort(targets, {},
-                           [](const Target* target) { return target->record.address.family(); });
   if (targets.size() < 2 || tokens_ < static_cast<double>(targets.size())) {
     trouble.over = targets.size() < 2;
     return;
@@ -332,14 +310,8 @@ bool Engine::LosesOnItsLink(VantageId id, const LossTrouble& trouble, Moment now
   return LosesAtGateway(id, trouble.gateways, now);
 }
 
-// Does one of its own group lose as much, and does either family? Too little was asked yet to say.
+// Does one of its own group lose as much? Too little was asked yet to say.
 bool Engine::IsUndecided(VantageId id, const LossTrouble& trouble) const {
-  for (const Family family : {Family::kV4, Family::kV6}) {
-    const LossTally tally = trouble.total.Of(id, family);
-    if (tally.sent > 0 && tally.lost == 0 && !tally.Spares(trouble.total.Of(id).share())) {
-      return true;
-    }
-  }
   const std::vector<VantageId> sensors = trouble.total.sensors();
   return std::any_of(sensors.begin(), sensors.end(), [&](VantageId other) {
     return other != id && vantages_.At(other).record.group == vantages_.At(id).record.group &&

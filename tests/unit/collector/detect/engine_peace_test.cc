@@ -43,20 +43,6 @@ TEST_P(Loss, IsLossAndNothingElse) {
 }
 INSTANTIATE_TEST_SUITE_P(Random, Loss, testing::Values(0.0, 0.005, 0.05, 0.2));
 
-// IPv6 hosts are few, and lose as much: what is told must not depend on which were asked.
-TEST(LossOfBoth, IsToldOfBoth) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
-    World campus({.seed = seed, .both_v6 = 6, .attempt_every = 10s});
-    campus.Run(5min);
-    campus.sensors()[0].loss = 0.2;
-    const auto told = [&] { return !Story(campus).empty(); };
-    ASSERT_TRUE(campus.RunUntil(told, 5min)) << seed;
-    const IncidentRecord& incident = campus.store().changes().front().incident;
-    EXPECT_EQ(incident.verdict, Verdict::kLossyPath) << seed;
-    EXPECT_EQ(incident.family, "both") << seed;
-  }
-}
-
 TEST(Bursts, OfTotalLossAtOneSensorAreNoIncident) {
   for (uint64_t seed = 1; seed <= 5; ++seed) {
     World campus({.seed = seed, .loss = 0.005});
