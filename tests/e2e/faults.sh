@@ -16,6 +16,7 @@ LABS=("$LAB_NAME")
 
 # What the collector says. Verdict "none": no incident at all. "-": nobody, or no suspect. "*":
 # whatever. Suspects are nodes, "FROM>TO"; "FROM>" is a way into silence.
+# Loss is told of the families whose hosts the looks happened to draw, one or both.
 # Targets: "all" that really fail and no others, or "some" of them; "-": not looked at.
 #  fault                          verdict          failing              reaching        family direction split   suspect targets
 EXPECTED=(
@@ -25,7 +26,7 @@ EXPECTED=(
   "route-flap                     route_anomaly    mail1                lib1,noc1,web1  *      outbound  *               *        some"
   "return-path                    route_anomaly    mail1                lib1,noc1,web1  both   outbound  per_destination r-mail>  all"
   "inbound-path                   route_anomaly    mail1                lib1,noc1,web1  both   inbound   per_destination border>  all"
-  "loss                           lossy_path       mail1                *               both   outbound  per_packet      *        -"
+  "loss                           lossy_path       mail1                *               *      outbound  per_packet      *        -"
   "icmp-filtered                  policy           lib1                 -               both   unknown   unknown         -        -"
   "silent-clients                 none             -                    -               -      -         -               -        -"
   "silent-clients+rogue-default   route_anomaly    mail1                lib1,noc1,web1  both   outbound  per_destination r-mail>  all"
