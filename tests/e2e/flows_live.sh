@@ -83,10 +83,9 @@ all_up() {  # all_up FAMILY
 both all_up
 
 # --- one dead branch of eight ---------------------------------------------------------------------
-# The share of the flows that fail is that of the branch: its interval misses 1/8 for one target in
-# twenty, so two of five may not be missed. What the wire says about each flow is exact.
-# The kernel deals flows out as dice do: of five 95 % intervals one or two may miss the truth, three do once
-# in nine hundred runs.
+# The share of the flows that fail is that of the branch. Its interval misses 1/8 for one target in
+# twenty; for three of five it does so once in nine hundred runs, for two in fifty. What the wire says
+# about each flow is exact.
 found='code == 6 and len(R) == 5 and all(r["state"] == "partial" and r["flows"]["verdict"] == "per_flow" and r["flows"]["confidence"] >= 0.95 and r["flows"]["failing"] and r["flows"]["share_low"] <= r["flows"]["share"] <= r["flows"]["share_high"] for r in R) and sum(r["flows"]["share_low"] <= 1/8 <= r["flows"]["share_high"] for r in R) >= 3'
 # on_dead_branch NAME PROBE: as many flows of each target fail as went into the dead branch
 on_dead_branch() {
