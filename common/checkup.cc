@@ -124,6 +124,10 @@ std::string ShellWord(std::string_view word) {
   return quoted + "'";
 }
 
+std::string MendTheLines(std::string_view file) {
+  return "mend the lines that are named: \"${EDITOR:-vi}\" " + ShellWord(file);
+}
+
 std::string Roughly(Duration time) {
   const auto of = [&](Duration unit, const char* name) {
     const auto number = time / unit;

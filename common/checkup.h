@@ -33,6 +33,9 @@ int CheckupExitCode(const std::vector<CheckLine>& lines);
 // `word` as a shell takes it for itself: quoted if it has to be.
 std::string ShellWord(std::string_view word);
 
+// What to do about a file whose complaints name their lines.
+std::string MendTheLines(std::string_view file);
+
 // "29 days", "5 hours": for people, whole units, rounded down.
 std::string Roughly(Duration time);
 

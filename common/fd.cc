@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -33,6 +35,23 @@ void UniqueFd::Reset(int fd) {
     close(fd_);
   }
   fd_ = fd;
+}
+
+bool PollUntil(int fd, short events, MonoTime deadline) {
+  pollfd wanted{fd, events, 0};
+  errno = ETIMEDOUT;
+  for (MonoTime now = Now().mono; now < deadline; now = Now().mono) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
+    const int ready = ::poll(&wanted, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
+    if (ready > 0) {
+      return true;
+    }
+    if (ready < 0 && errno != EINTR) {
+      return false;
+    }
+    errno = ETIMEDOUT;
+  }
+  return false;
 }
 
 void EnsureStandardStreams() {

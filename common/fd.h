@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/result.h"
+#include "common/time.h"
 
 namespace parallax {
 
@@ -28,6 +29,10 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
+
+// Until something that `events` (as for poll) asks for has happened; false: `deadline` came first,
+// or the call failed (errno).
+bool PollUntil(int fd, short events, MonoTime deadline);
 
 // Opens /dev/null on standard input, output and error where they are closed, so that no socket gets
 // their number and receives what is meant for a person. First thing in main().

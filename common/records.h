@@ -258,7 +258,8 @@ inline constexpr size_t kGapReasons = 3;
 std::string_view ToString(GapReason reason);  // "full"
 std::optional<GapReason> ParseGapReason(std::string_view text);
 
-// Records that were taken into a sensor's spool, and that it cannot deliver any more.
+// Records that were taken into a sensor's spool, and that it cannot deliver any more. Those that
+// were on their way when they were dropped may have arrived all the same.
 struct Gap {
   RecordClass kind = RecordClass::kBulk;
   uint64_t epoch = 0;  // whose sequences these are
@@ -317,6 +318,11 @@ struct SensorHealth {
 // collectors can be upgraded in any order, one step at a time.
 inline constexpr uint32_t kLinkProtocol = 3;
 inline constexpr uint32_t kLeastLinkProtocol = 2;
+// From here on a stream has several epochs, attempts are columns, and what is refused is named.
+inline constexpr uint32_t kProtocolWithEpochs = 3;
+
+// A sensor's clock may differ so much from its collector's before anybody says so.
+inline constexpr Duration kClockTolerated = std::chrono::seconds(5);
 
 // What a sensor says of itself when it connects. Who it is says its certificate, not this.
 struct SensorHello {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/fd.h"
 #include "common/openssl.h"
 
 namespace parallax {
@@ -94,18 +95,7 @@ bool Wait(int fd, int error, MonoTime deadline) {
   if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
     return false;
   }
-  pollfd wanted{fd, static_cast<short>(error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
-  for (MonoTime now = Now().mono; now < deadline; now = Now().mono) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
-    const int ready = poll(&wanted, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
-    if (ready > 0) {
-      return true;
-    }
-    if (ready < 0 && errno != EINTR) {
-      return false;
-    }
-  }
-  return false;
+  return PollUntil(fd, error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline);
 }
 
 // Calls until it is done; empty, or why it is not.

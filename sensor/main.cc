@@ -9,6 +9,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/pause.h"
 #include "common/result.h"
 #include "common/signals.h"
 #include "common/siphash.h"
@@ -236,14 +237,10 @@ uint64_t BootName() {
 void KeepHouse(Spool& spool, const LinkClient& link, ProbeEngine& probes,
                const std::stop_token& stop) {
   constexpr Duration kEvery = std::chrono::milliseconds(200);
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  while (!stop.stop_requested()) {
+  do {
     spool.Keep(Now());
     probes.SetConnected(link.connected());
-    never.wait_for(lock, stop, kEvery, [] { return false; });
-  }
+  } while (Pause(stop, kEvery));
 }
 
 SpoolOptions SpoolOptionsFrom(const SensorConfig::Spool& config) {

@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "sensor/config.h"
+#include "sensor/standard_output.h"
 
 namespace parallax::sensor {
 namespace {
@@ -177,8 +178,7 @@ int RunSpoolCommand(const SpoolCommandOptions& options) {
                                ? SpoolJson(report, options.action, folder)
                            : list ? ListText(report, folder, Now().wall)
                                   : VerifyText(report, folder);
-  std::fputs(text.c_str(), stdout);
-  return list || Whole(report) ? 0 : 1;
+  return PrintAnswer(text, list || Whole(report) ? 0 : 1);
 }
 
 }  // namespace parallax::sensor

@@ -7,6 +7,10 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <utility>
+
+#include "common/fd.h"
+#include "common/result.h"
 
 namespace parallax::sensor {
 namespace {
@@ -56,6 +60,16 @@ void StandardOutput::Flush() {
     }
   }
   text_.clear();
+}
+
+int PrintAnswer(std::string text, int exit_code) {
+  StandardOutput output;
+  output.text() = std::move(text);
+  output.Flush();
+  return output.broken()
+             ? ReportFailure("parallax-sensor",
+                             ErrnoError("cannot write to standard output", output.error()))
+             : exit_code;
 }
 
 }  // namespace parallax::sensor

@@ -31,4 +31,8 @@ class StandardOutput {
   int error_ = 0;
 };
 
+// All that a command has to say: `exit_code`, or that of the failure to write it, which is
+// reported.
+int PrintAnswer(std::string text, int exit_code);
+
 }  // namespace parallax::sensor

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/path_text.h"
 #include "common/time.h"
 
 namespace parallax::cli {
@@ -15,16 +16,11 @@ constexpr unsigned kOfOthers = 077;
 
 WallTime At(uint64_t nanos) { return FromUnixNanos(static_cast<int64_t>(nanos)); }
 
-std::string FolderOf(const std::string& file) {
-  const size_t slash = file.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
-}
-
 void AddFiles(const LocalFiles& files, std::vector<CheckLine>& lines) {
   const std::string config = ShellWord(files.config_file);
   if (files.config_problem) {
     lines.push_back({"configuration", Finding::kFail, files.config_problem->message,
-                     "mend the lines that are named: \"${EDITOR:-vi}\" " + config});
+                     MendTheLines(files.config_file)});
     return;
   }
   lines.push_back({"configuration", Finding::kOk, files.config_file + ": is sound", {}});

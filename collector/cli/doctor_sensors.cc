@@ -5,13 +5,13 @@
 #include <functional>
 
 #include "collector/cli/doctor.h"
+#include "common/records.h"
 
 namespace parallax::cli {
 namespace {
 
 constexpr size_t kMostNamed = 8;
-constexpr uint64_t kFewDrops = 1000;                // of so many packets one may be lost
-constexpr int64_t kClockTolerated = 5'000'000'000;  // ns
+constexpr uint64_t kFewDrops = 1000;    // of so many packets one may be lost
 constexpr uint64_t kFewWaiting = 5000;  // records that a healthy sensor may have on their way
 
 // Sensors for which `is` holds, each with what `why` says of it.
@@ -131,7 +131,7 @@ std::vector<CheckLine> JudgeSensors(const v1::SensorList& list) {
             Those(
                 list,
                 [](const v1::Sensor& s) {
-                  return IsThere(s) && std::abs(s.clock_offset_nanos()) > kClockTolerated;
+                  return IsThere(s) && std::abs(s.clock_offset_nanos()) > kClockTolerated.count();
                 },
                 [](const v1::Sensor& s) {
                   return fmt::format("{} {}", FormatAge(Duration(std::abs(s.clock_offset_nanos()))),

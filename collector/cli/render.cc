@@ -76,7 +76,6 @@ std::string Percent(bool there, double share) {
   return there ? fmt::format("{:.1f}%", share * 100) : std::string("-");
 }
 
-// What a sensor knows to have missed of the attempts there were.
 // A policy that could not be read again is a problem even while an older one is in force.
 std::string Probing(const v1::Sensor& sensor) {
   const std::string problem = Printable(sensor.probing_problem());
@@ -113,6 +112,7 @@ std::string Clock(const v1::Sensor& sensor) {
                      offset < 0 ? "behind" : "ahead of");
 }
 
+// What a sensor knows to have missed of the attempts there were.
 std::string Missed(const v1::Sensor& sensor) {
   std::vector<std::string> parts;
   if (sensor.attempts_evicted() > 0) {

@@ -229,17 +229,11 @@ void LinkService::Refused(LinkSession& session, uint64_t epoch, uint64_t sequenc
 Duration LinkService::Charge(const SensorName& sensor, size_t records) {
   const MonoTime now = Now().mono;
   std::lock_guard lock(mutex_);
-  const double burst = 2 * records_per_second_;
-  const auto [it, added] = quotas_.try_emplace(sensor, Quota{burst, now});
-  Quota& quota = it->second;
-  quota.left = std::min(burst, quota.left + ToSeconds(now - quota.at) * records_per_second_);
-  quota.at = now;
-  quota.left -= static_cast<double>(records);
-  if (quota.left >= 0) {
-    return {};
-  }
-  return std::chrono::duration_cast<Duration>(
-      std::chrono::duration<double>(-quota.left / records_per_second_));
+  Allowance& quota =
+      quotas_.try_emplace(sensor, records_per_second_, 2 * records_per_second_).first->second;
+  quota.Left(now);
+  quota.Take(static_cast<double>(records));
+  return quota.Debt();
 }
 
 void LinkService::Pause(LinkSession& session, MonoTime when) {

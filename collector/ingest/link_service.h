@@ -21,6 +21,7 @@
 
 #include "collector/ingest/events.h"
 #include "collector/ingest/link_server.h"
+#include "common/allowance.h"
 #include "common/queue.h"
 #include "common/records.h"
 #include "parallax/v1/link.grpc.pb.h"
@@ -98,11 +99,7 @@ class LinkService final : public v1::SensorLink::CallbackService {
   std::deque<std::shared_ptr<LinkSession>> held_up_;       // first come, first served
   std::map<SensorName, bool> gone_;  // not yet told for want of room; true: it said goodbye
   std::unordered_map<SensorName, std::map<uint64_t, Progress>> progress_;  // by epoch
-  struct Quota {
-    double left = 0;
-    MonoTime at;
-  };
-  std::unordered_map<SensorName, Quota> quotas_;
+  std::unordered_map<SensorName, Allowance> quotas_;
   std::vector<std::pair<MonoTime, std::shared_ptr<LinkSession>>> paused_;
   std::atomic<uint64_t> orders_dropped_ = 0;
 };

@@ -19,7 +19,6 @@ constexpr Duration kLeastHealthGap = std::chrono::milliseconds(500);
 constexpr Duration kKeepEvery = std::chrono::seconds(10);
 constexpr size_t kKeptBytes = 64u << 10;
 constexpr size_t kMostNacksWaiting = 16;
-constexpr uint32_t kProtocolWithEpochs = 3;
 
 }  // namespace
 
@@ -136,9 +135,13 @@ void LinkSession::NoteRefused(const ReadBatch& batch, uint64_t epoch) {
                batch.complaint);
   }
   refused_records_ += batch.refused;
-  refusal_ = {epoch, batch.first_sequence, batch.last_sequence,
-              fmt::format("{} of {} records: {}", batch.refused,
-                          batch.last_sequence - batch.first_sequence + 1, batch.complaint)};
+  refusal_.emplace();
+  refusal_->set_epoch(epoch);
+  refusal_->set_first_sequence(batch.first_sequence);
+  refusal_->set_last_sequence(batch.last_sequence);
+  refusal_->set_reason(fmt::format("{} of {} records: {}", batch.refused,
+                                   batch.last_sequence - batch.first_sequence + 1,
+                                   batch.complaint));
   if (now.mono >= next_kept_) {
     next_kept_ = now.mono + kKeepEvery;
     waiting_.emplace_back(RefusedBatch{name_, epoch, batch.first_sequence, batch.last_sequence,
@@ -158,14 +161,10 @@ bool LinkSession::Deliver(bool again) {
     if (protocol_ >= kProtocolWithEpochs) {
       std::lock_guard lock(write_mutex_);
       if (nacks_.size() < kMostNacksWaiting) {
-        v1::Nack& nack = nacks_.emplace_back();
-        nack.set_epoch(refusal_->epoch);
-        nack.set_first_sequence(refusal_->first);
-        nack.set_last_sequence(refusal_->last);
-        nack.set_reason(refusal_->reason);
+        nacks_.push_back(*refusal_);
       }
     }
-    service_.Refused(*this, refusal_->epoch, refusal_->last);
+    service_.Refused(*this, refusal_->epoch(), refusal_->last_sequence());
     refusal_.reset();
   }
   if (goodbye_) {

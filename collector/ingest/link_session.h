@@ -77,14 +77,8 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   MonoTime next_health_{};
   Duration pause_{};  // before the next read
   uint64_t refused_records_ = 0;
-  MonoTime next_kept_{};  // not every refused batch is kept
-  struct Refusal {
-    uint64_t epoch = 0;
-    uint64_t first = 0;
-    uint64_t last = 0;
-    std::string reason;
-  };
-  std::optional<Refusal> refusal_;  // of the batch in hand, if part of it is malformed
+  MonoTime next_kept_{};             // not every refused batch is kept
+  std::optional<v1::Nack> refusal_;  // of the batch in hand, if part of it is malformed
 
   // Writing side.
   std::mutex write_mutex_;

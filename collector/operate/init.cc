@@ -11,6 +11,7 @@
 #include "collector/operate/authority.h"
 #include "collector/operate/staged_folder.h"
 #include "collector/operate/templates.h"
+#include "common/checkup.h"
 #include "common/fd.h"
 #include "common/ip.h"
 #include "common/peer_name.h"
@@ -25,22 +26,6 @@ constexpr const char* kDatabase = "parallax.db";  // as in collector.toml
 
 std::string Join(const std::string& folder, const char* name) {
   return (std::filesystem::path(folder) / name).string();
-}
-
-// As a shell reads it back.
-std::string Quote(const std::string& word) {
-  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("/._-+:@%,=").find(c) != std::string_view::npos;
-  });
-  if (plain) {
-    return word;
-  }
-  std::string out = "'";
-  for (const char c : word) {
-    out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  }
-  return out + "'";
 }
 
 std::string TomlList(const std::vector<std::string>& words) {
@@ -230,7 +215,7 @@ Result<std::string> InitCollector(const InitOptions& options, const MakeDatabase
   if (!made) {
     return tl::make_unexpected(made.error());
   }
-  const std::string config = Quote(config_path);
+  const std::string config = ShellWord(config_path);
   return fmt::format(
       "Made {}: a certificate authority, the certificate of {} (valid until {}), the\n"
       "configuration and an empty database. Keep {} secret: it signs every sensor.\n"
@@ -285,7 +270,7 @@ Result<std::string> AddSensor(const AddSensorOptions& options, WallTime now) {
       "Next, copy {} to the sensor's host (it holds the sensor's key) and run there, as root:\n"
       "  parallax-sensor run --config {}\n",
       options.out, options.name, options.group, DateOf(now + kSensorLife),
-      fmt::join(*addresses, ", "), options.out, Quote(Join(options.out, "sensor.toml")));
+      fmt::join(*addresses, ", "), options.out, ShellWord(Join(options.out, "sensor.toml")));
 }
 
 }  // namespace parallax::collector

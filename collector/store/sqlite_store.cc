@@ -46,7 +46,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path) 
   if (!kind) {
     return tl::make_unexpected(kind.error());
   }
-  auto lock = FileLock::Take(path, path + ".lock");
+  auto lock = FileLock::Take(path, path + ".lock", {.holder = "collector", .key = "store.path"});
   if (!lock) {
     return tl::make_unexpected(lock.error());
   }

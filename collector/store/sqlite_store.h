@@ -7,8 +7,8 @@
 #include <unordered_map>
 
 #include "collector/store/database.h"
-#include "collector/store/file_lock.h"
 #include "collector/store/store.h"
+#include "common/file_lock.h"
 
 namespace parallax::collector {
 

@@ -15,6 +15,7 @@
 #include "sensor/config.h"
 #include "sensor/doctor/judge.h"
 #include "sensor/doctor/look.h"
+#include "sensor/standard_output.h"
 
 namespace parallax::sensor {
 namespace {
@@ -82,12 +83,7 @@ std::vector<std::function<void()>> Looks(const std::shared_ptr<Board>& board,
 }
 
 int Print(const std::vector<CheckLine>& lines, bool json) {
-  std::fputs((json ? CheckupJson(lines) : CheckupTable(lines)).c_str(), stdout);
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    return ReportFailure("parallax-sensor",
-                         {ErrorCode::kFailure, "cannot write to standard output"});
-  }
-  return CheckupExitCode(lines);
+  return PrintAnswer(json ? CheckupJson(lines) : CheckupTable(lines), CheckupExitCode(lines));
 }
 
 }  // namespace
@@ -97,8 +93,7 @@ int RunDoctorCommand(const DoctorOptions& options, const Together& together) {
   const auto config = LoadSensorConfig(options.config);
   if (!config) {
     return Print(
-        {{"configuration", Finding::kFail, config.error().message,
-          "mend the lines that are named: \"${EDITOR:-vi}\" " + ShellWord(options.config)}},
+        {{"configuration", Finding::kFail, config.error().message, MendTheLines(options.config)}},
         options.json);
   }
   auto board = std::make_shared<Board>();

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "common/path_text.h"
 #include "common/peer_name.h"
 #include "sensor/doctor/judge.h"
 
@@ -30,11 +31,6 @@ std::optional<PeerName> NameIn(const IdentityFacts& facts) {
 bool Concerns(const std::optional<Error>& error, const std::string& file) {
   return error && (error->message.starts_with(file + ":") ||
                    error->message.find(": " + file) != std::string::npos);
-}
-
-std::string FolderOf(const std::string& file) {
-  const size_t slash = file.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
 }
 
 std::string Listed(const PrefixSet& set) {
@@ -143,7 +139,7 @@ CheckLine JudgePolicy(const PolicyFacts& facts) {
                              ShellWord(FolderOf(facts.file)));
       break;
     default:
-      line.fix = "mend the lines that are named: \"${EDITOR:-vi}\" " + file;
+      line.fix = MendTheLines(facts.file);
   }
   return line;
 }

@@ -65,20 +65,12 @@ int Connect(int fd, const Resolved& to, MonoTime deadline) {
   if (errno != EINPROGRESS) {
     return errno;
   }
-  pollfd wanted{fd, POLLOUT, 0};
-  for (MonoTime now = Now().mono; now < deadline; now = Now().mono) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
-    const int ready = poll(&wanted, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
-    if (ready > 0) {
-      int error = 0;
-      socklen_t size = sizeof error;
-      return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
-    }
-    if (ready < 0 && errno != EINTR) {
-      return errno;
-    }
+  if (!PollUntil(fd, POLLOUT, deadline)) {
+    return errno;
   }
-  return ETIMEDOUT;
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
 DialFacts Dial(const Resolved& to, const std::optional<TlsIdentity>& identity, MonoTime deadline) {

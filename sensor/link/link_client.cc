@@ -1,11 +1,10 @@
 #include "sensor/link/link_client.h"
 
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
 #include "common/grpc_security.h"
 #include "common/log.h"
+#include "common/pause.h"
 #include "common/siphash.h"
 #include "sensor/link/backoff.h"
 #include "sensor/link/link_stream.h"
@@ -59,7 +58,7 @@ void LinkClient::Run() {
         continue;  // the next address at once; the pause comes after the last one
       }
     }
-    if (!Wait(backoff.Next())) {
+    if (!Pause(stop_.get_token(), backoff.Next())) {
       return;
     }
   }
@@ -68,14 +67,6 @@ void LinkClient::Run() {
 void LinkClient::Stop() {
   stop_.request_stop();
   spool_.Wake();
-}
-
-bool LinkClient::Wait(Duration d) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop_.get_token(), d, [] { return false; });
-  return !stop_.stop_requested();
 }
 
 void LinkClient::Report(size_t address, const std::string& why) {

@@ -38,7 +38,6 @@ class LinkClient {
   bool connected() const { return connected_; }
 
  private:
-  bool Wait(Duration d);  // false once stopped
   void Report(size_t address, const std::string& why);
 
   LinkOptions options_;

@@ -27,7 +27,6 @@ constexpr Duration kSlice = 200ms;
 constexpr size_t kBatchBytes = 256u << 10;  // a quarter of what the collector takes in one message
 // So many records that waited for a collector do not hold up what comes from now on.
 constexpr uint64_t kBacklog = 1'000;
-constexpr uint32_t kProtocolWithEpochs = 3;
 
 auto DeadlineIn(Duration d) {
   return std::chrono::time_point_cast<std::chrono::system_clock::duration>(Now().wall + d);

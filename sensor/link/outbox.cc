@@ -31,10 +31,7 @@ void Outbox::Update(const std::vector<Spool::Lane>& lanes) {
 
 std::optional<Outbox::Pick> Outbox::Next(const std::vector<Spool::Lane>& lanes, MonoTime now) {
   Update(lanes);
-  const double elapsed = refilled_ ? ToSeconds(now - *refilled_) : 0;
-  const auto rate = static_cast<double>(limits_.backlog_per_second);
-  backlog_tokens_ = refilled_ ? std::min(backlog_tokens_ + elapsed * rate, rate) : rate;
-  refilled_ = now;
+  const double backlog = backlog_.Left(now);
   if (records_ >= limits_.records || bytes_ >= limits_.bytes) {
     return std::nullopt;
   }
@@ -46,7 +43,7 @@ std::optional<Outbox::Pick> Outbox::Next(const std::vector<Spool::Lane>& lanes, 
     const bool better = best == nullptr || lane.live > best->live ||
                         (lane.live == best->live && lane.kind > best->kind);
     // Half of the window stays free for what is live.
-    const bool may = lane.live || (backlog_records_ < limits_.records / 2 && backlog_tokens_ >= 1);
+    const bool may = lane.live || (backlog_records_ < limits_.records / 2 && backlog >= 1);
     if (may && better) {
       best = &lane;
     }
@@ -56,7 +53,7 @@ std::optional<Outbox::Pick> Outbox::Next(const std::vector<Spool::Lane>& lanes, 
   }
   uint64_t most = std::min(limits_.batch, limits_.records - records_);
   if (!best->live) {
-    most = std::min(most, static_cast<uint64_t>(backlog_tokens_));
+    most = std::min(most, static_cast<uint64_t>(backlog));
   }
   return Pick{best->epoch, flights_[best->epoch].next, most};
 }
@@ -67,7 +64,7 @@ void Outbox::Sent(uint64_t epoch, uint64_t first, uint64_t last, size_t bytes) {
   if (bytes > 0) {
     flight.unacked.emplace_back(last, bytes);
   }
-  backlog_tokens_ -= flight.live ? 0 : static_cast<double>(last - first + 1);
+  backlog_.Take(flight.live ? 0 : static_cast<double>(last - first + 1));
 }
 
 void Outbox::GoOnAfter(uint64_t epoch, uint64_t sequence) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/allowance.h"
 #include "common/time.h"
 #include "sensor/spool/spool.h"
 
@@ -30,7 +31,10 @@ class Outbox {
     bool operator==(const Pick&) const = default;
   };
 
-  explicit Outbox(const OutboxLimits& limits = {}) : limits_(limits) {}
+  explicit Outbox(const OutboxLimits& limits = {})
+      : limits_(limits),
+        backlog_(static_cast<double>(limits.backlog_per_second),
+                 static_cast<double>(limits.backlog_per_second)) {}
 
   // nullopt: nothing to send, or nothing that may be.
   std::optional<Pick> Next(const std::vector<Spool::Lane>& lanes, MonoTime now);
@@ -53,8 +57,7 @@ class Outbox {
   uint64_t records_ = 0;  // in flight
   uint64_t backlog_records_ = 0;
   uint64_t bytes_ = 0;
-  double backlog_tokens_ = 0;
-  std::optional<MonoTime> refilled_;
+  Allowance backlog_;
 };
 
 }  // namespace parallax::sensor

@@ -21,10 +21,9 @@ ReportFilter::ReportFilter(const ReportFilterOptions& options)
     : options_(options),
       clients_(std::bit_ceil(std::max(options.clients, kWays))),
       bucket_mask_(clients_.size() / kWays - 1),
-      attempts_{double(options.attempts_per_second), double(options.attempts_per_second), {}},
-      accusations_{
-          double(options.accusations_per_second), double(options.accusations_per_second), {}},
-      sampled_{double(options.sampled_per_second), double(options.sampled_per_second), {}} {}
+      attempts_(options.attempts_per_second, options.attempts_per_second),
+      accusations_(options.accusations_per_second, options.accusations_per_second),
+      sampled_(options.sampled_per_second, options.sampled_per_second) {}
 
 bool ReportFilter::Admit(const AttemptEvent& attempt, MonoTime now) {
   const IpAddress& address = attempt.client.address;
@@ -51,8 +50,8 @@ bool ReportFilter::Admit(const AttemptEvent& attempt, MonoTime now) {
     ++stats_.held_back;
     return false;
   }
-  Bucket& all = attempt.sampling > 1 ? sampled_ : pending ? attempts_ : accusations_;
-  if (!all.Take(now)) {
+  Allowance& all = attempt.sampling > 1 ? sampled_ : pending ? attempts_ : accusations_;
+  if (!all.TakeOne(now)) {
     ++stats_.held_back_total;
     return false;
   }
@@ -99,18 +98,6 @@ uint32_t ReportFilter::Fingerprint(const AttemptEvent& attempt) const {
   }
   const auto hash = static_cast<uint32_t>(SipHash24(options_.key, {bytes.data(), to}));
   return hash == 0 ? 1 : hash;
-}
-
-bool ReportFilter::Bucket::Take(MonoTime now) {
-  if (now > filled_at) {
-    tokens = std::min(rate, tokens + rate * ToSeconds(now - filled_at));
-    filled_at = now;
-  }
-  if (tokens < 1) {
-    return false;
-  }
-  tokens -= 1;
-  return true;
 }
 
 }  // namespace parallax::sensor

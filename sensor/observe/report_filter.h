@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/allowance.h"
 #include "common/ip.h"
 #include "common/records.h"
 #include "common/siphash.h"
@@ -56,13 +57,6 @@ class ReportFilter {
  private:
   static constexpr size_t kWays = 4;
 
-  // Refilled steadily, a second's worth at the most.
-  struct Bucket {
-    double rate;
-    double tokens;
-    MonoTime filled_at;
-    bool Take(MonoTime now);
-  };
   struct Client {
     IpAddress address;
     bool used = false;
@@ -80,9 +74,9 @@ class ReportFilter {
   const ReportFilterOptions options_;
   std::vector<Client> clients_;
   uint64_t bucket_mask_;
-  Bucket attempts_;
-  Bucket accusations_;
-  Bucket sampled_;
+  Allowance attempts_;  // a second's worth at the most
+  Allowance accusations_;
+  Allowance sampled_;
   ReportFilterStats stats_;
 };
 

@@ -13,6 +13,11 @@ uint64_t Journal::records() const {
   return last() > done ? last() - done : 0;
 }
 
+bool Journal::on_disk() const {
+  return std::any_of(segments_.begin(), segments_.end(),
+                     [](const Segment& segment) { return segment.claimed; });
+}
+
 void Journal::Append(std::string_view payload, Moment now) {
   if (segments_.empty() || segments_.back().bytes() >= segment_bytes_) {
     Segment segment;

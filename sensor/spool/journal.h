@@ -41,6 +41,8 @@ class Journal {
   uint64_t records() const;
   uint64_t bytes() const { return bytes_; }
   uint64_t memory() const { return memory_; }
+  // A part of it has a file: after a restart it is found again.
+  bool on_disk() const;
   std::deque<Segment>& segments() { return segments_; }
   const std::deque<Segment>& segments() const { return segments_; }
 
@@ -50,7 +52,7 @@ class Journal {
   // Up to `sequence`, as far as that was ever given out; what is thereby done with is handed to
   // `gone`.
   void Acknowledge(uint64_t sequence, std::deque<Segment>& gone);
-  // Takes the oldest segment out; what was lost of it unacknowledged, if anything.
+  // Takes the oldest segment out, to `gone`; what was lost of it unacknowledged, if anything.
   std::optional<Gap> DropOldest(GapReason reason, std::deque<Segment>& gone);
 
   // The segment that holds `sequence`, or else the next one; null if there is none.

@@ -10,7 +10,6 @@ using namespace std::chrono_literals;
 
 constexpr uint64_t kLargestSegment = uint64_t{1} << 20;
 constexpr uint64_t kSmallestSegment = 4096;
-constexpr size_t kMostJournals = 200;  // fewer than kMostEpochs
 
 }  // namespace
 
@@ -23,6 +22,12 @@ Journal* Spool::Find(uint64_t epoch) {
   const auto found = std::find_if(journals_.begin(), journals_.end(),
                                   [epoch](const auto& j) { return j->epoch() == epoch; });
   return found == journals_.end() ? nullptr : found->get();
+}
+
+Spool::Place Spool::Find(const SegmentHeader& header) {
+  Journal* journal = Find(header.epoch);
+  Segment* segment = journal == nullptr ? nullptr : journal->Named(header.first_sequence);
+  return segment == nullptr ? Place{} : Place{journal, segment};
 }
 
 Journal& Spool::JournalFor(RecordClass kind) {
@@ -90,6 +95,11 @@ void Spool::DropLocked(Journal& journal, GapReason reason, WallTime now) {
     dropped_ += gap->last - gap->first + 1;
     NoteGapLocked(*gap, now);
   }
+  DoomLocked(gone);
+}
+
+// Their files, if they have any, are to be removed.
+void Spool::DoomLocked(const std::deque<Segment>& gone) {
   for (const Segment& segment : gone) {
     if (segment.claimed) {
       doomed_.push_back(SegmentName(segment.header));
@@ -169,8 +179,9 @@ Spool::Chunk Spool::Read(uint64_t epoch, uint64_t from, size_t most, size_t most
       lock.unlock();
       bytes = file->Read(start.offset, size);
       lock.lock();
-      journal = Find(epoch);
-      segment = journal == nullptr ? nullptr : journal->Named(header.first_sequence);
+      const Place place = Find(header);
+      journal = place.journal;
+      segment = place.segment;
       if (segment == nullptr) {
         continue;  // dropped meanwhile
       }
@@ -230,12 +241,8 @@ void Spool::Acknowledge(uint64_t epoch, uint64_t sequence) {
   }
   std::deque<Segment> gone;
   journal->Acknowledge(sequence, gone);
-  for (const Segment& segment : gone) {
-    if (segment.claimed) {
-      doomed_.push_back(SegmentName(segment.header));
-    }
-  }
-  acked_changed_ = true;
+  DoomLocked(gone);
+  acked_changed_ = acked_changed_ || journal->on_disk();
   TidyLocked(epoch);
 }
 

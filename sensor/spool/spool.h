@@ -100,20 +100,28 @@ class Spool {
 
  private:
   struct Job {  // bytes on their way to a file
-    uint64_t epoch = 0;
     SegmentHeader header;
     std::shared_ptr<SpoolFile> file;
     uint64_t offset = 0;
     std::string bytes;
   };
+  static constexpr size_t kMostJournals = 200;  // fewer than kMostEpochs
+
+  // A segment and the journal that it is in; nulls if it is gone.
+  struct Place {
+    Journal* journal = nullptr;
+    Segment* segment = nullptr;
+  };
 
   Journal& JournalFor(RecordClass kind);
   Journal* Find(uint64_t epoch);
+  Place Find(const SegmentHeader& header);
   void AppendLocked(RecordClass kind, std::string_view payload, Moment now);
   void MakeRoomLocked(WallTime now);
   void DropLocked(Journal& journal, GapReason reason, WallTime now);
   void NoteGapLocked(Gap gap, WallTime now);
   void TellGapsLocked(Moment now);
+  void DoomLocked(const std::deque<Segment>& gone);
   void TidyLocked(uint64_t epoch);
   uint64_t BytesLocked() const;
   uint64_t MemoryLocked() const;
@@ -136,7 +144,7 @@ class Spool {
   std::array<uint64_t, kRecordClasses> live_{};     // epochs; 0: none yet
   std::map<uint64_t, std::vector<Gap>> gaps_;       // not yet told, by epoch
   std::vector<std::string> doomed_;                 // files to remove
-  bool acked_changed_ = false;
+  bool acked_changed_ = false;                      // of what is on disk
   uint64_t dropped_ = 0;
   std::string problem_;
 

@@ -3,10 +3,12 @@
 // threads, but never two at a time for one file, except Read.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
@@ -40,6 +42,25 @@ class SpoolFiles {
   // Files that were made or removed stay so.
   virtual Result<void> SyncFolder() = 0;
 };
+
+// A file that was listed, with what is in it: all, or its beginning if it is far too large to be
+// one of ours.
+struct WholeFile {
+  std::shared_ptr<SpoolFile> file;
+  std::string bytes;
+};
+inline Result<WholeFile> ReadWhole(SpoolFiles& files, const SpoolFiles::Entry& entry) {
+  constexpr uint64_t kLargest = uint64_t{16} << 20;
+  auto file = files.Open(entry.name);
+  if (!file) {
+    return tl::make_unexpected(file.error());
+  }
+  auto bytes = (*file)->Read(0, std::min(entry.size, kLargest));
+  if (!bytes) {
+    return tl::make_unexpected(bytes.error());
+  }
+  return WholeFile{std::move(*file), std::move(*bytes)};
+}
 
 // A folder, made with mode 0700 if it is missing (its parent must exist), and locked, so that no
 // second sensor writes to it: kUnavailable if one does. Else kPermission, kNotFound or kFailure,

@@ -2,13 +2,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "common/fd.h"
+#include "common/file_lock.h"
 #include "sensor/spool/spool_files.h"
 
 namespace parallax::sensor {
@@ -71,7 +72,7 @@ class FolderFile final : public SpoolFile {
 
 class Folder final : public SpoolFiles {
  public:
-  Folder(UniqueFd fd, UniqueFd lock, std::string path)
+  Folder(UniqueFd fd, std::optional<FileLock> lock, std::string path)
       : fd_(std::move(fd)), lock_(std::move(lock)), path_(std::move(path)) {}
 
   Result<std::vector<Entry>> List() override {
@@ -126,7 +127,7 @@ class Folder final : public SpoolFiles {
 
  private:
   UniqueFd fd_;
-  UniqueFd lock_;  // none: only for reading
+  std::optional<FileLock> lock_;  // none: only for reading
   std::string path_;
 };
 
@@ -148,20 +149,13 @@ Result<std::unique_ptr<SpoolFiles>> OpenSpoolFolder(const std::string& folder) {
   if (!fd) {
     return tl::make_unexpected(fd.error());
   }
-  UniqueFd lock(::openat(fd->get(), kLock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  auto lock = FileLock::Take(
+      folder, fmt::format("{}/{}", folder, kLock),
+      {.holder = "parallax-sensor", .key = "spool.dir", .code = ErrorCode::kUnavailable});
   if (!lock) {
-    return tl::make_unexpected(ErrnoError(fmt::format("{}/{}", folder, kLock), errno));
+    return tl::make_unexpected(lock.error());
   }
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      return Fail(ErrorCode::kUnavailable,
-                  fmt::format("{}: another parallax-sensor has this spool open (stop it, or give "
-                              "this one a folder of its own in spool.dir)",
-                              folder));
-    }
-    return tl::make_unexpected(ErrnoError(folder, errno));
-  }
-  return std::unique_ptr<SpoolFiles>(new Folder(std::move(*fd), std::move(lock), folder));
+  return std::unique_ptr<SpoolFiles>(new Folder(std::move(*fd), std::move(*lock), folder));
 }
 
 Result<std::unique_ptr<SpoolFiles>> ReadSpoolFolder(const std::string& folder) {
@@ -169,7 +163,7 @@ Result<std::unique_ptr<SpoolFiles>> ReadSpoolFolder(const std::string& folder) {
   if (!fd) {
     return tl::make_unexpected(fd.error());
   }
-  return std::unique_ptr<SpoolFiles>(new Folder(std::move(*fd), UniqueFd(), folder));
+  return std::unique_ptr<SpoolFiles>(new Folder(std::move(*fd), std::nullopt, folder));
 }
 
 }  // namespace parallax::sensor

@@ -26,6 +26,7 @@
 // that goes on. A damaged header costs nothing: the file's name says the same.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -59,6 +60,11 @@ std::optional<SegmentHeader> ParseSegmentName(std::string_view name);
 std::string EncodeHeader(const SegmentHeader& header);
 // The first bytes of a segment file; nullopt if they are damaged or of another version.
 std::optional<SegmentHeader> DecodeHeader(std::string_view bytes);
+
+// What is behind the header of a segment file.
+inline std::string_view RecordsIn(std::string_view file) {
+  return file.substr(std::min(kSegmentHeaderBytes, file.size()));
+}
 
 // Adds a record to `out`. REQUIRES: payload of 1 to kMostPayload bytes.
 void EncodeRecord(uint64_t sequence, Moment appended, std::string_view payload, std::string& out);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "common/log.h"
@@ -14,8 +15,6 @@ using namespace std::chrono_literals;
 
 constexpr Duration kFirstRetry = 1s;
 constexpr Duration kSlowestRetry = 10s;
-constexpr size_t kLargestFile = size_t{16} << 20;  // ours are much smaller
-constexpr size_t kMostJournals = 200;
 
 // A segment file as it was found.
 struct Found {
@@ -25,27 +24,21 @@ struct Found {
 
 Result<std::optional<Found>> ReadSegment(SpoolFiles& files, const SpoolFiles::Entry& entry,
                                          const SegmentHeader& named, uint64_t after) {
-  auto file = files.Open(entry.name);
-  if (!file) {
-    return tl::make_unexpected(file.error());
-  }
-  const auto bytes = (*file)->Read(0, std::min<size_t>(entry.size, kLargestFile));
-  if (!bytes) {
-    return tl::make_unexpected(bytes.error());
+  auto whole = ReadWhole(files, entry);
+  if (!whole) {
+    return tl::make_unexpected(whole.error());
   }
   Found found;
   Segment& segment = found.segment;
   segment.header = named;
-  if (const auto header = DecodeHeader(*bytes);
+  if (const auto header = DecodeHeader(whole->bytes);
       header && header->epoch == named.epoch && header->kind == named.kind) {
     segment.header.boot = header->boot;
   }
   segment.claimed = true;
-  segment.file = std::move(*file);
+  segment.file = std::move(whole->file);
   segment.last = named.first_sequence - 1;
-  const std::string_view all = *bytes;
-  RecordReader reader(all.substr(std::min(kSegmentHeaderBytes, all.size())),
-                      std::max(after, segment.last));
+  RecordReader reader(RecordsIn(whole->bytes), std::max(after, segment.last));
   while (reader.Next()) {
     if (segment.empty()) {
       found.begun = reader.appended().wall;
@@ -63,12 +56,16 @@ Result<void> Spool::Recover(Moment now) {
   if (!listed) {
     return tl::make_unexpected(listed.error());
   }
-  std::map<std::pair<uint64_t, uint64_t>, SpoolFiles::Entry> segments;  // by epoch and sequence
+  std::vector<std::pair<SegmentHeader, const SpoolFiles::Entry*>> segments;
   for (const SpoolFiles::Entry& entry : *listed) {
-    if (const auto header = ParseSegmentName(entry.name)) {
-      segments[{header->epoch, header->first_sequence}] = entry;
+    if (const auto named = ParseSegmentName(entry.name)) {
+      segments.emplace_back(*named, &entry);
     }
   }
+  std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.first.epoch, a.first.first_sequence) <
+           std::tie(b.first.epoch, b.first.first_sequence);
+  });
   auto acked_file = files_->Open(std::string(kAckedFile));
   if (!acked_file) {
     return tl::make_unexpected(acked_file.error());
@@ -81,15 +78,14 @@ Result<void> Spool::Recover(Moment now) {
 
   std::vector<std::pair<WallTime, std::unique_ptr<Journal>>> found;
   std::vector<std::string> useless;
-  for (const auto& [place, entry] : segments) {
-    const SegmentHeader named = *ParseSegmentName(entry.name);
+  for (const auto& [named, entry] : segments) {
     const bool goes_on = !found.empty() && found.back().second->epoch() == named.epoch;
-    auto read = ReadSegment(*files_, entry, named, goes_on ? found.back().second->last() : 0);
+    auto read = ReadSegment(*files_, *entry, named, goes_on ? found.back().second->last() : 0);
     if (!read) {
       return tl::make_unexpected(read.error());
     }
     if (!*read) {
-      useless.push_back(entry.name);
+      useless.push_back(entry->name);
       continue;
     }
     if (!goes_on) {
@@ -111,9 +107,7 @@ Result<void> Spool::Recover(Moment now) {
       const auto mark = acked->sequences.find(journal->epoch());
       std::deque<Segment> gone;
       journal->Acknowledge(mark == acked->sequences.end() ? 0 : mark->second, gone);
-      for (const Segment& segment : gone) {
-        doomed_.push_back(SegmentName(segment.header));
-      }
+      DoomLocked(gone);
     }
     if (!acked || !acked->clean_stop) {
       NoteGapLocked(
@@ -145,9 +139,10 @@ Result<void> Spool::WriteTails(bool all) {
       journal->aged = journal->last();
       for (Segment& segment : journal->segments()) {
         if (due && segment.written < segment.tail.size()) {
+          acked_changed_ = acked_changed_ || !segment.claimed;
           segment.claimed = true;
-          jobs.push_back({journal->epoch(), segment.header, segment.file,
-                          segment.synced + segment.written, segment.tail.substr(segment.written)});
+          jobs.push_back({segment.header, segment.file, segment.synced + segment.written,
+                          segment.tail.substr(segment.written)});
         }
       }
     }
@@ -167,8 +162,7 @@ Result<void> Spool::WriteTails(bool all) {
       done = job.file->Write(job.offset, job.bytes);
     }
     std::lock_guard lock(mutex_);
-    Journal* journal = Find(job.epoch);
-    Segment* segment = journal == nullptr ? nullptr : journal->Named(job.header.first_sequence);
+    const auto [journal, segment] = Find(job.header);
     if (segment != nullptr && done) {
       segment->file = job.file;
       segment->written += job.bytes.size();
@@ -189,7 +183,7 @@ Result<void> Spool::SyncFiles() {
     for (const auto& journal : journals_) {
       for (const Segment& segment : journal->segments()) {
         if (segment.written > 0) {
-          jobs.push_back({journal->epoch(), segment.header, segment.file, segment.written, {}});
+          jobs.push_back({segment.header, segment.file, segment.written, {}});
         }
       }
     }
@@ -204,8 +198,7 @@ Result<void> Spool::SyncFiles() {
     // not say so: they are written again, to another file.
     const Result<void> synced = done ? job.file->Sync() : done;
     std::lock_guard lock(mutex_);
-    Journal* journal = Find(job.epoch);
-    Segment* segment = journal == nullptr ? nullptr : journal->Named(job.header.first_sequence);
+    const auto [journal, segment] = Find(job.header);
     if (segment != nullptr && synced) {
       journal->Synced(*segment, job.offset);
     } else if (segment != nullptr) {
@@ -223,7 +216,7 @@ Result<void> Spool::SaveAcked(bool clean) {
   {
     std::lock_guard lock(mutex_);
     for (const auto& journal : journals_) {
-      if (journal->acked() > 0) {
+      if (journal->acked() > 0 && journal->on_disk()) {
         state.sequences[journal->epoch()] = journal->acked();
       }
     }

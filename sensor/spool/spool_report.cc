@@ -8,8 +8,6 @@
 namespace parallax::sensor {
 namespace {
 
-constexpr size_t kLargestFile = size_t{16} << 20;
-
 SegmentReport Inspect(SpoolFiles& files, const SpoolFiles::Entry& entry, const SegmentHeader& named,
                       uint64_t acked) {
   SegmentReport report;
@@ -17,19 +15,15 @@ SegmentReport Inspect(SpoolFiles& files, const SpoolFiles::Entry& entry, const S
   report.kind = named.kind;
   report.epoch = named.epoch;
   report.bytes = entry.size;
-  const auto file = files.Open(entry.name);
-  const auto bytes = file ? (*file)->Read(0, std::min<uint64_t>(entry.size, kLargestFile))
-                          : Result<std::string>(tl::make_unexpected(file.error()));
-  if (!bytes) {
-    report.problem = bytes.error().message;
+  const auto whole = ReadWhole(files, entry);
+  if (!whole) {
+    report.problem = whole.error().message;
     return report;
   }
-  const auto header = DecodeHeader(*bytes);
+  const auto header = DecodeHeader(whole->bytes);
   report.header_ok = header && header->kind == named.kind && header->epoch == named.epoch &&
                      header->first_sequence == named.first_sequence;
-  const std::string_view all = *bytes;
-  RecordReader reader(all.substr(std::min(all.size(), kSegmentHeaderBytes)),
-                      named.first_sequence - 1);
+  RecordReader reader(RecordsIn(whole->bytes), named.first_sequence - 1);
   while (reader.Next()) {
     if (report.records++ == 0) {
       report.first = reader.sequence();
@@ -55,14 +49,12 @@ Result<SpoolReport> InspectSpool(SpoolFiles& files) {
   SpoolReport report;
   AckedState acked;
   const auto is_acked = [](const auto& entry) { return entry.name == kAckedFile; };
-  if (std::any_of(listed->begin(), listed->end(), is_acked)) {
-    const auto file = files.Open(std::string(kAckedFile));
-    const auto bytes = file ? (*file)->Read(0, 2 * kAckedSlotBytes)
-                            : Result<std::string>(tl::make_unexpected(file.error()));
-    const auto state = bytes ? DecodeAcked(*bytes) : std::nullopt;
+  if (const auto found = std::find_if(listed->begin(), listed->end(), is_acked);
+      found != listed->end()) {
+    const auto whole = ReadWhole(files, *found);
+    const auto state = whole ? DecodeAcked(whole->bytes) : std::nullopt;
     report.has_acked = state.has_value();
     acked = state.value_or(AckedState{});
-    report.clean_stop = acked.clean_stop;
   }
   for (const SpoolFiles::Entry& entry : *listed) {
     if (const auto named = ParseSegmentName(entry.name)) {

@@ -35,8 +35,7 @@ struct SegmentReport {
 struct SpoolReport {
   std::vector<SegmentReport> segments;  // by class, epoch and sequence
   bool has_acked = false;               // the file of acknowledgements is there and whole
-  bool clean_stop = false;
-  std::vector<std::string> foreign;  // files that are none of ours
+  std::vector<std::string> foreign;     // files that are none of ours
 };
 
 Result<SpoolReport> InspectSpool(SpoolFiles& files);

@@ -17,6 +17,7 @@
 #include "common/config.h"
 #include "common/config_text.h"
 #include "common/fd.h"
+#include "common/path_text.h"
 #include "sensor/probe/policy/special_purpose.h"
 
 namespace parallax::sensor {
@@ -81,11 +82,6 @@ Result<void> CheckFolder(const std::string& path, const std::string& folder) {
                     path, folder, WhoMayOwnIt()));
   }
   return {};
-}
-
-std::string FolderOf(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  return folder.empty() ? "." : folder;
 }
 
 Result<void> CheckWay(const std::string& path) {

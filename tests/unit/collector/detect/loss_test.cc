@@ -139,20 +139,6 @@ TEST(LossLook, WhereSomeHostsLoseMuchASingleLossIsChance) {
   EXPECT_TRUE(all.Hit(2).empty());
 }
 
-TEST(LossLook, TellsTheFamiliesApart) {
-  LossLook look;
-  look.Add(1, Report("192.0.2.1", "x..x...."));
-  look.Add(1, Report("192.0.2.2", "......x."));
-  look.Add(1, Report("2001:db8::1", "........"));
-  look.Add(2, Report("2001:db8::2", "xxxxxxxx"));
-  EXPECT_EQ(look.Of(1, Family::kV4).sent, 16u);
-  EXPECT_EQ(look.Of(1, Family::kV4).lost, 3u);
-  EXPECT_EQ(look.Of(1, Family::kV6).sent, 8u);
-  EXPECT_EQ(look.Of(1, Family::kV6).lost, 0u);
-  EXPECT_FALSE(look.Of(1, Family::kV6).Spares(0.2)) << "0.8^8 = 17 %: it may be chance";
-  EXPECT_EQ(look.Of(3, Family::kV4).sent, 0u);
-}
-
 TEST(LossLook, WhatWasNotSentIsNotLost) {
   LossLook look;
   look.Add(1, Report("192.0.2.1", "--------"));

@@ -77,12 +77,18 @@ TEST_F(SpoolTest, AcknowledgedRecordsGoAndAnAckOfTooMuchTakesWhatThereIs) {
 
 TEST_F(SpoolTest, WhatTheCollectorTakesAtOnceNeverTouchesTheDisk) {
   world_.Start();
+  int operations = 0;
+  world_.disk.before = [&](std::string_view) {
+    ++operations;
+    return Result<void>();
+  };
   for (int i = 0; i < 20; ++i) {
     AppendMany(kBulk, i, i);
     world_.Deliver(100);
     world_.Keep(200ms);
   }
   EXPECT_EQ(SegmentFiles(), 0u);
+  EXPECT_EQ(operations, 0);
 }
 
 TEST_F(SpoolTest, WhatWaitsIsThereAfterARestart) {

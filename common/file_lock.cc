@@ -1,4 +1,4 @@
-#include "collector/store/file_lock.h"
+#include "common/file_lock.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <charconv>
 
-namespace parallax::collector {
+namespace parallax {
 namespace {
 
 // The process id that the holder wrote; 0 if it has not got so far.
@@ -25,7 +25,8 @@ int HolderOf(int file) {
 
 }  // namespace
 
-Result<FileLock> FileLock::Take(const std::string& path, const std::string& lock_path) {
+Result<FileLock> FileLock::Take(const std::string& path, const std::string& lock_path,
+                                const Words& words) {
   UniqueFd file(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) {
     return tl::make_unexpected(ErrnoError(lock_path, errno));
@@ -35,10 +36,11 @@ Result<FileLock> FileLock::Take(const std::string& path, const std::string& lock
       return tl::make_unexpected(ErrnoError(lock_path, errno));
     }
     const int pid = HolderOf(file.get());
-    return Fail(ErrorCode::kFailure,
-                fmt::format("{}: in use by another collector{}; stop that one first, or give this "
-                            "one another store.path",
-                            path, pid > 0 ? fmt::format(" (pid {})", pid) : std::string()));
+    return Fail(words.code,
+                fmt::format("{}: in use by another {}{}; stop that one first, or give this one "
+                            "another {}",
+                            path, words.holder,
+                            pid > 0 ? fmt::format(" (pid {})", pid) : std::string(), words.key));
   }
   // For people and for the message above; the lock itself does not depend on it.
   const std::string pid = std::to_string(::getpid()) + "\n";
@@ -48,4 +50,4 @@ Result<FileLock> FileLock::Take(const std::string& path, const std::string& lock
   return FileLock(std::move(file));
 }
 
-}  // namespace parallax::collector
+}  // namespace parallax
