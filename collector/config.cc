@@ -58,6 +58,7 @@ void ReadSchedule(ConfigFile& file, CollectorConfig::Schedule& schedule) {
 void ReadDetect(ConfigFile& file, CollectorConfig::Detect& detect) {
   detect.open_after = file.Time("detect.open_after", detect.open_after, seconds(1), hours(1));
   detect.close_after = file.Time("detect.close_after", detect.close_after, seconds(1), hours(24));
+  detect.flap_quiet = file.Time("detect.flap_quiet", detect.flap_quiet, seconds(10), hours(1));
   detect.lost_after = file.Time("detect.lost_after", detect.lost_after, seconds(3), hours(1));
 }
 

@@ -49,6 +49,7 @@ struct CollectorConfig {
   struct Detect {
     Duration open_after = std::chrono::seconds(10);
     Duration close_after = std::chrono::seconds(60);
+    Duration flap_quiet = std::chrono::minutes(10);
     Duration lost_after = std::chrono::seconds(10);
     bool operator==(const Detect&) const = default;
   } detect;

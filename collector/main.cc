@@ -34,6 +34,7 @@ EngineOptions EngineOptionsFrom(const CollectorConfig& config) {
   options.targets.forget_after = config.targets.forget_after;
   options.incidents.open_after = config.detect.open_after;
   options.incidents.close_after = config.detect.close_after;
+  options.incidents.flap_quiet = config.detect.flap_quiet;
   options.baseline_interval = config.schedule.baseline_interval;
   options.probe_tcp_port = config.schedule.probe_tcp_port;
   options.max_rounds_per_second = config.schedule.max_rounds_per_second;

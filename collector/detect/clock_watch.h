@@ -7,7 +7,7 @@
 #include <array>
 #include <optional>
 
-#include "common/time.h"
+#include "common/records.h"
 
 namespace parallax::collector {
 
@@ -22,17 +22,15 @@ class ClockWatch {
                ? std::nullopt
                : std::optional(*std::max_element(offsets_.begin(), offsets_.begin() + known));
   }
-  // True once, when it has become wrong by more than kTolerated, and again when it has been right
-  // since.
+  // True once, when it has become wrong by more than kClockTolerated, and again when it has been
+  // right since.
   bool BecameWrong() {
     const Duration offset = Offset().value_or(Duration{});
     const Duration size = offset < Duration{} ? -offset : offset;
     const bool was = wrong_;
-    wrong_ = size > (was ? kTolerated / 2 : kTolerated);
+    wrong_ = size > (was ? kClockTolerated / 2 : kClockTolerated);
     return wrong_ && !was;
   }
-
-  static constexpr Duration kTolerated = std::chrono::seconds(5);
 
  private:
   std::array<Duration, 5> offsets_{};

@@ -35,7 +35,7 @@ void Engine::OnAttempt(VantageId sensor, const Attempt& attempt, Moment now) {
   Target* target = targets_.Find(client);
   if (target == nullptr) {
     const auto earned = TargetTable::Earned(attempt);
-    if (!earned || !targets_.Allowed(client) || !vantages_.At(sensor).MayEarn(now.mono) ||
+    if (!earned || !targets_.Allowed(client) || !vantages_.At(sensor).earnings.TakeOne(now.mono) ||
         (target = targets_.Earn(client, *earned, now)) == nullptr) {
       return;
     }

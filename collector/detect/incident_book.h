@@ -38,6 +38,7 @@ namespace parallax::collector {
 struct IncidentOptions {
   Duration open_after = std::chrono::seconds(10);
   Duration close_after = std::chrono::seconds(60);
+  Duration flap_quiet = std::chrono::minutes(10);
 };
 
 // A look that an incident wants taken at one of its members.
@@ -177,10 +178,12 @@ class IncidentBook {
   static constexpr Duration kRecovery = std::chrono::minutes(1);
   static constexpr Duration kConditionLife = std::chrono::minutes(5);
   static constexpr size_t kMostIncidents = 1'000;
-  // More flips than this in an hour are one state: flapping. It ends after so long without one.
+  // More flips than this in an hour are one state: flapping. It ends when it has been quiet for so
+  // many times the longest pause between them, at least kFlapPause and at most flap_quiet.
   static constexpr size_t kMostFlips = 3;
-  static constexpr Duration kFlapQuiet = std::chrono::minutes(10);
-  // So many outages of several hosts at once within kFlapQuiet are enough to open an incident at
+  static constexpr int kPausesToEnd = 3;
+  static constexpr Duration kFlapPause = std::chrono::minutes(1);
+  // So many outages of several hosts at once within flap_quiet are enough to open an incident at
   // the next one.
   static constexpr size_t kOutagesToFlap = 3;
   static constexpr size_t kHostsToFlap = 2;
@@ -308,7 +311,8 @@ class IncidentBook {
   // An outage is over, short enough to open no incident or not: does the group have it again and
   // again?
   void NoteOutage(const Incident& incident, Moment now);
-  size_t OutagesLately(const Incident& incident, Moment now) const;
+  std::deque<MonoTime> OutagesLately(const Incident& incident, Moment now) const;
+  Duration FlapQuiet(const Incident& incident) const;
   static void WatchPeak(Incident& incident, size_t failing, Moment now);
   void Open(Incident& incident, Moment now);
   Duration OpenAfter(const Incident& incident) const;

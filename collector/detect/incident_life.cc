@@ -81,19 +81,21 @@ void IncidentBook::NoteOutage(const Incident& incident, Moment now) {
     }
     auto& times = outages_[group];
     times.push_back(now.mono);
-    while (now.mono - times.front() > kFlapQuiet) {
+    while (now.mono - times.front() > options_.flap_quiet) {
       times.pop_front();
     }
   }
 }
 
-size_t IncidentBook::OutagesLately(const Incident& incident, Moment now) const {
-  size_t most = 0;
+std::deque<MonoTime> IncidentBook::OutagesLately(const Incident& incident, Moment now) const {
+  std::deque<MonoTime> most;
   for (const std::string& group : incident.groups) {
     if (const auto it = outages_.find(group); it != outages_.end()) {
-      const auto lately = [&](MonoTime time) { return now.mono - time <= kFlapQuiet; };
-      most = std::max(
-          most, static_cast<size_t>(std::count_if(it->second.begin(), it->second.end(), lately)));
+      std::deque<MonoTime> times = it->second;
+      std::erase_if(times, [&](MonoTime time) { return now.mono - time > options_.flap_quiet; });
+      if (times.size() > most.size()) {
+        most = std::move(times);
+      }
     }
   }
   return most;
@@ -105,7 +107,8 @@ Duration IncidentBook::OpenAfter(const Incident& incident) const {
 
 bool IncidentBook::ComesAndGoes(const Incident& incident, Moment now) const {
   return Uses(Part::kFlaps) && incident.basis == Verdict::kRouteAnomaly &&
-         incident.members.size() >= kHostsToFlap && OutagesLately(incident, now) >= kOutagesToFlap;
+         incident.members.size() >= kHostsToFlap &&
+         OutagesLately(incident, now).size() >= kOutagesToFlap;
 }
 
 // Nothing to tell people of: hosts that leave one by one, as hosts do; a few that can be reached at
@@ -251,6 +254,16 @@ void IncidentBook::Open(Incident& incident, Moment now) {
   Tell(incident, "reopened", now);
 }
 
+// What came every twenty seconds and has not come for minutes is over; what came every few minutes
+// may only pause.
+Duration IncidentBook::FlapQuiet(const Incident& incident) const {
+  Duration longest{};
+  for (size_t i = 1; i < incident.flips.size(); ++i) {
+    longest = std::max(longest, incident.flips[i] - incident.flips[i - 1]);
+  }
+  return std::min(options_.flap_quiet, std::max(kPausesToEnd * longest, kFlapPause));
+}
+
 // Failing again and again is one state of the incident, which stays open all the while.
 bool IncidentBook::WatchFlaps(Incident& incident, bool failing, Moment now) {
   if (!Uses(Part::kFlaps)) {
@@ -262,12 +275,13 @@ bool IncidentBook::WatchFlaps(Incident& incident, bool failing, Moment now) {
   if (failing && !incident.failing_before && !IsTentative(incident)) {
     incident.flips.push_back(now.mono);
   } else if (IsTentative(incident)) {  // what went before counts, too
-    incident.flips.assign(OutagesLately(incident, now) + 1, now.mono);
+    incident.flips = OutagesLately(incident, now);
+    incident.flips.push_back(now.mono);
   }
   incident.failing_before = failing;
   const bool was = incident.record.evidence.contains(kFlapping);
   const bool flapping = incident.flips.size() > kMostFlips &&
-                        (failing || now.mono - incident.flips.back() < kFlapQuiet);
+                        (failing || now.mono - incident.flips.back() < FlapQuiet(incident));
   if (flapping) {
     incident.record.evidence[kFlapping] =
         std::to_string(incident.flips.size()) + " times in the last hour";

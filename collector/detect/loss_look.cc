@@ -4,17 +4,6 @@
 
 namespace parallax::collector {
 
-bool LossTally::Spares(double of) const {
-  constexpr double kNoChance = 0.02;
-  double term = std::pow(1 - of, sent);  // of the binomial distribution
-  double sum = term;
-  for (unsigned k = 1; k <= lost; ++k) {
-    term *= (sent - k + 1) / static_cast<double>(k) * of / (1 - of);
-    sum += term;
-  }
-  return of < 1 && sum < kNoChance;
-}
-
 void LossLook::Add(VantageId sensor, const ProbeReport& report, size_t first) {
   unsigned run = 0;  // of lost ones
   const auto end_run = [&] {
@@ -62,6 +51,17 @@ bool LossLook::Loses(VantageId sensor) const {
   return lossy >= kFewestSeconds && tally.lost >= kFewestLost && tally.share() >= kLeastShare;
 }
 
+bool LossLook::Spares(VantageId sensor, double share) const {
+  const LossTally tally = Of(sensor);
+  double term = std::pow(1 - share, tally.sent);  // of the binomial distribution
+  double sum = term;
+  for (unsigned k = 1; k <= tally.lost; ++k) {
+    term *= (tally.sent - k + 1) / static_cast<double>(k) * share / (1 - share);
+    sum += term;
+  }
+  return share < 1 && sum < kNoChance;
+}
+
 // A chi-squared test of equal shares; of few tries its variance is that of binomial counts.
 bool LossLook::IsEven(VantageId sensor) const {
   const double p = Of(sensor).share();
@@ -86,16 +86,6 @@ bool LossLook::IsEven(VantageId sensor) const {
 LossTally LossLook::Of(VantageId sensor) const {
   const auto it = sensors_.find(sensor);
   return it == sensors_.end() ? LossTally{} : it->second;
-}
-
-LossTally LossLook::Of(VantageId sensor, Family family) const {
-  LossTally sum;
-  for (const auto& [pair, tally] : pairs_) {
-    if (pair.first == sensor && pair.second.family() == family) {
-      sum += tally;
-    }
-  }
-  return sum;
 }
 
 std::map<IpAddress, LossTally> LossLook::Hit(VantageId sensor) const {

@@ -15,8 +15,6 @@ namespace parallax::collector {
 struct LossTally {
   unsigned sent = 0;
   unsigned lost = 0;
-  // So little loss that it is hardly the chance of one that loses that share.
-  bool Spares(double of) const;
   LossTally& operator+=(const LossTally& other) {
     sent += other.sent;
     lost += other.lost;
@@ -32,12 +30,12 @@ class LossLook {
 
   // Loss in so many different seconds that it was no burst, beside answers in the same seconds.
   bool Loses(VantageId sensor) const;
-  bool Spares(VantageId sensor, double share) const { return Of(sensor).Spares(share); }
+  // So little loss that it is hardly the chance of one that loses that share.
+  bool Spares(VantageId sensor, double share) const;
   // Do all of its targets lose alike, as they do behind a link that they share? False if they
   // differ more than chance would have it.
   bool IsEven(VantageId sensor) const;
   LossTally Of(VantageId sensor) const;
-  LossTally Of(VantageId sensor, Family family) const;  // of its targets of that family
   // Of its targets, those that lose more than chance has it; all that lose any if they lose alike.
   std::map<IpAddress, LossTally> Hit(VantageId sensor) const;
   LossTally OfHit(VantageId sensor) const;
@@ -50,6 +48,7 @@ class LossLook {
   static constexpr unsigned kSolid = 4;
   static constexpr unsigned kFewestLost = 3;
   static constexpr double kLeastShare = 0.02;
+  static constexpr double kNoChance = 0.02;
   static constexpr double kDeviationsEven = 3;
   static constexpr unsigned kNotChance = 2;  // lost to one target
 

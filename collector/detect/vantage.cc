@@ -79,19 +79,6 @@ bool Vantage::GatewayContradicted(MonoTime now) const {
          now - *answered_at < kAnsweredLately;
 }
 
-bool Vantage::MayEarn(MonoTime now) {
-  if (earnings_at != MonoTime{}) {
-    earnings =
-        std::min(kMostEarnings, earnings + ToSeconds(now - earnings_at) * kEarningsPerSecond);
-  }
-  earnings_at = now;
-  if (earnings < 1) {
-    return false;
-  }
-  earnings -= 1;
-  return true;
-}
-
 void VantageBook::Restore(const SensorRecord& record) {
   const auto id = static_cast<VantageId>(vantages_.size());
   if (!by_name_.emplace(record.name, id).second) {

@@ -20,6 +20,7 @@
 #include "collector/detect/loss_watch.h"
 #include "collector/detect/model.h"
 #include "collector/detect/part.h"
+#include "common/allowance.h"
 #include "common/time.h"
 
 namespace parallax::collector {
@@ -67,9 +68,7 @@ struct Vantage {
 
   // Targets it may still make us take up; refilled slowly. A flood of forged SYNs under SYN cookies
   // looks like completed connections, and a lying sensor may say anything.
-  double earnings = kMostEarnings;
-  MonoTime earnings_at{};
-  bool MayEarn(MonoTime now);
+  Allowance earnings{kEarningsPerSecond, kMostEarnings};
 
   // Hosts whose connections completed here though no probe of ours reached them, one after the
   // other, since any probe was answered.

@@ -3,8 +3,9 @@
 # and only then what the collector says of it. Who teaches the collector a verdict, a direction, a
 # split or a suspect changes a line of the table below, and no test.
 # Each test may be run alone; together they share one lab, which each leaves whole, but for the last:
-# what comes and goes stays open for ten minutes. A method that was silent now and then (loss,
-# rogue-per-flow) may be taken for filtered for a while, so these stand at the end.
+# what comes and goes stays open for a while. So would one fault of mail1 after the other, so others
+# stand between them. A method that was silent now and then (loss, rogue-per-flow) may be taken for
+# filtered for a while, so these stand at the end.
 # tests/run: beside the others
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -47,7 +48,7 @@ REACH=$ROOT/deploy/campus/reach.py
 # Up, all sensors connected, every client known and healthy, no incident in the way.
 whole() {
   lab dir >/dev/null 2>&1 || lab up --no-build --no-hints --rate 40 --set detect.close_after=2s \
-    --set schedule.baseline_interval=7s
+    --set detect.flap_quiet=60s --set schedule.baseline_interval=7s
   lab heal all
   lab clients list >"$WORK/addresses"
   expect_within 60 "all four sensors connected" sensors_connected 4
@@ -203,7 +204,13 @@ sensor_in_state() { # name state
   [[ $(px sensor show "$1" -o json | check field - state) == "$2" ]]
 }
 
-# --- one way --------------------------------------------------------------------------------------
+half_open_strangers() { # on mail1, with peers that are no clients
+  lab exec mail1 ss -Htn state syn-recv | awk '{print $4}' | sed -e 's/:[0-9]*$//' -e 's/[][]//g' |
+    sort -u | comm -23 - <(sort "$WORK/addresses") | wc -l
+}
+many_strangers() { (($(half_open_strangers) >= 1000)); }
+
+# --- one fault after the other -------------------------------------------------------------------
 
 test_inbound_path() {
   whole
@@ -218,6 +225,18 @@ test_inbound_path() {
     wrong "no echo request of mail1 arrives at $client"
   says inbound-path "$WORK/truth"
   heals inbound-path
+}
+
+test_icmp_filtered() {
+  whole
+  lab fault icmp-filtered
+  failing lib1 | cmp -s - <(sort "$WORK/addresses") || wrong "lib1 gets echos"
+  [[ -z $(failing_tcp lib1) ]] || wrong "TCP from lib1 is touched, too"
+  pings lib1 192.0.2.97 || wrong "the library's router does not answer its own host"
+  others_reach_all mail1
+  says icmp-filtered
+  heals icmp-filtered
+  others_reach_all lib1
 }
 
 test_return_path() {
@@ -235,7 +254,16 @@ test_return_path() {
   heals return-path
 }
 
-# --- the student's box ----------------------------------------------------------------------------
+test_target_off() {
+  whole
+  lab fault target-off
+  failing mail1 >"$WORK/truth"
+  (($(count "$WORK/truth") == CLUSTER4_COUNT + CLUSTER6_COUNT)) ||
+    wrong "$(count "$WORK/truth") hosts are off"
+  failing web1 | cmp -s - "$WORK/truth" || wrong "not the same for all"
+  says target-off "$WORK/truth"
+  heals target-off
+}
 
 test_rogue_default() {
   whole
@@ -260,29 +288,15 @@ test_rogue_default() {
   expect_within 60 "all targets healthy again" targets_healthy "$(count "$WORK/addresses")"
 }
 
-test_ipv6_only() {
+test_uplink_down() {
   whole
-  lab fault ipv6-only
-  failing mail1 >"$WORK/truth"
-  grep -q : "$WORK/truth" || wrong "no IPv6 host fails"
-  ! grep -q '\.' "$WORK/truth" || wrong "IPv4 is broken, too"
-  others_reach_all web1
-  says ipv6-only "$WORK/truth"
-  heals ipv6-only
-}
-
-# --- filters --------------------------------------------------------------------------------------
-
-test_icmp_filtered() {
-  whole
-  lab fault icmp-filtered
-  failing lib1 | cmp -s - <(sort "$WORK/addresses") || wrong "lib1 gets echos"
-  [[ -z $(failing_tcp lib1) ]] || wrong "TCP from lib1 is touched, too"
-  pings lib1 192.0.2.97 || wrong "the library's router does not answer its own host"
+  lab fault uplink-down
+  ! pings noc1 192.0.2.66 || wrong "web1 still answers"
   others_reach_all mail1
-  says icmp-filtered
-  heals icmp-filtered
-  others_reach_all lib1
+  says uplink-down
+  sensor_in_state web1 isolated || wrong "web1 is not isolated: $(px sensor list)"
+  heals uplink-down
+  expect_within 30 "web1 connected" sensors_connected 4
 }
 
 test_silent_clients() {
@@ -303,30 +317,6 @@ test_silent_clients() {
   heals rogue-default silent-clients
 }
 
-# --- gone -----------------------------------------------------------------------------------------
-
-test_target_off() {
-  whole
-  lab fault target-off
-  failing mail1 >"$WORK/truth"
-  (($(count "$WORK/truth") == CLUSTER4_COUNT + CLUSTER6_COUNT)) ||
-    wrong "$(count "$WORK/truth") hosts are off"
-  failing web1 | cmp -s - "$WORK/truth" || wrong "not the same for all"
-  says target-off "$WORK/truth"
-  heals target-off
-}
-
-test_uplink_down() {
-  whole
-  lab fault uplink-down
-  ! pings noc1 192.0.2.66 || wrong "web1 still answers"
-  others_reach_all mail1
-  says uplink-down
-  sensor_in_state web1 isolated || wrong "web1 is not isolated: $(px sensor list)"
-  heals uplink-down
-  expect_within 30 "web1 connected" sensors_connected 4
-}
-
 test_border_down() {
   whole
   lab fault border-down
@@ -340,27 +330,15 @@ test_border_down() {
   heals border-down
 }
 
-# --- a flood, and a sensor that cannot report -----------------------------------------------------
-
-half_open_strangers() { # on mail1, with peers that are no clients
-  lab exec mail1 ss -Htn state syn-recv | awk '{print $4}' | sed -e 's/:[0-9]*$//' -e 's/[][]//g' |
-    sort -u | comm -23 - <(sort "$WORK/addresses") | wc -l
-}
-many_strangers() { (($(half_open_strangers) >= 1000)); }
-
-test_syn_flood() {
+test_ipv6_only() {
   whole
-  ((($(half_open_strangers)) == 0)) || wrong "strangers on mail1 before the flood"
-  lab fault syn-flood
-  expect_within 30 "1000 half-open connections of strangers on mail1" many_strangers
-  others_reach_all mail1
-  says syn-flood
-  lab fault rogue-default
+  lab fault ipv6-only
   failing mail1 >"$WORK/truth"
-  is_split "$WORK/truth"
-  says syn-flood+rogue-default "$WORK/truth"
-  heals rogue-default syn-flood
-  ended syn-flood
+  grep -q : "$WORK/truth" || wrong "no IPv6 host fails"
+  ! grep -q '\.' "$WORK/truth" || wrong "IPv4 is broken, too"
+  others_reach_all web1
+  says ipv6-only "$WORK/truth"
+  heals ipv6-only
 }
 
 link_of() { # node: "answered" if a SYN of it to the collector's port is
@@ -387,7 +365,20 @@ test_cut_off() {
   heals rogue-default
 }
 
-# --- now and then: last, because these leave doubts behind (see the top) --------------------------
+test_syn_flood() {
+  whole
+  ((($(half_open_strangers)) == 0)) || wrong "strangers on mail1 before the flood"
+  lab fault syn-flood
+  expect_within 30 "1000 half-open connections of strangers on mail1" many_strangers
+  others_reach_all mail1
+  says syn-flood
+  lab fault rogue-default
+  failing mail1 >"$WORK/truth"
+  is_split "$WORK/truth"
+  says syn-flood+rogue-default "$WORK/truth"
+  heals rogue-default syn-flood
+  ended syn-flood
+}
 
 test_loss() {
   whole

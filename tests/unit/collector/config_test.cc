@@ -61,6 +61,7 @@ max_rounds_per_second = 2.5
 [detect]
 open_after = "20s"
 close_after = "2m"
+flap_quiet = "5m"
 lost_after = "15s"
 [log]
 level = "debug"
@@ -93,6 +94,7 @@ TEST_F(CollectorConfigTest, EveryKeyTakesEffect) {
   EXPECT_EQ(config.schedule.max_rounds_per_second, 2.5);
   EXPECT_EQ(config.detect.open_after, 20s);
   EXPECT_EQ(config.detect.close_after, 2min);
+  EXPECT_EQ(config.detect.flap_quiet, 5min);
   EXPECT_EQ(config.detect.lost_after, 15s);
   EXPECT_EQ(config.log.level, LogLevel::kDebug);
 }
