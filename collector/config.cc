@@ -20,6 +20,11 @@ void ReadServer(ConfigFile& file, CollectorConfig::Server& server) {
     file.Complain("server.listen",
                   "must be an address of this host, not a name (\"[::]:7443\" is every address)");
   }
+  server.https_listen = file.HostAndPort("server.https_listen", server.https_listen.ToString());
+  if (!IpAddress::Parse(server.https_listen.host)) {
+    file.Complain("server.https_listen",
+                  "must be an address of this host, not a name (\"[::]:8443\" is every address)");
+  }
   server.operator_socket = file.Path("server.operator_socket", server.operator_socket);
   if (server.operator_socket.size() > kLongestSocketName) {
     file.Complain("server.operator_socket", "\"" + server.operator_socket +

@@ -15,7 +15,8 @@ namespace parallax::collector {
 
 struct CollectorConfig {
   struct Server {
-    HostPort listen{"::", 7443};  // an address, never a name
+    HostPort listen{"::", 7443};        // an address, never a name
+    HostPort https_listen{"::", 8443};  // likewise
     std::string operator_socket = "operator.sock";
     bool operator==(const Server&) const = default;
   } server;

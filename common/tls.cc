@@ -255,6 +255,16 @@ Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::strin
   if (!files) {
     return tl::make_unexpected(files.error());
   }
+  if (auto sound = CheckTlsIdentity(identity, ca_file, certificate_file, key_file, now); !sound) {
+    return tl::make_unexpected(sound.error());
+  }
+  return identity;
+}
+
+Result<void> CheckTlsIdentity(const TlsIdentity& identity, const std::string& ca_file,
+                              const std::string& certificate_file, const std::string& key_file,
+                              WallTime now) {
+  const openssl::ErrorQueueGuard guard;
   const auto roots = ReadCertificates("CA's certificate", ca_file, identity.ca_pem);
   if (!roots) {
     return tl::make_unexpected(roots.error());
@@ -276,7 +286,7 @@ Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::strin
   if (const auto failure = Verify(*roots, *chain, now)) {
     return tl::make_unexpected(Explain(*failure, certificate_file, ca_file, now));
   }
-  return identity;
+  return {};
 }
 
 Result<CertificateInfo> DescribeCertificate(std::string_view pem) {

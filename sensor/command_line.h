@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "sensor/capture_command.h"
+#include "sensor/enrol/enroll_command.h"
 #include "sensor/probe_command.h"
 #include "sensor/trace_command.h"
 
@@ -15,6 +16,9 @@ struct RunCommand {
 };
 struct CheckConfigCommand {
   std::string config;
+};
+struct EnrollCommand {
+  EnrollOptions options;
 };
 struct CaptureCommand {
   CaptureCommandOptions options;
@@ -30,8 +34,8 @@ struct Leave {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<Leave, RunCommand, CheckConfigCommand, CaptureCommand, ProbeCommand, TraceCommand>;
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, EnrollCommand, CaptureCommand,
+                             ProbeCommand, TraceCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "common/fd.h"
+#include "common/identity_files.h"
 #include "common/log.h"
 #include "common/result.h"
 #include "common/signals.h"
@@ -192,6 +193,10 @@ struct Self {
 };
 
 Result<Self> FindSelf(const SensorConfig& config) {
+  const auto& files = config.collector;
+  if (auto whole = FinishInstall({files.ca_file, files.certificate_file, files.key_file}); !whole) {
+    return tl::make_unexpected(whole.error());
+  }
   auto identity = LoadTlsIdentity(config.collector.ca_file, config.collector.certificate_file,
                                   config.collector.key_file, Now().wall);
   if (!identity) {
@@ -201,8 +206,8 @@ Result<Self> FindSelf(const SensorConfig& config) {
   const auto who = certificate ? ParseSensorUri(certificate->spiffe_uri) : std::nullopt;
   if (!who) {
     return Fail(ErrorCode::kBadConfig,
-                fmt::format("{}: names no sensor; make one on the collector's host with: "
-                            "parallax-collector add-sensor",
+                fmt::format("{}: names no sensor; get one from the collector with: "
+                            "parallax-sensor enroll",
                             config.collector.certificate_file));
   }
   if (certificate->not_after - Now().wall < kExpirySoon) {
@@ -337,6 +342,8 @@ int Dispatch(const Command& command) {
   Result<void> done;
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {
     done = CheckConfig(check->config);
+  } else if (const auto* enroll = std::get_if<EnrollCommand>(&command)) {
+    done = RunEnroll(enroll->options);
   } else {
     const auto config = LoadSensorConfig(std::get<RunCommand>(command).config);
     if (config) {

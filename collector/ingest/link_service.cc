@@ -14,6 +14,8 @@ namespace {
 
 // A sensor has one stream, and one more while it comes back before we noticed that it was gone.
 constexpr auto kMostStreamsPerSensor = 4;
+// What a sensor that was told to leave gets to hear it.
+constexpr Duration kDismissedWithin = std::chrono::milliseconds(500);
 
 // A stream that is over before it began.
 class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor> {
@@ -22,10 +24,28 @@ class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSenso
   void OnDone() override { delete this; }
 };
 
+// nullopt: it may.
+std::optional<grpc::Status> MaySpeak(const decltype(LinkServerOptions::may_speak)& ask,
+                                     const grpc::AuthContext& auth, const PeerName& peer,
+                                     const std::string& from) {
+  if (!ask) {
+    return std::nullopt;
+  }
+  const auto certificate = DescribeCertificate(PeerCertificate(auth));
+  const auto may = certificate ? ask(peer, *certificate) : tl::make_unexpected(certificate.error());
+  if (may) {
+    return std::nullopt;
+  }
+  LogWarning("{}: sensor {}: refused: {}", from, peer.name, may.error().message);
+  const bool denied = may.error().code == ErrorCode::kDenied;
+  return grpc::Status(denied ? grpc::StatusCode::PERMISSION_DENIED : grpc::StatusCode::UNAVAILABLE,
+                      may.error().message);
+}
+
 }  // namespace
 
 LinkService::LinkService(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options)
-    : events_(events), hello_within_(options.hello_within) {
+    : events_(events), hello_within_(options.hello_within), may_speak_(options.may_speak) {
   for (const HighWaterMark& mark : options.marks) {
     marks_[{mark.sensor, mark.epoch}] = mark.sequence;
   }
@@ -42,6 +62,9 @@ grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
     return new Refusal({grpc::StatusCode::UNAUTHENTICATED,
                         "the client certificate names no sensor (make one with: "
                         "parallax-collector add-sensor)"});
+  }
+  if (const auto refused = MaySpeak(may_speak_, *auth, *peer, context->peer())) {
+    return new Refusal(*refused);
   }
   std::lock_guard lock(mutex_);
   if (closing_) {
@@ -104,6 +127,27 @@ void LinkService::Resume() {
     if (!session->TryAgain()) {
       return;  // full again
     }
+  }
+}
+
+void LinkService::End(const SensorName& sensor, const std::string& why) {
+  std::vector<std::shared_ptr<LinkSession>> streams;
+  {
+    std::lock_guard lock(mutex_);
+    for (LinkSession* session : all_) {
+      if (session->name() == sensor) {
+        streams.push_back(session->shared_from_this());
+      }
+    }
+    std::erase_if(held_up_, [&](const auto& held) { return held->name() == sensor; });
+    if (sessions_.erase(sensor) > 0) {  // silent from now on
+      gone_[sensor] = false;
+      TellGoneLocked();
+    }
+  }
+  for (const auto& session : streams) {
+    LogInfo("sensor {}: its stream is closed: {}", sensor, why);
+    session->Dismiss({grpc::StatusCode::PERMISSION_DENIED, "this sensor was " + why});
   }
 }
 
@@ -213,7 +257,8 @@ void LinkService::TellGoneLocked() {
 void LinkService::EndSilentLocked() {
   const MonoTime now = Now().mono;
   for (LinkSession* session : all_) {
-    if (!session->greeted() && now - session->started() >= hello_within_) {
+    const bool silent = !session->greeted() && now - session->started() >= hello_within_;
+    if (silent || session->DismissedFor(now) >= kDismissedWithin) {
       session->Cancel();
     }
   }

@@ -115,6 +115,7 @@ Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(
   service_options.version = PARALLAX_VERSION;
   service_options.started_at = options.started_at;
   service_options.clock = options.clock;
+  service_options.desk = options.desk;
   auto impl = std::make_unique<Impl>(std::move(service_options));
 
   grpc::ServerBuilder builder;

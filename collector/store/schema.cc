@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "collector/store/schema_trust.h"
 #include "common/fd.h"
 
 namespace parallax::collector {
@@ -287,7 +288,7 @@ CREATE TABLE announcements (
 )sql";
 
 // kMigrations[v] leads from version v to v + 1. Never edit one that has been released.
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4Trust};
 static_assert(kMigrations.size() == kSchemaVersion);
 
 Error Newer(const std::string& path, int64_t version) {

@@ -40,6 +40,7 @@ class CollectorConfigTest : public testing::Test {
 // One value for each key, none of them the default.
 constexpr std::string_view kEveryKey = R"([server]
 listen = "192.0.2.1:1"
+https_listen = "192.0.2.1:2"
 operator_socket = "/run/p.sock"
 [tls]
 ca_file = "a"
@@ -76,6 +77,7 @@ TEST_F(CollectorConfigTest, EmptyFileGivesTheDefaults) {
 TEST_F(CollectorConfigTest, EveryKeyTakesEffect) {
   const CollectorConfig config = Good(kEveryKey);
   EXPECT_EQ(config.server.listen, (HostPort{"192.0.2.1", 1}));
+  EXPECT_EQ(config.server.https_listen, (HostPort{"192.0.2.1", 2}));
   EXPECT_EQ(config.server.operator_socket, "/run/p.sock");
   EXPECT_EQ(config.tls.ca_file, dir_.Path("a"));
   EXPECT_EQ(config.tls.certificate_file, dir_.Path("b"));

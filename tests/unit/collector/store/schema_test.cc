@@ -69,7 +69,7 @@ TEST_F(Schema, ANewerFileIsRefused) {
   Execute("PRAGMA user_version = 7; PRAGMA wal_checkpoint(TRUNCATE)");
   EXPECT_EQ(Refusal().message,
             path_ +
-                ": written by a newer Parallax (schema 7, this one knows 3); upgrade this "
+                ": written by a newer Parallax (schema 7, this one knows 4); upgrade this "
                 "collector or restore an older copy");
   EXPECT_EQ(Refusal().code, ErrorCode::kFailure);
   EXPECT_FALSE(Reader::Open(path_, std::chrono::seconds(1)));
@@ -92,6 +92,10 @@ TEST_F(Schema, AFileOfVersion1IsBroughtUpToDateWithItsRows) {
   EXPECT_THAT(state->cells, ElementsAre(SampleCell("mail-1", "198.51.100.7", CellState::kDown)));
   EXPECT_THAT(state->live_incidents, ElementsAre(SampleIncident(7, IncidentState::kOpen)));
   EXPECT_THAT(state->marks, ElementsAre(HighWaterMark{"mail-1", 42, 3}));
+  // Sensors that it knew may go on to report.
+  ASSERT_EQ(state->trust.sensors.size(), 2u);
+  EXPECT_EQ(state->trust.sensors[0].peer, (PeerName{mail.group, "mail-1"}));
+  EXPECT_EQ(state->trust.sensors[0].state, TrustState::kApproved);
 
   // What version 2 brought, beside what was there: a re-send, then news.
   Attempt sampled = SampleAttempt(3);
@@ -105,7 +109,7 @@ TEST_F(Schema, AFileOfVersion1IsBroughtUpToDateWithItsRows) {
   auto database = Database::Open(path_, Database::Mode::kReadOnly);
   ASSERT_TRUE(database);
   const auto number = [&](std::string_view sql) { return (*database)->QueryInt(sql).value(); };
-  EXPECT_EQ(number("PRAGMA user_version"), 3);
+  EXPECT_EQ(number("PRAGMA user_version"), 4);
   EXPECT_EQ(number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
   EXPECT_EQ(number("SELECT count(*) FROM attempts"), 3);
   EXPECT_EQ(number("SELECT sampling FROM attempts WHERE client_port = 1"), 1);
