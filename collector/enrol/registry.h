@@ -55,12 +55,12 @@ struct Grant {
 using Judgement = std::variant<Grant, EnrolPending, EnrolRefused>;
 
 struct TokenWish {
-  std::string group;
+  std::string group = {};
   uint32_t uses = 1;
   Duration life = std::chrono::hours(1);
-  std::optional<Prefix> network;
-  std::string replaces;
-  std::string by;  // who makes it, for people
+  std::optional<Prefix> network = {};
+  std::string replaces = {};
+  std::string by = {};  // who makes it, for people
 };
 
 // What a certificate says, seen in a handshake.

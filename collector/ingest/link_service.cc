@@ -63,10 +63,16 @@ grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
                         "the client certificate names no sensor (make one with: "
                         "parallax-collector add-sensor)"});
   }
-  if (const auto refused = MaySpeak(may_speak_, *auth, *peer, context->peer())) {
-    return new Refusal(*refused);
+  std::unique_lock lock(mutex_);
+  // Once more if somebody's streams were ended while we asked: these may have been meant.
+  for (uint64_t asked_at = endings_ + 1; asked_at != endings_;) {
+    asked_at = endings_;
+    lock.unlock();
+    if (const auto refused = MaySpeak(may_speak_, *auth, *peer, context->peer())) {
+      return new Refusal(*refused);
+    }
+    lock.lock();
   }
-  std::lock_guard lock(mutex_);
   if (closing_) {
     return new Refusal({grpc::StatusCode::UNAVAILABLE, "the collector is stopping"});
   }
@@ -134,6 +140,7 @@ void LinkService::End(const SensorName& sensor, const std::string& why) {
   std::vector<std::shared_ptr<LinkSession>> streams;
   {
     std::lock_guard lock(mutex_);
+    ++endings_;
     for (LinkSession* session : all_) {
       if (session->name() == sensor) {
         streams.push_back(session->shared_from_this());

@@ -91,6 +91,7 @@ class LinkService final : public v1::SensorLink::CallbackService {
   std::map<std::pair<SensorName, uint64_t>, uint64_t> marks_;  // from before our start
   std::mutex mutex_;
   bool closing_ = false;
+  uint64_t endings_ = 0;  // calls of End
   bool reading_ = true;
   std::unordered_map<SensorName, LinkSession*> sessions_;  // the current one of each sensor
   std::set<LinkSession*> all_;                             // until OnDone

@@ -151,7 +151,7 @@ test_pin() {
   token
   refuses 4 "wrong pin" enroll mail1 --token-file "$WORK/token" --ca-pin "sha256:$(printf '%064d' 1)"
   refuses 2 "ca-pin" enroll mail1 --token-file "$WORK/token" --ca-pin 12ab
-  refuses 4 "8443|enrolls" enroll mail1 --token-file "$WORK/token" --collector "127.0.0.1:$GRPC"
+  refuses 5 "https_listen" enroll mail1 --token-file "$WORK/token" --collector "127.0.0.1:$GRPC"
   refuses 5 "cannot reach" enroll mail1 --token-file "$WORK/token" --collector 127.0.0.1:1
   # A token that no wrong pin has seen still holds.
   enroll mail1 --token-file "$WORK/token" >/dev/null

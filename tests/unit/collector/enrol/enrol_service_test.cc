@@ -85,7 +85,7 @@ TEST_F(EnrolServiceTest, SaysNothingBeforeTheUseOfTheTokenIsOnDisk) {
   EXPECT_FALSE(Enroll("mail1", token_, false));
   EXPECT_FALSE(Enroll("mail1", token_, false));  // the same again must not slip through
   CommitAll();
-  EXPECT_TRUE(Enroll("mail1", token_, false));
+  EXPECT_TRUE(Enroll("mail1", token_));
 }
 
 TEST_F(EnrolServiceTest, ClearStatusForWhatIsWrong) {
