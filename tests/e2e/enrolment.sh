@@ -43,7 +43,7 @@ kill_collector() {
   wait "$COLLECTOR" || true
 }
 token() { ask token create --group mail "$@" >"$WORK/token" 2>"$WORK/token.err"; }
-# enroll HOST [OPTION...]: with the token in $WORK/token unless the options say otherwise.
+# enroll HOST [OPTION...]: in a folder of its own, under its own name or $ENROLL_AS.
 enroll() {
   local host=$1
   shift
@@ -51,7 +51,7 @@ enroll() {
   [[ " $* " == *" --collector "* ]] && with=(--ca-pin "$PIN")
   [[ " $* " == *" --ca-pin "* ]] && with=(--collector "127.0.0.1:$HTTPS")
   timeout --kill-after=5 60 parallax-sensor enroll --config "$WORK/host-$host/sensor.toml" \
-    "${with[@]}" --name "$host" "$@"
+    "${with[@]}" --name "${ENROLL_AS:-$host}" "$@"
 }
 # refuses CODE PATTERN COMMAND...: ends with CODE and says PATTERN.
 refuses() {
@@ -227,7 +227,7 @@ test_made_offline() {
   start_sensor mail1
   ask sensor show mail1 -o json | grep -q '"key_fingerprint": "sha256:' || wrong "its key is not known"
   token
-  refuses 1 "taken" enroll mail1-again --name mail1 --token-file "$WORK/token"
+  ENROLL_AS=mail1 refuses 1 "taken" enroll second --token-file "$WORK/token"
 }
 
 # The collector is killed at any moment: a token that let somebody in is used, one that did not is
