@@ -13,10 +13,12 @@ Command ParseCommandLine(int argc, char** argv) {
       "\n"
       "First time on a host:\n"
       "  parallax-collector init --dir /etc/parallax --name noc.campus.example\n"
+      "  parallax-collector run --config /etc/parallax/collector.toml\n"
+      "Then let sensors in with the lines that init prints, or, for one without a way to the HTTPS "
+      "port:\n"
       "  parallax-collector add-sensor mail1 --group mail --config /etc/parallax/collector.toml "
       "\\\n"
-      "      --out mail1\n"
-      "  parallax-collector run --config /etc/parallax/collector.toml",
+      "      --out mail1",
       "parallax-collector"};
   app.set_version_flag("--version", std::string("parallax-collector ") + PARALLAX_VERSION);
   app.require_subcommand(1);
@@ -38,7 +40,11 @@ Command ParseCommandLine(int argc, char** argv) {
       ->add_option("--name", init.options.name,
                    "Host name or address that sensors can reach this host by")
       ->required();
-  init_app->add_option("--listen", init.options.listen, "ADDRESS:PORT; default [::]:7443");
+  init_app->add_option("--listen", init.options.listen,
+                       "ADDRESS:PORT for sensors; default [::]:7443");
+  init_app->add_option(
+      "--https-listen", init.options.https_listen,
+      "ADDRESS:PORT for hosts that enroll; default: as --listen, a thousand ports higher");
 
   AddSensorCommand add;
   CLI::App* add_app = app.add_subcommand(

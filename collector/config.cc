@@ -1,5 +1,7 @@
 #include "collector/config.h"
 
+#include <fmt/format.h>
+
 #include <limits>
 #include <utility>
 
@@ -14,12 +16,21 @@ using std::chrono::seconds;
 
 constexpr size_t kLongestSocketName = 107;  // sun_path of sockaddr_un, less its terminator
 
-void ReadServer(ConfigFile& file, CollectorConfig::Server& server) {
-  server.listen = file.HostAndPort("server.listen", server.listen.ToString());
-  if (!IpAddress::Parse(server.listen.host)) {
-    file.Complain("server.listen",
-                  "must be an address of this host, not a name (\"[::]:7443\" is every address)");
+// An address of this host to listen on.
+HostPort ListenAddress(ConfigFile& file, const char* key, const HostPort& fallback) {
+  HostPort listen = file.HostAndPort(key, fallback.ToString());
+  if (!IpAddress::Parse(listen.host)) {
+    file.Complain(key, fmt::format("must be an address of this host, not a name (\"[::]:{}\" is "
+                                   "every address)",
+                                   fallback.port));
   }
+  return listen;
+}
+
+void ReadServer(ConfigFile& file, CollectorConfig::Server& server) {
+  server.listen = ListenAddress(file, "server.listen", server.listen);
+  server.https_listen =
+      ListenAddress(file, "server.https_listen", DefaultHttpsListen(server.listen));
   server.operator_socket = file.Path("server.operator_socket", server.operator_socket);
   if (server.operator_socket.size() > kLongestSocketName) {
     file.Complain("server.operator_socket", "\"" + server.operator_socket +
@@ -63,6 +74,12 @@ void ReadDetect(ConfigFile& file, CollectorConfig::Detect& detect) {
 }
 
 }  // namespace
+
+HostPort DefaultHttpsListen(const HostPort& listen) {
+  constexpr uint16_t kApart = 1000;
+  const bool room = listen.port <= std::numeric_limits<uint16_t>::max() - kApart;
+  return {listen.host, static_cast<uint16_t>(room ? listen.port + kApart : listen.port - kApart)};
+}
 
 Result<CollectorConfig> LoadCollectorConfig(const std::string& path) {
   auto file = ConfigFile::Load(path);

@@ -13,9 +13,13 @@
 
 namespace parallax::collector {
 
+// Where new sensors enroll, if nobody says: a thousand ports above where sensors report.
+HostPort DefaultHttpsListen(const HostPort& listen);
+
 struct CollectorConfig {
   struct Server {
     HostPort listen{"::", 7443};  // an address, never a name
+    HostPort https_listen = DefaultHttpsListen(listen);
     std::string operator_socket = "operator.sock";
     bool operator==(const Server&) const = default;
   } server;

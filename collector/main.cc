@@ -5,7 +5,11 @@
 #include "collector/command_line.h"
 #include "collector/config.h"
 #include "collector/detect/engine.h"
+#include "collector/enrol/enrol_service.h"
+#include "collector/enrol/https_server.h"
+#include "collector/enrol/trust_desk.h"
 #include "collector/ingest/link_server.h"
+#include "collector/operate/authority_files.h"
 #include "collector/operate/init.h"
 #include "collector/operate/operator_server.h"
 #include "collector/store/sqlite_store.h"
@@ -44,14 +48,19 @@ EngineOptions EngineOptionsFrom(const CollectorConfig& config) {
 
 // Events in, actions out, until the queue is closed and empty.
 void RunEngine(Engine& engine, BoundedQueue<LinkEvent>& events, BoundedQueue<StoreOp>& store_ops,
-               LinkServer& link) {
+               LinkServer& link, const TrustDesk& desk) {
   MonoTime next_tick{};
+  uint64_t drained_version = 0;
   while (true) {
     std::vector<LinkEvent> batch = events.PopBatch(256, kTick);
     if (batch.empty() && events.closed()) {
       return;
     }
     link.Resume();  // there is room again
+    if (const uint64_t version = desk.drained_version(); version != drained_version) {
+      drained_version = version;
+      engine.SetDrained(desk.Drained());
+    }
     for (LinkEvent& event : batch) {
       const Moment now = Now();
       if (auto* connected = std::get_if<SensorConnected>(&event)) {
@@ -103,6 +112,24 @@ DaemonFacts DescribeDaemon(const CollectorConfig& config, const TlsIdentity& ide
   return facts;
 }
 
+EnrolServiceOptions EnrolOptionsFrom(const CollectorConfig& config) {
+  EnrolServiceOptions options;
+  options.sign = [config](const std::string& request, const PeerName& peer, WallTime now) {
+    return ReadAuthority(config).and_then(
+        [&](const KeyPair& authority) { return SignSensor(authority, request, peer, now); });
+  };
+  options.ca_bundle = [config] { return ReadSmallFile(config.tls.ca_file); };
+  if (auto authority = ReadAuthority(config); !authority) {
+    LogWarning("no sensor can enroll: {}", authority.error().message);
+  }
+  if (auto addresses = ReportAddresses(config)) {
+    options.collectors = std::move(*addresses);
+  } else {
+    LogWarning("no sensor can enroll: {}", addresses.error().message);
+  }
+  return options;
+}
+
 Result<void> RunCollector(const CollectorConfig& config) {
   const Moment start = Now();
   auto identity = LoadTlsIdentity(config.tls.ca_file, config.tls.certificate_file,
@@ -121,20 +148,38 @@ Result<void> RunCollector(const CollectorConfig& config) {
 
   // Queues, producer -> consumer.
   BoundedQueue<LinkEvent> events(kLinkEvents);  // link streams -> engine
-  BoundedQueue<StoreOp> store_ops(kStoreOps);   // engine -> store writer
+  BoundedQueue<StoreOp> store_ops(kStoreOps);   // engine, trust desk -> store writer
 
-  // Threads: gRPC's own for the link and for operators, the engine, the store writer.
+  // Who may report: asked by the link, the enrolment port and operators, each on its own threads.
+  TrustDesk desk(Registry({.certificate_life = kSensorLife}, std::move(saved->trust)), store_ops);
+  const auto may_speak = [&desk](const PeerName& peer, const CertificateInfo& certificate) {
+    return desk.MaySpeak(
+        {peer, certificate.key_sha256, certificate.not_before + kBackdate, certificate.not_after});
+  };
+
+  // Threads: gRPC's own for the link and for operators, the engine, the store writer, the enrolment
+  // port.
   Engine engine(EngineOptionsFrom(config), *saved, static_cast<uint64_t>(ToUnixNanos(start.wall)),
                 start);
-  auto link = LinkServer::Start(
-      config.server.listen, *identity, events,
-      {.marks = saved->marks, .records_per_second = config.ingest.records_per_second});
+  auto link = LinkServer::Start(config.server.listen, *identity, events,
+                                {.marks = saved->marks,
+                                 .records_per_second = config.ingest.records_per_second,
+                                 .may_speak = may_speak});
   if (!link) {
     return tl::make_unexpected(link.error());
   }
   *saved = {};  // the engine's and the link's now; it may be large
+  desk.OnEnd([&](const SensorName& sensor, const std::string& why) { (*link)->End(sensor, why); });
+  EnrolService enrol(EnrolOptionsFrom(config), desk);
+  auto https = HttpsServer::Open(
+      config.server.https_listen, *identity,
+      [&](const HttpRequest& request, const HttpReply& reply) { enrol.Handle(request, reply); });
+  if (!https) {
+    return tl::make_unexpected(https.error());
+  }
   StoreWriterOptions writer_options;
   writer_options.retention = config.store.retention;
+  writer_options.trust_committed = [&](uint64_t ticket) { desk.Committed(ticket); };
   StoreWriter writer(
       **store, store_ops,
       [&](const SensorName& sensor, uint64_t epoch, uint64_t last) {  // writer -> link: acks
@@ -150,10 +195,12 @@ Result<void> RunCollector(const CollectorConfig& config) {
     return tl::make_unexpected(operators.error());
   }
   std::thread writer_thread([&] { writer.Run(); });
-  std::thread engine_thread([&] { RunEngine(engine, events, store_ops, **link); });
+  std::thread engine_thread([&] { RunEngine(engine, events, store_ops, **link, desk); });
+  std::thread https_thread([&] { (*https)->Run([&] { desk.Tick(Now().wall); }); });
 
-  LogInfo("collector {} listens for sensors on {}, for operators on {}", PARALLAX_VERSION,
-          config.server.listen.ToString(), config.server.operator_socket);
+  LogInfo("collector {} listens for sensors on {}, for new ones on {}, for operators on {}",
+          PARALLAX_VERSION, config.server.listen.ToString(), config.server.https_listen.ToString(),
+          config.server.operator_socket);
   if (config.targets.local_networks.empty()) {
     LogWarning(
         "targets.local_networks is empty: hosts of this campus that connect across it count "
@@ -163,6 +210,8 @@ Result<void> RunCollector(const CollectorConfig& config) {
   LogInfo("signal {}: stopping", signal);
 
   // Upstream first, so that what was taken in is also stored and acknowledged.
+  (*https)->Stop();
+  https_thread.join();
   (*operators)->Stop();
   (*link)->StopReading();
   events.Close();

@@ -95,6 +95,12 @@ std::optional<PeerName> PeerSensor(const grpc::AuthContext& context) {
   return ParseSensorUri(std::string_view(uris[0].data(), uris[0].size()));
 }
 
+std::string PeerCertificate(const grpc::AuthContext& context) {
+  const std::vector<grpc::string_ref> pem =
+      context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  return pem.size() == 1 ? std::string(pem[0].data(), pem[0].size()) : std::string();
+}
+
 std::optional<IpAddress> PeerAddress(const std::string& peer) {
   const size_t scheme = peer.find(':');
   if (scheme == std::string::npos) {

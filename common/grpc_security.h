@@ -34,6 +34,9 @@ void ConfigureCollectorPort(grpc::ServerBuilder& builder);
 // The sensor that the client certificate names; nullopt if it names none.
 std::optional<PeerName> PeerSensor(const grpc::AuthContext& context);
 
+// The peer's certificate, PEM; empty if it showed none.
+std::string PeerCertificate(const grpc::AuthContext& context);
+
 // "ipv4:192.0.2.1:5000", "ipv6:%5B2001:db8::1%5D:5000": where a call comes from.
 std::optional<IpAddress> PeerAddress(const std::string& peer);
 

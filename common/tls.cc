@@ -19,18 +19,11 @@ namespace {
 
 constexpr int kMostCertificatesInFile = 16;
 
-// Never asks on the terminal.
-int NoPassphrase(char*, int, int, void*) { return -1; }
-
-openssl::Bio OpenPem(std::string_view pem) {
-  return openssl::Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
 // Every certificate in `pem`, in order; empty if there is none or one is damaged.
 std::vector<openssl::Certificate> ParseCertificates(std::string_view pem) {
   std::vector<openssl::Certificate> certificates;
-  const openssl::Bio bio = OpenPem(pem);
-  while (openssl::Certificate one{PEM_read_bio_X509(bio.get(), nullptr, NoPassphrase, nullptr)}) {
+  const openssl::Bio bio = openssl::OpenPem(pem);
+  while (openssl::Certificate one = openssl::ReadCertificate(bio.get())) {
     certificates.push_back(std::move(one));
     if (certificates.size() > kMostCertificatesInFile) {
       return {};
@@ -98,8 +91,7 @@ Result<void> CheckKeyMode(const std::string& file) {
 }
 
 Result<openssl::Key> ReadKey(const std::string& file, std::string_view pem) {
-  const openssl::Bio bio = OpenPem(pem);
-  openssl::Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassphrase, nullptr));
+  openssl::Key key = openssl::ReadPrivateKey(pem);
   if (!key) {
     const bool locked = pem.find("ENCRYPTED") != pem.npos;
     return Fail(ErrorCode::kBadConfig,
@@ -125,9 +117,10 @@ CertificateInfo Describe(X509* certificate) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   if (X509_digest(certificate, EVP_sha256(), digest, &size) == 1) {
-    for (unsigned i = 0; i < size; ++i) {
-      info.sha256 += fmt::format("{:02x}", digest[i]);
-    }
+    info.sha256 = openssl::Hex(digest, size);
+  }
+  if (EVP_PKEY* key = X509_get0_pubkey(certificate)) {
+    info.key_sha256 = openssl::PublicKeySha256(key);
   }
   const openssl::GeneralNames names(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
@@ -254,6 +247,16 @@ Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::strin
   if (!files) {
     return tl::make_unexpected(files.error());
   }
+  if (auto sound = CheckTlsIdentity(identity, ca_file, certificate_file, key_file, now); !sound) {
+    return tl::make_unexpected(sound.error());
+  }
+  return identity;
+}
+
+Result<void> CheckTlsIdentity(const TlsIdentity& identity, const std::string& ca_file,
+                              const std::string& certificate_file, const std::string& key_file,
+                              WallTime now) {
+  const openssl::ErrorQueueGuard guard;
   const auto roots = ReadCertificates("CA's certificate", ca_file, identity.ca_pem);
   if (!roots) {
     return tl::make_unexpected(roots.error());
@@ -275,14 +278,12 @@ Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::strin
   if (const auto failure = Verify(*roots, *chain, now)) {
     return tl::make_unexpected(Explain(*failure, certificate_file, ca_file, now));
   }
-  return identity;
+  return {};
 }
 
 Result<CertificateInfo> DescribeCertificate(std::string_view pem) {
   const openssl::ErrorQueueGuard guard;
-  const openssl::Bio bio = OpenPem(pem);
-  const openssl::Certificate certificate(
-      PEM_read_bio_X509(bio.get(), nullptr, NoPassphrase, nullptr));
+  const openssl::Certificate certificate = openssl::ReadCertificate(pem);
   if (!certificate) {
     return Fail(ErrorCode::kFailure, "the certificate is damaged or not in PEM form");
   }

@@ -30,6 +30,11 @@ struct TlsIdentity {
 Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::string& certificate_file,
                                     const std::string& key_file, WallTime now);
 
+// The same of texts that are not in files yet; the names are for messages. All but the key's mode.
+Result<void> CheckTlsIdentity(const TlsIdentity& identity, const std::string& ca_file,
+                              const std::string& certificate_file, const std::string& key_file,
+                              WallTime now);
+
 struct CertificateInfo {
   std::string spiffe_uri;  // the URI name, empty if there is none
   std::vector<std::string> dns_names;
@@ -37,6 +42,8 @@ struct CertificateInfo {
   WallTime not_before;
   WallTime not_after;
   std::string sha256;  // fingerprint of the DER, 64 lower-case hex digits
+  std::string
+      key_sha256;  // likewise of the SubjectPublicKeyInfo: the same for one key's certificates
 };
 
 // The first certificate in `pem`.

@@ -47,31 +47,22 @@ class NoPipeSignal {
 
 constexpr std::array<unsigned char, 3> kHttp2 = {2, 'h', '2'};
 
-openssl::Certificate NextCertificate(BIO* bio) {
-  return openssl::Certificate(PEM_read_bio_X509(bio, nullptr, nullptr, nullptr));
-}
-
-openssl::Bio Open(const std::string& pem) {
-  return openssl::Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
 // False: the files do not hold what LoadTlsIdentity found in them.
 bool Use(SSL_CTX* context, const TlsIdentity& identity) {
-  const openssl::Bio roots = Open(identity.ca_pem);
+  const openssl::Bio roots = openssl::OpenPem(identity.ca_pem);
   bool any = false;
-  while (const openssl::Certificate root = NextCertificate(roots.get())) {
+  while (const openssl::Certificate root = openssl::ReadCertificate(roots.get())) {
     any |= X509_STORE_add_cert(SSL_CTX_get_cert_store(context), root.get()) == 1;
   }
-  const openssl::Bio chain = Open(identity.certificate_pem);
-  const openssl::Certificate own = NextCertificate(chain.get());
+  const openssl::Bio chain = openssl::OpenPem(identity.certificate_pem);
+  const openssl::Certificate own = openssl::ReadCertificate(chain.get());
   if (!any || !own || SSL_CTX_use_certificate(context, own.get()) != 1) {
     return false;
   }
-  while (const openssl::Certificate next = NextCertificate(chain.get())) {
+  while (const openssl::Certificate next = openssl::ReadCertificate(chain.get())) {
     SSL_CTX_add1_chain_cert(context, next.get());
   }
-  const openssl::Bio key_text = Open(identity.key_pem);
-  const openssl::Key key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr));
+  const openssl::Key key = openssl::ReadPrivateKey(identity.key_pem);
   return key && SSL_CTX_use_PrivateKey(context, key.get()) == 1;
 }
 

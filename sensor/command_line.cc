@@ -38,6 +38,18 @@ CLI::Validator DurationInto(Duration& value, Duration least, Duration most) {
       "DURATION");
 }
 
+void AddEnrollOptions(CLI::App& app, EnrollOptions& options) {
+  app.add_option("--config", options.config, "sensor.toml; made if there is none")->required();
+  app.add_option("--collector", options.collector, "HOST:PORT of the collector's HTTPS port (8443)")
+      ->required();
+  app.add_option("--ca-pin", options.ca_pin, "sha256:HEX, as parallax-collector init printed it")
+      ->required();
+  app.add_option("--token-file", options.token_file,
+                 "A file with the token; \"-\" for standard input. Without: wait until an operator "
+                 "approves the key");
+  app.add_option("--name", options.name, "The sensor's name; default: this host's, in lower case");
+}
+
 // What all that probe have in common.
 void AddProbeOptions(CLI::App& app, ProbeCommandOptions& options, std::string& output) {
   app.add_option("targets", options.targets.words, "Addresses, prefixes or names");
@@ -128,8 +140,11 @@ Command ParseCommandLine(int argc, char** argv) {
       "  parallax-sensor probe ping 192.0.2.0/24 mail.example.net\n"
       "  parallax-sensor probe tcp 192.0.2.25 --port 25 --flows 48\n"
       "  parallax-sensor probe trace 192.0.2.25 --port 25\n"
-      "With one (make the folder there with: parallax-collector add-sensor):\n"
-      "  parallax-sensor run --config mail1/sensor.toml",
+      "With one (which prints these lines in full):\n"
+      "  parallax-sensor enroll --config /etc/parallax/sensor.toml --collector noc.example:8443 "
+      "\\\n"
+      "      --ca-pin sha256:HEX --token-file token\n"
+      "  parallax-sensor run --config /etc/parallax/sensor.toml",
       "parallax-sensor"};
   app.set_version_flag("--version", std::string("parallax-sensor ") + PARALLAX_VERSION);
   app.require_subcommand(1);
@@ -150,6 +165,12 @@ Command ParseCommandLine(int argc, char** argv) {
   doctor_app->add_option("--config", doctor.options.config, "sensor.toml")->required();
   doctor_app->add_option("-o,--output", doctor_output, "table or json")
       ->check(CLI::IsMember({"table", "json"}));
+
+  EnrollCommand enroll;
+  CLI::App* enroll_app = app.add_subcommand(
+      "enroll",
+      "Get this host's certificate from its collector: a key is made here and stays here");
+  AddEnrollOptions(*enroll_app, enroll.options);
 
   CaptureCommand capture;
   std::string output = "table";
@@ -244,6 +265,9 @@ Command ParseCommandLine(int argc, char** argv) {
   if (doctor_app->parsed()) {
     doctor.options.json = doctor_output == "json";
     return doctor;
+  }
+  if (enroll_app->parsed()) {
+    return enroll;
   }
   if (std::isnan(probe.options.rate) || std::isnan(trace.options.probe.rate)) {
     return Leave{ReportFailure("parallax-sensor", {ErrorCode::kUsage, "--rate: not a number"})};

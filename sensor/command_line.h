@@ -6,6 +6,7 @@
 
 #include "sensor/capture_command.h"
 #include "sensor/doctor/doctor_command.h"
+#include "sensor/enrol/enroll_command.h"
 #include "sensor/probe_command.h"
 #include "sensor/spool_command.h"
 #include "sensor/trace_command.h"
@@ -20,6 +21,9 @@ struct CheckConfigCommand {
 };
 struct DoctorCommand {
   DoctorOptions options;
+};
+struct EnrollCommand {
+  EnrollOptions options;
 };
 struct CaptureCommand {
   CaptureCommandOptions options;
@@ -38,8 +42,8 @@ struct Leave {
   int exit_code = 0;
 };
 
-using Command = std::variant<Leave, RunCommand, CheckConfigCommand, DoctorCommand, CaptureCommand,
-                             ProbeCommand, TraceCommand, SpoolCommand>;
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, EnrollCommand, DoctorCommand,
+                             CaptureCommand, ProbeCommand, TraceCommand, SpoolCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

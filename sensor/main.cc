@@ -8,16 +8,16 @@
 #include <thread>
 
 #include "common/fd.h"
+#include "common/identity_files.h"
 #include "common/log.h"
 #include "common/pause.h"
 #include "common/result.h"
 #include "common/signals.h"
 #include "common/siphash.h"
 #include "common/tls.h"
-#include "sensor/announce/announcement_watch.h"
-#include "sensor/capture/host_counters.h"
 #include "sensor/capture/interfaces.h"
 #include "sensor/capture/live_capture.h"
+#include "sensor/capture_work.h"
 #include "sensor/command_line.h"
 #include "sensor/config.h"
 #include "sensor/link/convert.h"
@@ -71,94 +71,6 @@ Result<Place> FindPlace(const SensorConfig& config) {
   return place;
 }
 
-// The capture thread's work: segments and announcements in, records out to the spool.
-class CaptureWork {
- public:
-  CaptureWork(const ObserverOptions& options, Spool& spool) : observer_(options), spool_(spool) {}
-
-  void See(const CapturedSegment& captured) {
-    batch_.push_back(captured);
-    if (batch_.size() >= kBatch) {
-      Flush();
-    }
-  }
-
-  void Hear(const CapturedAnnouncement& captured) {
-    announcements_.Hear(captured, fresh_);
-    Forward(captured.seen);
-  }
-
-  void Lose(const CaptureLoss& loss) {
-    Flush();
-    observer_.NoteLoss(loss.concerns(), loss.until);
-  }
-
-  void Idle(const Moment& now) {
-    Flush();
-    observer_.Advance(now, counters_.At(now.mono), fresh_);
-    announcements_.Advance(now.mono, fresh_);
-    Forward(now.mono);
-    const ObserverStats stats = observer_.stats();
-    syns_seen_ = stats.tracker.syns;
-    attempts_evicted_ = stats.tracker.evicted;
-    segments_unsampled_ = stats.tracker.unsampled;
-    WarnOfTooManyAnnouncements(now.mono);
-  }
-
-  // From any thread.
-  void AddTo(SensorHealth& health) const {
-    health.syns_seen = syns_seen_;
-    health.attempts_evicted = attempts_evicted_;
-    health.segments_unsampled = segments_unsampled_;
-  }
-
- private:
-  static constexpr size_t kBatch = 64;
-  static constexpr Duration kWarnEvery = std::chrono::minutes(1);
-
-  void Flush() {
-    observer_.See(batch_, fresh_);
-    if (!batch_.empty()) {
-      Forward(batch_.back().seen);
-      batch_.clear();
-    }
-  }
-
-  void Forward(MonoTime now) {
-    if (fresh_.empty()) {
-      return;
-    }
-    const Moment clock = Now();
-    for (const Record& record : fresh_) {
-      spool_.Append(ClassOf(record), Encode(record), clock + (now - clock.mono));
-    }
-    fresh_.clear();
-  }
-
-  void WarnOfTooManyAnnouncements(MonoTime now) {
-    const AnnouncementWatchStats stats = announcements_.stats();
-    const uint64_t turned_away = stats.held_back + stats.no_room;
-    if (turned_away > turned_away_ && now - warned_at_ >= kWarnEvery) {
-      LogWarning("too many hosts announce gateways to follow them all: {} announcements left out",
-                 turned_away - turned_away_);
-      turned_away_ = turned_away;
-      warned_at_ = now;
-    }
-  }
-
-  Observer observer_;
-  AnnouncementWatch announcements_;
-  uint64_t turned_away_ = 0;  // as far as said
-  MonoTime warned_at_;
-  Spool& spool_;
-  std::vector<CapturedSegment> batch_;
-  std::vector<Record> fresh_;
-  HostCounterWatch counters_;
-  std::atomic<uint64_t> syns_seen_ = 0;
-  std::atomic<uint64_t> attempts_evicted_ = 0;
-  std::atomic<uint64_t> segments_unsampled_ = 0;
-};
-
 SensorHealth GatherHealth(const LiveCapture& capture, const ProbeEngine& probes,
                           const CaptureWork& work, const Spool& spool) {
   SensorHealth health;
@@ -203,6 +115,10 @@ struct Self {
 };
 
 Result<Self> FindSelf(const SensorConfig& config) {
+  const auto& files = config.collector;
+  if (auto whole = FinishInstall({files.ca_file, files.certificate_file, files.key_file}); !whole) {
+    return tl::make_unexpected(whole.error());
+  }
   auto identity = LoadTlsIdentity(config.collector.ca_file, config.collector.certificate_file,
                                   config.collector.key_file, Now().wall);
   if (!identity) {
@@ -212,8 +128,8 @@ Result<Self> FindSelf(const SensorConfig& config) {
   const auto who = certificate ? ParseSensorUri(certificate->spiffe_uri) : std::nullopt;
   if (!who) {
     return Fail(ErrorCode::kBadConfig,
-                fmt::format("{}: names no sensor; make one on the collector's host with: "
-                            "parallax-collector add-sensor",
+                fmt::format("{}: names no sensor; get one from the collector with: "
+                            "parallax-sensor enroll",
                             config.collector.certificate_file));
   }
   if (certificate->not_after - Now().wall < kExpirySoon) {
@@ -419,6 +335,8 @@ int Dispatch(const Command& command) {
   Result<void> done;
   if (const auto* check = std::get_if<CheckConfigCommand>(&command)) {
     done = CheckConfig(check->config);
+  } else if (const auto* enroll = std::get_if<EnrollCommand>(&command)) {
+    done = RunEnroll(enroll->options);
   } else {
     const auto config = LoadSensorConfig(std::get<RunCommand>(command).config);
     if (config) {

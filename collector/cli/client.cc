@@ -152,6 +152,30 @@ Result<v1::PathList> Client::Paths(const v1::ListPathsRequest& request) {
   return impl_->Ask(&v1::Operator::Stub::ListPaths, request);
 }
 
+Result<v1::CreatedToken> Client::CreateToken(const v1::CreateTokenRequest& request) {
+  return impl_->Ask(&v1::Operator::Stub::CreateToken, request);
+}
+
+Result<v1::TokenList> Client::Tokens() {
+  return impl_->Ask(&v1::Operator::Stub::ListTokens, v1::ListTokensRequest());
+}
+
+Result<v1::Token> Client::RevokeToken(const v1::RevokeTokenRequest& request) {
+  return impl_->Ask(&v1::Operator::Stub::RevokeToken, request);
+}
+
+Result<v1::SensorTrust> Client::ApproveSensor(const v1::ApproveSensorRequest& request) {
+  return impl_->Ask(&v1::Operator::Stub::ApproveSensor, request);
+}
+
+Result<v1::SensorTrust> Client::DrainSensor(const v1::DrainSensorRequest& request) {
+  return impl_->Ask(&v1::Operator::Stub::DrainSensor, request);
+}
+
+Result<v1::SensorTrust> Client::RevokeSensor(const v1::RevokeSensorRequest& request) {
+  return impl_->Ask(&v1::Operator::Stub::RevokeSensor, request);
+}
+
 Result<void> Client::Watch(uint64_t after, std::optional<Duration> limit,
                            const std::function<bool(const v1::IncidentEvent&)>& on_event) {
   grpc::ClientContext context;

@@ -28,6 +28,12 @@ class Client {
   Result<v1::SynTop> TopSyns(const v1::TopSynsRequest& request);
   Result<v1::PathList> Paths(const v1::ListPathsRequest& request);
   Result<v1::SynServerList> SynServers(const v1::ListSynServersRequest& request);
+  Result<v1::CreatedToken> CreateToken(const v1::CreateTokenRequest& request);
+  Result<v1::TokenList> Tokens();
+  Result<v1::Token> RevokeToken(const v1::RevokeTokenRequest& request);
+  Result<v1::SensorTrust> ApproveSensor(const v1::ApproveSensorRequest& request);
+  Result<v1::SensorTrust> DrainSensor(const v1::DrainSensorRequest& request);
+  Result<v1::SensorTrust> RevokeSensor(const v1::RevokeSensorRequest& request);
 
   // Hands every event after `after` to `on_event` until that returns false (then ok), the collector
   // goes away, or `limit` has passed (both kUnavailable). No limit: for ever.

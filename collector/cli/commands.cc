@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "collector/cli/answer.h"
 #include "collector/cli/client.h"
 #include "collector/cli/json.h"
 #include "collector/cli/path_diff.h"
@@ -17,93 +18,6 @@
 
 namespace parallax::cli {
 namespace {
-
-constexpr Duration kPatience = std::chrono::seconds(30);
-constexpr uint32_t kScreenful = 50;
-
-Look LookOf(int stream) {
-  const char* no_colour = std::getenv("NO_COLOR");
-  const char* terminal = std::getenv("TERM");
-  Look look;
-  look.colour = ::isatty(stream) == 1 && (no_colour == nullptr || *no_colour == '\0') &&
-                terminal != nullptr && std::string_view(terminal) != "dumb";
-  return look;
-}
-
-void Put(std::FILE* stream, std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stream);
-}
-
-// A full disk or a closed pipe behind stdout must not look like success.
-Result<void> Flushed() {
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    return Fail(ErrorCode::kFailure, "cannot write the answer to standard output");
-  }
-  return {};
-}
-
-Result<void> Print(const Page& page) {
-  Put(stdout, page.data);
-  auto done = Flushed();
-  Put(stderr, page.notes);
-  return done;
-}
-
-Result<void> PrintJson(const Json& json, int indent) {
-  Put(stdout, Dump(json, indent));
-  return Flushed();
-}
-
-Result<void> PrintLines(const Json& items) {
-  for (const auto& item : items) {
-    Put(stdout, Dump(item, -1));
-  }
-  return Flushed();
-}
-
-// `extra` goes between the kind and the items.
-Result<void> PrintList(Format format, const char* kind, const Json& extra, const Json& items) {
-  if (format == Format::kJsonl) {
-    return PrintLines(items);
-  }
-  Json list = WithKind(kind, extra);
-  list["items"] = items;
-  return PrintJson(list, 2);
-}
-
-Result<void> PrintOne(Format format, const char* kind, const Json& item) {
-  return PrintJson(WithKind(kind, item), format == Format::kJson ? 2 : -1);
-}
-
-Result<Client> Connect(const Options& options) {
-  return Client::Connect(options.socket, options.timeout.value_or(kPatience));
-}
-
-bool IsTable(const Options& options) {
-  return options.format == Format::kTable || options.format == Format::kDefault;
-}
-
-// A script gets everything; a person a screenful and a hint.
-uint32_t LimitOf(const Options& options) {
-  if (options.limit > 0 || options.all) {
-    return options.limit;
-  }
-  return IsTable(options) && ::isatty(STDOUT_FILENO) == 1 ? kScreenful : 0;
-}
-
-// Connects, asks, and hands the answer on.
-template <typename Ask, typename Use>
-Result<void> WithAnswer(const Options& options, Ask ask, Use use) {
-  auto client = Connect(options);
-  if (!client) {
-    return tl::make_unexpected(client.error());
-  }
-  auto answer = ask(*client);
-  if (!answer) {
-    return tl::make_unexpected(answer.error());
-  }
-  return use(*answer);
-}
 
 bool IsRouteAnomaly(const v1::Incident& incident) {
   return incident.verdict() == "route_anomaly" || incident.verdict() == "mixed";
@@ -213,7 +127,9 @@ Result<void> ShowMatrix(const Options& options) {
   }
   Json names = Json::array();
   for (const auto& sensor : sensors->items()) {
-    names.push_back(sensor.name());
+    if (sensor.state() != "pending" && sensor.state() != "approved") {  // those never looked
+      names.push_back(sensor.name());
+    }
   }
   return PrintList(options.format, "Matrix",
                    {{"total", targets->total()}, {"sensors", std::move(names)}},

@@ -19,6 +19,14 @@ struct Options {
   uint32_t limit = 0;  // 0: all there is, or one screenful of a table on a terminal
 };
 
+struct TokenOptions {
+  std::string group;
+  uint32_t uses = 1;
+  Duration life = std::chrono::hours(1);
+  std::string network;
+  std::string replaces;
+};
+
 enum class Until { kForever, kOpen, kClosed };
 
 Result<void> ShowStatus(const Options& options);
@@ -43,5 +51,15 @@ Result<void> ListSynServers(const Options& options, Duration since);
 // How the collector and its sensors are, and what to do about what is wrong. `config`: also look at
 // the files that this collector.toml names; "": do not. Fails if anything does.
 Result<void> Doctor(const Options& options, const std::string& config);
+
+// Who may report: commands_trust.cc.
+Result<void> CreateToken(const Options& options, const TokenOptions& token);
+Result<void> ListTokens(const Options& options);
+Result<void> RevokeToken(const Options& options, const std::string& id);
+// `which`: the fingerprint of a request, or the name of a sensor that is drained.
+Result<void> ApproveSensor(const Options& options, const std::string& which,
+                           const std::string& group, const std::string& name);
+Result<void> DrainSensor(const Options& options, const std::string& name);
+Result<void> RevokeSensor(const Options& options, const std::string& name);
 
 }  // namespace parallax::cli

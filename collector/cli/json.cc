@@ -95,7 +95,32 @@ Json ToJson(const v1::Sensor& sensor) {
       {"interfaces", std::move(interfaces)},
       {"gateways", std::move(gateways)},
       {"addresses", List(sensor.addresses())},
-      {"local_networks", List(sensor.local_networks())}};
+      {"local_networks", List(sensor.local_networks())},
+      {"trust", OrNull(sensor.trust())},
+      {"key_fingerprint", OrNull(sensor.key_fingerprint())},
+      {"certificate_issued_at", Time(sensor.certificate_issued_at())},
+      {"certificate_expires_at", Time(sensor.certificate_expires_at())}};
+}
+
+Json ToJson(const v1::SensorTrust& trust) {
+  return {{"name", trust.name()},
+          {"group", trust.group()},
+          {"trust", trust.trust()},
+          {"key_fingerprint", OrNull(trust.key_fingerprint())}};
+}
+
+Json ToJson(const v1::Token& token) {
+  return {{"id", token.id()},
+          {"group", token.group()},
+          {"state", token.state()},
+          {"network", OrNull(token.network())},
+          {"replaces", OrNull(token.replaces())},
+          {"uses", token.uses()},
+          {"uses_left", token.uses_left()},
+          {"created_at", Time(token.created_at())},
+          {"expires_at", Time(token.expires_at())},
+          {"revoked_at", Time(token.revoked_at())},
+          {"created_by", token.created_by()}};
 }
 
 Json ToJson(const v1::Target& target) {

@@ -9,10 +9,12 @@ namespace parallax::v1 {
 class Incident;
 class IncidentEvent;
 class Sensor;
+class SensorTrust;
 class Status;
 class SynServer;
 class SynTopRow;
 class Target;
+class Token;
 class TracedPath;
 }  // namespace parallax::v1
 
@@ -22,6 +24,8 @@ using Json = nlohmann::ordered_json;
 
 Json ToJson(const v1::Status& status);
 Json ToJson(const v1::Sensor& sensor);
+Json ToJson(const v1::SensorTrust& trust);
+Json ToJson(const v1::Token& token);
 Json ToJson(const v1::Target& target);
 Json ToJson(const v1::Incident& incident);
 Json ToJson(const v1::IncidentEvent& event);

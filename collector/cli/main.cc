@@ -37,6 +37,9 @@ struct CommandLine {
   std::string config;
   std::string from_sensor;
   std::string with_sensor;
+  std::string group;
+  std::string given_name;
+  TokenOptions token;
   std::string state = "all";
   std::string by = "src";
   Duration since = std::chrono::minutes(5);
@@ -50,6 +53,7 @@ struct CommandLine {
                  std::function<Result<void>()> action);
   void AddLimit(CLI::App* verb);
   void AddSince(CLI::App* verb);
+  void AddTrust(CLI::App* sensor);
 };
 
 CLI::App* CommandLine::Noun(const char* noun, const char* help) {
@@ -76,6 +80,49 @@ void CommandLine::AddSince(CLI::App* verb) {
           "--since", [this](const std::string& text) { since = ReadDuration("--since", text); },
           "How far back (default 5m)")
       ->type_name("TIME");
+}
+
+void CommandLine::AddTrust(CLI::App* sensor) {
+  CLI::App* approve =
+      Verb(sensor, "approve",
+           "Let in a sensor that waits, by its key; or ask one that is drained to probe again",
+           [this] { return ApproveSensor(options, name, group, given_name); });
+  approve->add_option("FINGERPRINT|NAME", name, "sha256:HEX as its host shows; or a sensor's name")
+      ->required();
+  approve->add_option("--group", group, "Its department or segment");
+  approve->add_option("--name", given_name, "Another name than it asks for");
+  Verb(sensor, "drain", "Keep its link and do not ask it to probe; \"approve NAME\" undoes it",
+       [this] { return DrainSensor(options, name); })
+      ->add_option("NAME", name, "Its name")
+      ->required();
+  Verb(sensor, "revoke", "Close its stream and refuse its certificates, for good",
+       [this] { return RevokeSensor(options, name); })
+      ->add_option("NAME", name, "Its name")
+      ->required();
+
+  CLI::App* tokens = Noun("token", "What lets new sensors in");
+  CLI::App* create = Verb(tokens, "create", "Make a token, and print it: it is shown once",
+                          [this] { return CreateToken(options, token); });
+  create->add_option("--group", token.group, "The group of the sensors that it lets in")
+      ->required();
+  create->add_option("--uses", token.uses, "For so many sensors")
+      ->check(CLI::Range(1u, 10'000u))
+      ->capture_default_str();
+  create
+      ->add_option_function<std::string>(
+          "--ttl", [this](const std::string& text) { token.life = ReadDuration("--ttl", text); },
+          "It expires after that (default 1h)")
+      ->type_name("TIME");
+  create->add_option("--cidr", token.network, "Only for hosts in this prefix");
+  create
+      ->add_option("--replace", token.replaces,
+                   "For the host that takes the place of this sensor, whose certificates are "
+                   "refused from then on")
+      ->type_name("NAME");
+  Verb(tokens, "list", "All tokens, newest first", [this] { return ListTokens(options); });
+  Verb(tokens, "revoke", "Make a token worthless", [this] { return RevokeToken(options, name); })
+      ->add_option("ID", name, "As in the list")
+      ->required();
 }
 
 CommandLine::CommandLine() {
@@ -109,6 +156,7 @@ CommandLine::CommandLine() {
   Verb(sensor, "show", "One sensor", [this] { return ShowSensor(options, name); })
       ->add_option("NAME", name, "Its name")
       ->required();
+  AddTrust(sensor);
   CLI::App* target = Noun("target", "The remote hosts that are probed");
   AddLimit(Verb(target, "list", "All targets, those in trouble first",
                 [this] { return ListTargets(options); }));

@@ -8,6 +8,7 @@
 #include <set>
 #include <vector>
 
+#include "collector/cli/render_trust.h"
 #include "collector/cli/table.h"
 #include "collector/cli/words.h"
 #include "common/ip.h"
@@ -172,7 +173,7 @@ Page RenderStatus(const v1::Status& status, const Look& look) {
   if (!status.incidents().empty()) {
     page.notes = "Next: parallax incident list --state live\n";
   } else if (status.sensors().empty()) {
-    page.notes = "Next: parallax-collector add-sensor NAME --group GROUP --config ... --out ...\n";
+    page.notes = "Next: parallax token create --group GROUP\n";
   } else {
     page.notes = "Next: parallax matrix\n";
   }
@@ -189,22 +190,29 @@ Page RenderSensors(const v1::SensorList& list, const Look& look) {
                {"SPOOL", Align::kRight},
                {"PROBES", Align::kRight},
                {"PROBLEM"}});
+  bool pending = false;
   for (const auto& sensor : list.items()) {
-    table.Add({sensor.name(),
-               sensor.group(),
-               {sensor.state(), ColourOfSensor(sensor.state())},
-               Ago(sensor.last_seen_at(), list.answered_at()),
-               Count(sensor.syns_seen()),
-               Count(sensor.packets_dropped()),
-               Bytes(sensor.spool_bytes()),
-               Count(sensor.probes_sent()),
-               {sensor.problem().empty() ? "-" : sensor.problem(),
-                sensor.problem().empty() ? Colour::kDim : Colour::kYellow}});
+    const bool waits = sensor.state() == "pending";
+    const std::string problem = waits ? "key " + sensor.key_fingerprint() : sensor.problem();
+    pending = pending || waits;
+    table.Add(
+        {sensor.name(),
+         sensor.group().empty() ? "-" : sensor.group(),
+         {sensor.state(), ColourOfSensor(sensor.state())},
+         Ago(sensor.last_seen_at(), list.answered_at()),
+         Count(sensor.syns_seen()),
+         Count(sensor.packets_dropped()),
+         Bytes(sensor.spool_bytes()),
+         Count(sensor.probes_sent()),
+         {problem.empty() ? "-" : problem, problem.empty() ? Colour::kDim : Colour::kYellow}});
   }
   if (table.empty()) {
-    return {"",
-            "No sensor has connected yet.\nNext: parallax-collector add-sensor NAME --group "
-            "GROUP --config ... --out ...\n"};
+    return {"", "No sensor has connected yet.\nNext: parallax token create --group GROUP\n"};
+  }
+  if (pending) {
+    return {table.Text(look.colour),
+            "Next, if the key is the one that its host shows: parallax sensor approve sha256:... "
+            "--group GROUP\n"};
   }
   return {table.Text(look.colour),
           fmt::format("Next: parallax sensor show {}\n", Printable(list.items(0).name()))};
@@ -217,6 +225,9 @@ Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look) {
                   Printable(sensor.group()),
                   Paint(Printable(sensor.state()), ColourOfSensor(sensor.state()), look.colour));
   page.data += Line("problem", Printable(sensor.problem()));
+  page.data += Line("trust", Printable(sensor.trust()));
+  page.data += Line("key", KeyText(sensor));
+  page.data += Line("certificate", CertificateText(sensor, now));
   page.data += Line("last seen", Ago(sensor.last_seen_at(), now));
   page.data += Line("first seen", Clock(sensor.first_seen_at()));
   page.data += Line("version", Printable(sensor.version()));

@@ -31,6 +31,22 @@ Engine::Engine(EngineOptions options, const SavedState& saved, uint64_t first_ro
   Forget(now, 1);  // the deny list may have changed
 }
 
+void Engine::SetDrained(const std::set<SensorName>& names) {
+  drained_ = names;
+  for (VantageId id = 0; id < vantages_.size(); ++id) {
+    ApplyDrained(id);
+  }
+}
+
+void Engine::ApplyDrained(VantageId id) {
+  Vantage& v = vantages_.At(id);
+  const bool drained = drained_.contains(v.record.name);
+  if (drained && !v.drained) {
+    rounds_.Withdraw(id);  // what it still answers is nobody's evidence
+  }
+  v.drained = drained;
+}
+
 void Engine::Restore(const SavedState& saved, Moment now) {
   for (const SensorRecord& sensor : saved.sensors) {
     vantages_.Restore(sensor);

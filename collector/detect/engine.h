@@ -76,6 +76,8 @@ class Engine {
   // The stream ended; `goodbye`: the sensor said that it stops.
   void OnDisconnected(const SensorName& name, bool goodbye, Moment now);
   void OnBatch(IngestedBatch batch, Moment now);
+  // These sensors, and no others, are not asked to probe until another call; others may be unknown.
+  void SetDrained(const std::set<SensorName>& names);
 
   // To be called every 100 ms or so.
   void Tick(Moment now);
@@ -331,6 +333,7 @@ class Engine {
   void SaveSensor(VantageId id, Moment now);
   void SaveTarget(Target& target);
   std::vector<Order>& OrdersTo(VantageId sensor);
+  void ApplyDrained(VantageId id);
   std::vector<SensorName> Names(const std::vector<VantageId>& ids) const;
   std::vector<VantageId> Ids(const std::vector<SensorName>& names) const;
 
@@ -348,6 +351,7 @@ class Engine {
   std::map<IpAddress, MonoTime> ways_wanted_;  // and not before when
   std::map<OfferKey, Offer> offers_;
   std::map<VantageId, LossTrouble> loss_troubles_;
+  std::set<SensorName> drained_;
   std::map<SensorName, std::pair<SensorName, MonoTime>> lossy_about_;  // and told when
   std::set<std::string> policies_;                                     // that hold
   MonoTime next_policy_watch_{};

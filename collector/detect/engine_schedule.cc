@@ -242,6 +242,10 @@ void Engine::StartTrickle(Moment now) {
 
 void Engine::Start(RoundKind kind, const IpAddress& address, std::vector<VantageId> asked,
                    size_t tries, Moment now, std::optional<VantageId> about) {
+  std::erase_if(asked, [&](VantageId id) { return vantages_.At(id).drained; });
+  if (asked.empty()) {
+    return;
+  }
   tokens_ -= 1;
   ProbeOrder order = rounds_.Open(kind, address, asked, tries, now.mono, about);
   Target* target = about ? nullptr : targets_.Find(address);  // else it is there: callers looked

@@ -42,6 +42,7 @@ void Engine::OnConnected(const SensorName& name, const std::string& group,
                          Moment now) {
   const VantageId id = vantages_.Connect(name, group, address, hello, now);
   silent_.erase(id);
+  ApplyDrained(id);
   incidents_.SetGroup(name, group);
   vantages_.At(id).record.problem.clear();
   vantages_.At(id).outcast = false;

@@ -152,8 +152,8 @@ std::optional<VantageId> VantageBook::Find(const SensorName& name) const {
 
 bool VantageBook::Eligible(VantageId id, Family family, MonoTime now) const {
   const Vantage& v = vantages_[id];
-  return v.connected && now - v.last_heard < kFresh && v.record.state == SensorState::kConnected &&
-         v.record.health.probing && !v.degraded &&
+  return v.connected && !v.drained && now - v.last_heard < kFresh &&
+         v.record.state == SensorState::kConnected && v.record.health.probing && !v.degraded &&
          (v.GatewayReach(family) != Reach::kDown || v.GatewayContradicted(now) ||
           !Uses(Part::kGatewayVote)) &&
          now >= v.no_way_until[FamilyIndex(family)];

@@ -120,6 +120,7 @@ struct Vantage {
   LossPause connection_pause;
   bool degraded = false;  // on its own link: what it says is set aside
 
+  bool drained = false;  // an operator's word: it keeps its link and is not asked to probe
   bool outcast = false;  // isolated for reaching nothing while others beside it do
   std::optional<MonoTime> gateway_down_since;
   MonoTime next_control{};

@@ -62,6 +62,10 @@ void LinkServer::Committed(const SensorName& sensor, uint64_t epoch, uint64_t se
   impl_->service.Committed(sensor, epoch, sequence);
 }
 
+void LinkServer::End(const SensorName& sensor, const std::string& why) {
+  impl_->service.End(sensor, why);
+}
+
 void LinkServer::Resume() { impl_->service.Resume(); }
 
 uint64_t LinkServer::orders_dropped() const { return impl_->service.orders_dropped(); }

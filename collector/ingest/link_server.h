@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "collector/ingest/events.h"
 #include "common/ip.h"
+#include "common/peer_name.h"
 #include "common/queue.h"
 #include "common/result.h"
 #include "common/tls.h"
@@ -22,6 +24,9 @@ struct LinkServerOptions {
   // What one sensor may send, over time; twice as much at once. Beyond it, its stream is not read
   // for a while, and its spool takes over.
   uint32_t records_per_second = 10'000;
+  // Asked once per stream, before anything is read from it: may the sensor with this certificate
+  // speak? Its words go to the sensor if not. Must not block. Null: whoever has a certificate may.
+  std::function<Result<void>(const PeerName& peer, const CertificateInfo& certificate)> may_speak;
 };
 
 class LinkServer {
@@ -39,6 +44,7 @@ class LinkServer {
   void SendOrders(const SensorName& sensor, const std::vector<Order>& orders);
   void Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence);
   void Resume();
+  void End(const SensorName& sensor, const std::string& why);
   uint64_t orders_dropped() const;
 
   // Nothing more comes out of it; acks of what came out can still be sent.

@@ -16,6 +16,8 @@ namespace {
 constexpr auto kMostStreamsPerSensor = 4;
 // Epochs of one sensor that are remembered here; of others, the store knows. A sensor has a few.
 constexpr size_t kMostEpochs = 512;
+// What a sensor that was told to leave gets to hear it.
+constexpr Duration kDismissedWithin = std::chrono::milliseconds(500);
 
 // A stream that is over before it began.
 class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor> {
@@ -24,12 +26,31 @@ class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSenso
   void OnDone() override { delete this; }
 };
 
+// nullopt: it may.
+std::optional<grpc::Status> MaySpeak(const decltype(LinkServerOptions::may_speak)& ask,
+                                     const grpc::AuthContext& auth, const PeerName& peer,
+                                     const std::string& from) {
+  if (!ask) {
+    return std::nullopt;
+  }
+  const auto certificate = DescribeCertificate(PeerCertificate(auth));
+  const auto may = certificate ? ask(peer, *certificate) : tl::make_unexpected(certificate.error());
+  if (may) {
+    return std::nullopt;
+  }
+  LogWarning("{}: sensor {}: refused: {}", from, peer.name, may.error().message);
+  const bool denied = may.error().code == ErrorCode::kDenied;
+  return grpc::Status(denied ? grpc::StatusCode::PERMISSION_DENIED : grpc::StatusCode::UNAVAILABLE,
+                      may.error().message);
+}
+
 }  // namespace
 
 LinkService::LinkService(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options)
     : events_(events),
       hello_within_(options.hello_within),
-      records_per_second_(options.records_per_second) {
+      records_per_second_(options.records_per_second),
+      may_speak_(options.may_speak) {
   for (const HighWaterMark& mark : options.marks) {
     marks_[{mark.sensor, mark.epoch}] = mark.sequence;
   }
@@ -47,7 +68,16 @@ grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
                         "the client certificate names no sensor (make one with: "
                         "parallax-collector add-sensor)"});
   }
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  // Once more if somebody's streams were ended while we asked: these may have been meant.
+  for (uint64_t asked_at = endings_ + 1; asked_at != endings_;) {
+    asked_at = endings_;
+    lock.unlock();
+    if (const auto refused = MaySpeak(may_speak_, *auth, *peer, context->peer())) {
+      return new Refusal(*refused);
+    }
+    lock.lock();
+  }
   if (closing_) {
     return new Refusal({grpc::StatusCode::UNAVAILABLE, "the collector is stopping"});
   }
@@ -116,6 +146,28 @@ void LinkService::Resume() {
     if (!session->TryAgain()) {
       return;  // full again
     }
+  }
+}
+
+void LinkService::End(const SensorName& sensor, const std::string& why) {
+  std::vector<std::shared_ptr<LinkSession>> streams;
+  {
+    std::lock_guard lock(mutex_);
+    ++endings_;
+    for (LinkSession* session : all_) {
+      if (session->name() == sensor) {
+        streams.push_back(session->shared_from_this());
+      }
+    }
+    std::erase_if(held_up_, [&](const auto& held) { return held->name() == sensor; });
+    if (sessions_.erase(sensor) > 0) {  // silent from now on
+      gone_[sensor] = false;
+      TellGoneLocked();
+    }
+  }
+  for (const auto& session : streams) {
+    LogInfo("sensor {}: its stream is closed: {}", sensor, why);
+    session->Dismiss({grpc::StatusCode::PERMISSION_DENIED, "this sensor was " + why});
   }
 }
 
@@ -261,7 +313,8 @@ void LinkService::TellGoneLocked() {
 void LinkService::EndSilentLocked() {
   const MonoTime now = Now().mono;
   for (LinkSession* session : all_) {
-    if (!session->greeted() && now - session->started() >= hello_within_) {
+    const bool silent = !session->greeted() && now - session->started() >= hello_within_;
+    if (silent || session->DismissedFor(now) >= kDismissedWithin) {
       session->Cancel();
     }
   }

@@ -45,6 +45,9 @@ class LinkService final : public v1::SensorLink::CallbackService {
   // The engine has made room in its queue: streams that were held up go on. Called at least a few
   // times per second, also without need: it ends streams whose sensor never said hello.
   void Resume();
+  // Ends the streams of a sensor that may not speak any more, and tells it why. What it said before
+  // and was not pushed yet is dropped; one that does not listen is cut off by a later Resume.
+  void End(const SensorName& sensor, const std::string& why);
   // From now on nothing is pushed: streams are not read any more.
   void StopReading();
   // Ends all streams, so that the server can shut down.
@@ -90,9 +93,11 @@ class LinkService final : public v1::SensorLink::CallbackService {
   BoundedQueue<LinkEvent>& events_;
   const Duration hello_within_;
   const double records_per_second_;
+  const decltype(LinkServerOptions::may_speak) may_speak_;
   std::map<std::pair<SensorName, uint64_t>, uint64_t> marks_;  // from before our start
   std::mutex mutex_;
   bool closing_ = false;
+  uint64_t endings_ = 0;  // calls of End
   bool reading_ = true;
   std::unordered_map<SensorName, LinkSession*> sessions_;  // the current one of each sensor
   std::set<LinkSession*> all_;                             // until OnDone

@@ -208,6 +208,16 @@ void LinkSession::QueueAck(uint64_t epoch, uint64_t sequence) {
 
 void LinkSession::Cancel() { context_->TryCancel(); }
 
+void LinkSession::Dismiss(const grpc::Status& status) {
+  dismissed_ = Now().mono;
+  End(status);
+}
+
+Duration LinkSession::DismissedFor(MonoTime now) const {
+  const MonoTime since = dismissed_;
+  return since == MonoTime() ? Duration() : now - since;
+}
+
 void LinkSession::StartNextWriteLocked() {
   if (writing_ || finished_ || !welcomed_) {
     return;

@@ -32,6 +32,9 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   void QueueOrders(const std::vector<Order>& orders, std::atomic<uint64_t>& dropped);
   void QueueAck(uint64_t epoch, uint64_t sequence);
   void Cancel();
+  // Ends it with words for the sensor. Cancel it if it does not hear them.
+  void Dismiss(const grpc::Status& status);
+  Duration DismissedFor(MonoTime now) const;  // zero if it was not
   const SensorName& name() const { return name_; }
   bool greeted() const { return greeted_; }
   MonoTime started() const { return started_; }
@@ -66,6 +69,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   const std::string group_;
   const std::optional<IpAddress> address_;
   const MonoTime started_ = Now().mono;
+  std::atomic<MonoTime> dismissed_{};
 
   // Reading side: one callback at a time, or TryAgain while no read is under way.
   v1::FromSensor in_;

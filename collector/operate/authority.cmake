@@ -1,15 +1,13 @@
 # Certificates, and the folders that init and add-sensor make. Included by the CMakeLists.txt beside.
-foreach(name collector sensor policy)
-  set(template ${PROJECT_SOURCE_DIR}/deploy/config/${name}.toml)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${template})
-  string(TOUPPER PARALLAX_${name}_TOML variable)
-  file(READ ${template} ${variable})
-endforeach()
+set(template ${PROJECT_SOURCE_DIR}/deploy/config/collector.toml)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${template})
+file(READ ${template} PARALLAX_COLLECTOR_TOML)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/templates.cc.in
                ${CMAKE_CURRENT_BINARY_DIR}/authority_templates.cc @ONLY)
 
 add_library(parallax_collector_authority STATIC
   ${CMAKE_CURRENT_LIST_DIR}/authority.cc
+  ${CMAKE_CURRENT_LIST_DIR}/authority_files.cc
   ${CMAKE_CURRENT_LIST_DIR}/init.cc
   ${CMAKE_CURRENT_LIST_DIR}/staged_folder.cc
   ${CMAKE_CURRENT_BINARY_DIR}/authority_templates.cc)

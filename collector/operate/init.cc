@@ -4,17 +4,18 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
 #include <utility>
 
 #include "collector/config.h"
 #include "collector/operate/authority.h"
+#include "collector/operate/authority_files.h"
 #include "collector/operate/staged_folder.h"
 #include "collector/operate/templates.h"
 #include "common/checkup.h"
-#include "common/fd.h"
+#include "common/fingerprint.h"
 #include "common/ip.h"
 #include "common/peer_name.h"
+#include "common/sensor_files.h"
 #include "common/tls.h"
 
 namespace parallax::collector {
@@ -26,28 +27,6 @@ constexpr const char* kDatabase = "parallax.db";  // as in collector.toml
 
 std::string Join(const std::string& folder, const char* name) {
   return (std::filesystem::path(folder) / name).string();
-}
-
-std::string TomlList(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) {
-    out += fmt::format("{}\"{}\"", out.empty() ? "" : ", ", word);
-  }
-  return "[" + out + "]";
-}
-
-// Replaces the line of `key` in a template, commented out or not. The template is ours: a missing
-// key is a mistake of the build.
-Result<void> SetKey(std::string& toml, std::string_view key, const std::string& value) {
-  for (const std::string_view mark : {"\n", "\n#"}) {
-    const std::string start = fmt::format("{}{} = ", mark, key);
-    if (const size_t at = toml.find(start); at != std::string::npos) {
-      const size_t end = std::min(toml.find('\n', at + 1), toml.size());
-      toml.replace(at, end - at, fmt::format("\n{} = {}", key, value));
-      return {};
-    }
-  }
-  return Fail(ErrorCode::kFailure, fmt::format("the built-in template lacks {}", key));
 }
 
 struct File {
@@ -67,39 +46,38 @@ Result<void> WriteAll(StagedFolder& folder, std::initializer_list<File> files) {
 
 std::string DateOf(WallTime t) { return FormatRfc3339(t).substr(0, 10); }
 
-Result<std::string> CollectorToml(const std::string& listen) {
-  std::string toml(kCollectorToml);
-  if (!listen.empty()) {
-    const auto parsed = ParseHostPort(listen);
-    if (!parsed || !IpAddress::Parse(parsed->host)) {
-      return Fail(
-          ErrorCode::kUsage,
-          fmt::format("--listen {}: not ADDRESS:PORT (write for example [::]:7443)", listen));
-    }
-    if (auto set = SetKey(toml, "listen", fmt::format("\"{}\"", parsed->ToString())); !set) {
-      return tl::make_unexpected(set.error());
-    }
+Result<void> SetListen(std::string& toml, const char* option, const char* key,
+                       const std::string& listen) {
+  if (listen.empty()) {
+    return {};
   }
-  return toml;
+  const auto parsed = ParseHostPort(listen);
+  if (!parsed || !IpAddress::Parse(parsed->host)) {
+    return Fail(
+        ErrorCode::kUsage,
+        fmt::format("{} {}: not ADDRESS:PORT (write for example [::]:7443)", option, listen));
+  }
+  return SetTemplateKey(toml, key, fmt::format("\"{}\"", parsed->ToString()));
 }
 
-// The CA beside the configuration: ca_file, and the key of the same name.
-Result<KeyPair> ReadAuthority(const CollectorConfig& config) {
-  auto certificate = ReadSmallFile(config.tls.ca_file);
-  if (!certificate) {
-    return Fail(certificate.error().code,
-                fmt::format("cannot read the CA's certificate: {}", certificate.error().message));
+// REQUIRES: both have been looked at.
+uint16_t HttpsPort(const InitOptions& options) {
+  if (const auto own = ParseHostPort(options.https_listen)) {
+    return own->port;
   }
-  const std::string key_file =
-      std::filesystem::path(config.tls.ca_file).replace_extension(".key").string();
-  auto key = ReadSmallFile(key_file);
-  if (!key) {
-    return Fail(key.error().code,
-                fmt::format("cannot read the CA's key: {}; add-sensor must run where init made it, "
-                            "as a user who may read it",
-                            key.error().message));
+  const auto listen = ParseHostPort(options.listen);
+  return DefaultHttpsListen(listen ? *listen : CollectorConfig().server.listen).port;
+}
+
+Result<std::string> CollectorToml(const InitOptions& options) {
+  std::string toml(kCollectorToml);
+  const auto set = SetListen(toml, "--listen", "listen", options.listen).and_then([&] {
+    return SetListen(toml, "--https-listen", "https_listen", options.https_listen);
+  });
+  if (!set) {
+    return tl::make_unexpected(set.error());
   }
-  return KeyPair{std::move(*certificate), std::move(*key)};
+  return toml;
 }
 
 // Where a sensor is to find the collector: what the user said, or the name that init put into the
@@ -117,26 +95,7 @@ Result<std::vector<std::string>> CollectorAddresses(const AddSensorOptions& opti
   if (!addresses.empty()) {
     return addresses;
   }
-  const auto pem = ReadSmallFile(config.tls.certificate_file);
-  const auto info = pem ? DescribeCertificate(*pem) : tl::make_unexpected(pem.error());
-  if (!info) {
-    return Fail(info.error().code,
-                fmt::format("cannot find out the collector's address: {}: {}; name it with "
-                            "--collector HOST:PORT",
-                            config.tls.certificate_file, info.error().message));
-  }
-  std::vector<std::string> hosts = info->ip_addresses;
-  std::copy_if(info->dns_names.begin(), info->dns_names.end(), std::back_inserter(hosts),
-               [](const std::string& name) { return name != kCollectorDnsName; });
-  for (const std::string& host : hosts) {
-    addresses.push_back(HostPort{host, config.server.listen.port}.ToString());
-  }
-  if (addresses.empty()) {
-    return Fail(ErrorCode::kFailure,
-                fmt::format("{} names no host; name the collector with --collector HOST:PORT",
-                            config.tls.certificate_file));
-  }
-  return addresses;
+  return ReportAddresses(config);
 }
 
 Result<void> CheckNames(const AddSensorOptions& options) {
@@ -161,19 +120,6 @@ Result<void> CheckNames(const AddSensorOptions& options) {
   return {};
 }
 
-Result<std::string> SensorToml(const AddSensorOptions& options,
-                               const std::vector<std::string>& addresses) {
-  std::string toml(kSensorToml);
-  auto set = SetKey(toml, "addresses", TomlList(addresses));
-  if (set && !options.interfaces.empty()) {
-    set = SetKey(toml, "interfaces", TomlList(options.interfaces));
-  }
-  if (!set) {
-    return tl::make_unexpected(set.error());
-  }
-  return toml;
-}
-
 }  // namespace
 
 Result<std::string> InitCollector(const InitOptions& options, const MakeDatabase& make_database,
@@ -182,7 +128,7 @@ Result<std::string> InitCollector(const InitOptions& options, const MakeDatabase
     return Fail(ErrorCode::kUsage,
                 fmt::format("--name \"{}\" is no host name and no address", options.name));
   }
-  const auto toml = CollectorToml(options.listen);
+  const auto toml = CollectorToml(options);
   if (!toml) {
     return tl::make_unexpected(toml.error());
   }
@@ -215,16 +161,23 @@ Result<std::string> InitCollector(const InitOptions& options, const MakeDatabase
   if (!made) {
     return tl::make_unexpected(made.error());
   }
-  const std::string config = ShellWord(config_path);
+  const auto pin = DescribeCertificate(authority->certificate_pem);
+  if (!pin) {
+    return tl::make_unexpected(pin.error());
+  }
   return fmt::format(
       "Made {}: a certificate authority, the certificate of {} (valid until {}), the\n"
       "configuration and an empty database. Keep {} secret: it signs every sensor.\n"
       "\n"
-      "Next, for each sensor, and then for the collector:\n"
-      "  parallax-collector add-sensor NAME --group GROUP --config {} --out FOLDER\n"
-      "  parallax-collector run --config {}\n",
-      options.dir, options.name, DateOf(now + kCollectorLife), Join(options.dir, "ca.key"), config,
-      config);
+      "Next, start the collector, and make a token that lets sensors in:\n"
+      "  parallax-collector run --config {}\n"
+      "  parallax --socket {} token create --group GROUP > token\n"
+      "On each sensor's host, as root, with that file:\n"
+      "  parallax-sensor enroll --config /etc/parallax/sensor.toml --collector {} \\\n"
+      "      --ca-pin {} --token-file token\n",
+      options.dir, options.name, DateOf(now + kCollectorLife), Join(options.dir, "ca.key"),
+      ShellWord(config_path), ShellWord(Join(options.dir, "operator.sock")),
+      HostPort{options.name, HttpsPort(options)}.ToString(), FormatFingerprint(pin->sha256));
 }
 
 Result<std::string> AddSensor(const AddSensorOptions& options, WallTime now) {
@@ -239,7 +192,7 @@ Result<std::string> AddSensor(const AddSensorOptions& options, WallTime now) {
   if (!addresses) {
     return tl::make_unexpected(addresses.error());
   }
-  const auto toml = SensorToml(options, *addresses);
+  const auto toml = MakeSensorToml(*addresses, options.interfaces);
   if (!toml) {
     return tl::make_unexpected(toml.error());
   }

@@ -17,13 +17,14 @@ using MakeDatabase = std::function<Result<void>(const std::string& path)>;
 
 struct InitOptions {
   std::string dir;
-  std::string name;    // host name or address that sensors can reach the collector by
-  std::string listen;  // "ADDRESS:PORT"; empty: the default
+  std::string name;               // host name or address that sensors can reach the collector by
+  std::string listen;             // "ADDRESS:PORT"; empty: the default
+  std::string https_listen = {};  // likewise; empty: DefaultHttpsListen
 };
 
 // Makes DIR (0700) with ca.pem, ca.key, collector.pem, collector.key, collector.toml and
 // parallax.db, keys with mode 0600. Returns what to print: what was made, and the next two
-// commands with paths as the user gave them.
+// commands with the CA's pin and paths as the user gave them.
 Result<std::string> InitCollector(const InitOptions& options, const MakeDatabase& make_database,
                                   WallTime now);
 

@@ -116,6 +116,7 @@ Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(
   service_options.started_at = options.started_at;
   service_options.clock = options.clock;
   service_options.daemon = options.daemon;
+  service_options.desk = options.desk;
   auto impl = std::make_unique<Impl>(std::move(service_options));
 
   grpc::ServerBuilder builder;

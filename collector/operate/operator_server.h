@@ -12,12 +12,15 @@
 
 namespace parallax::collector {
 
+class TrustDesk;
+
 struct OperatorServerOptions {
   std::string socket_path;
   std::string database_path;  // must exist; opened read-only
   WallTime started_at;        // of the collector
   std::function<WallTime()> clock = [] { return Now().wall; };
   std::function<DaemonFacts()> daemon = {};  // called on any thread until Stop() is over
+  TrustDesk* desk = nullptr;  // for who may report; null: only questions are answered
 };
 
 class OperatorServer {

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "collector/operate/operator_convert.h"
+#include "collector/operate/operator_convert_trust.h"
+#include "collector/operate/operator_status.h"
 
 namespace parallax::collector {
 namespace {
@@ -20,19 +22,6 @@ constexpr Duration kLongestWindow = std::chrono::hours(24 * 366);
 
 uint32_t Limit(uint32_t asked, uint32_t fallback) {
   return std::min(asked == 0 ? fallback : asked, kMostItems);
-}
-
-grpc::Status ToStatus(const Error& error) {
-  switch (error.code) {
-    case ErrorCode::kUsage:
-      return {grpc::StatusCode::INVALID_ARGUMENT, error.message};
-    case ErrorCode::kNotFound:
-      return {grpc::StatusCode::NOT_FOUND, error.message};
-    case ErrorCode::kUnavailable:
-      return {grpc::StatusCode::UNAVAILABLE, error.message};
-    default:
-      return {grpc::StatusCode::INTERNAL, error.message};
-  }
 }
 
 grpc::Status NotFound(std::string message) {
@@ -106,11 +95,16 @@ grpc::Status OperatorService::ListSensors(grpc::ServerContext*,
   if (!sensors) {
     return ToStatus(sensors.error());
   }
-  if (one && sensors->empty()) {
-    return NotFound(fmt::format("no sensor named {}", request->name()));
+  auto trust = (*reader)->Trust();
+  if (!trust) {
+    return ToStatus(trust.error());
   }
   for (const auto& sensor : *sensors) {
     ToProto(sensor, reply->add_items());
+  }
+  AddTrust(*trust, request->name(), reply);
+  if (one && reply->items().empty()) {
+    return NotFound(fmt::format("no sensor named {}", request->name()));
   }
   reply->set_answered_at(ToProto(options_.clock()));
   return grpc::Status::OK;

@@ -14,6 +14,8 @@
 
 namespace parallax::collector {
 
+class TrustDesk;
+
 struct OperatorServiceOptions {
   std::string database_path;
   std::function<DaemonFacts()> daemon;  // may be empty: nothing is told of it
@@ -23,6 +25,7 @@ struct OperatorServiceOptions {
   Duration time_limit = std::chrono::seconds(5);         // per question to the database
   Duration watch_poll = std::chrono::milliseconds(200);  // how soon a watcher hears of a change
   int most_watchers = 16;
+  TrustDesk* desk = nullptr;  // null: nothing can be changed
 };
 
 class OperatorService final : public v1::Operator::Service {
@@ -45,6 +48,20 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status ListPaths(grpc::ServerContext*, const v1::ListPathsRequest*, v1::PathList*) override;
   grpc::Status WatchIncidents(grpc::ServerContext*, const v1::WatchIncidentsRequest*,
                               grpc::ServerWriter<v1::IncidentEvent>*) override;
+
+  // operator_service_trust.cc
+  grpc::Status CreateToken(grpc::ServerContext*, const v1::CreateTokenRequest*,
+                           v1::CreatedToken*) override;
+  grpc::Status ListTokens(grpc::ServerContext*, const v1::ListTokensRequest*,
+                          v1::TokenList*) override;
+  grpc::Status RevokeToken(grpc::ServerContext*, const v1::RevokeTokenRequest*,
+                           v1::Token*) override;
+  grpc::Status ApproveSensor(grpc::ServerContext*, const v1::ApproveSensorRequest*,
+                             v1::SensorTrust*) override;
+  grpc::Status DrainSensor(grpc::ServerContext*, const v1::DrainSensorRequest*,
+                           v1::SensorTrust*) override;
+  grpc::Status RevokeSensor(grpc::ServerContext*, const v1::RevokeSensorRequest*,
+                            v1::SensorTrust*) override;
 
  private:
   grpc::Status Watch(grpc::ServerContext* context, uint64_t after,

@@ -1,4 +1,5 @@
-// The configuration files that new folders start from: deploy/config/*.toml, built in.
+// The configuration file that a collector's folder starts from: deploy/config/collector.toml, built
+// in. A sensor's are in common/sensor_files.h.
 #pragma once
 
 #include <string_view>
@@ -6,7 +7,5 @@
 namespace parallax::collector {
 
 extern const std::string_view kCollectorToml;
-extern const std::string_view kSensorToml;
-extern const std::string_view kPolicyToml;
 
 }  // namespace parallax::collector

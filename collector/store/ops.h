@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "collector/detect/model.h"
+#include "collector/enrol/records.h"
 
 namespace parallax::collector {
 
@@ -38,7 +39,7 @@ struct TargetForgotten {
 };
 
 using StoreOp = std::variant<IngestedBatch, SensorRecord, TargetRecord, TargetForgotten, CellRecord,
-                             PathRecord, IncidentChange, RefusedBatch>;
+                             PathRecord, IncidentChange, RefusedBatch, TrustChange>;
 
 // Everything of `sensor` and `epoch` up to and including `sequence` is stored.
 struct HighWaterMark {
@@ -57,6 +58,7 @@ struct SavedState {
   std::vector<IncidentRecord> live_incidents;  // all but closed
   uint64_t last_incident = 0;                  // highest number ever given
   std::vector<HighWaterMark> marks;            // where each sensor's records go on
+  SavedTrust trust;                            // who may report
 };
 
 }  // namespace parallax::collector

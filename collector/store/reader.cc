@@ -9,6 +9,7 @@
 #include "collector/store/list_text.h"
 #include "collector/store/rows.h"
 #include "collector/store/schema.h"
+#include "collector/store/trust_rows.h"
 
 namespace parallax::collector {
 namespace {
@@ -193,6 +194,10 @@ Result<StatusCounts> Reader::Status(WallTime now) {
 
 Result<std::vector<SensorRecord>> Reader::Sensors(const std::optional<SensorName>& name) {
   return InSnapshot([&] { return ReadSensors(*db_, name); });
+}
+
+Result<SavedTrust> Reader::Trust() {
+  return InSnapshot([&] { return ReadTrust(*db_); });
 }
 
 Result<TargetPage> Reader::Targets(const std::optional<IpAddress>& address, uint64_t limit) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "collector/detect/model.h"
+#include "collector/enrol/records.h"
 #include "collector/store/database.h"
 #include "common/result.h"
 #include "common/time.h"
@@ -100,6 +101,8 @@ class Reader {
 
   Result<StatusCounts> Status(WallTime now);
   Result<std::vector<SensorRecord>> Sensors(const std::optional<SensorName>& name);
+  // Who may report, who waits to be let in, and which tokens there are.
+  Result<SavedTrust> Trust();
   Result<TargetPage> Targets(const std::optional<IpAddress>& address, uint64_t limit);
   Result<IncidentPage> Incidents(const IncidentFilter& filter, uint64_t limit);
   // Oldest first.

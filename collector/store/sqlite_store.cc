@@ -10,6 +10,7 @@
 
 #include "collector/store/rows.h"
 #include "collector/store/schema.h"
+#include "collector/store/trust_rows.h"
 #include "common/log.h"
 
 namespace parallax::collector {
@@ -240,6 +241,15 @@ Result<void> SqliteStore::ApplyOne(const IncidentChange& change) {
   return Forgive(WriteIncidentChange(*db_, change));
 }
 
+Result<void> SqliteStore::ApplyOne(const TrustChange& change) {
+  for (const TrustRow& row : change.rows) {
+    if (auto done = WriteTrust(*db_, row); !done) {
+      return Forgive(done);
+    }
+  }
+  return {};
+}
+
 Result<uint64_t> SqliteStore::HighWater(const SensorName& sensor, uint64_t epoch) {
   auto mark = db_->QueryInt(
       "SELECT m.sequence FROM ingest_marks m JOIN sensor_names n ON n.id = m.sensor "
@@ -270,14 +280,16 @@ Result<SavedState> SqliteStore::Load() {
   auto cells = ReadCells(*db_, std::nullopt);
   auto paths = ReadAtlas(*db_);
   auto marks = ReadMarks(*db_);
+  auto trust = ReadTrust(*db_);
   auto last = db_->QueryInt("SELECT value FROM totals WHERE name = 'last_incident'");
   static const std::string kLive = fmt::format(
       "SELECT {} FROM incidents WHERE state <> 'closed' ORDER BY number", kIncidentColumns);
   auto rows = db_->Query(kLive);
-  for (const Error* error : {sensors ? nullptr : &sensors.error(),
-                             targets ? nullptr : &targets.error(), cells ? nullptr : &cells.error(),
-                             paths ? nullptr : &paths.error(), marks ? nullptr : &marks.error(),
-                             last ? nullptr : &last.error(), rows ? nullptr : &rows.error()}) {
+  for (const Error* error :
+       {sensors ? nullptr : &sensors.error(), targets ? nullptr : &targets.error(),
+        cells ? nullptr : &cells.error(), paths ? nullptr : &paths.error(),
+        marks ? nullptr : &marks.error(), trust ? nullptr : &trust.error(),
+        last ? nullptr : &last.error(), rows ? nullptr : &rows.error()}) {
     if (error != nullptr) {
       return tl::make_unexpected(*error);
     }
@@ -293,6 +305,7 @@ Result<SavedState> SqliteStore::Load() {
   state.cells = std::move(*cells);
   state.paths = std::move(*paths);
   state.marks = std::move(*marks);
+  state.trust = std::move(*trust);
   state.last_incident = static_cast<uint64_t>(*last);
   if (auto done = transaction->Commit(); !done) {
     return tl::make_unexpected(done.error());

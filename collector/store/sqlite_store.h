@@ -43,6 +43,7 @@ class SqliteStore final : public Store {
   Result<void> ApplyOne(const CellRecord& record);
   Result<void> ApplyOne(const PathRecord& record);
   Result<void> ApplyOne(const IncidentChange& change);
+  Result<void> ApplyOne(const TrustChange& change);
   Result<void> StoreRecord(int64_t sensor, const IngestedBatch& batch, const Record& record);
 
   FileLock lock_;

@@ -129,6 +129,13 @@ void StoreWriter::WaitBeforeRetry(Duration delay) const {
 }
 
 void StoreWriter::TellCommitted(std::span<const StoreOp> ops) const {
+  if (options_.trust_committed) {
+    for (const StoreOp& op : ops) {
+      if (const auto* change = std::get_if<TrustChange>(&op)) {
+        options_.trust_committed(change->ticket);
+      }
+    }
+  }
   if (!committed_) {
     return;
   }

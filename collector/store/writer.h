@@ -34,6 +34,8 @@ struct StoreWriterOptions {
   Duration first_retry = std::chrono::milliseconds(100);  // doubles with each failure ...
   Duration longest_retry = std::chrono::seconds(5);       // ... up to this
   int attempts_at_close = 5;                              // then what is left is given up
+  // A change of who may report is on disk; called on the store thread, as Committed below.
+  std::function<void(uint64_t ticket)> trust_committed;
 };
 
 struct StoreWriterStats {

@@ -22,7 +22,8 @@ import sys
 MAX_LINES = 450
 
 # Folders and files of decision code (DESIGN section 4), and what in them touches the world.
-PURE = ("collector/detect/*", "collector/schedule/*", "sensor/observe/*", "sensor/announce/*",
+PURE = ("collector/detect/*", "collector/schedule/*", "collector/enrol/records*",
+        "collector/enrol/registry*", "collector/enrol/attempt_limit*", "sensor/observe/*", "sensor/announce/*",
         "sensor/capture/announcement*", "sensor/capture/bpf_announcements*",
         "sensor/capture/bpf_program*", "sensor/capture/cursor*",
         "sensor/doctor/judge*", "sensor/doctor/facts*", "common/checkup*",
@@ -33,7 +34,7 @@ NOT_PURE = ("sensor/probe/ports/*", "sensor/probe/policy/policy_file.*",
 
 # Headers that touch the world. Matched against the text between <> or "".
 WORLD = re.compile(
-    r"(grpc|grpcpp|google/protobuf)/|\.pb\.h$|^sqlite3|^pcap|^openssl/|^toml\+\+|^spdlog/|^CLI/"
+    r"(grpc|grpcpp|google/protobuf)/|\.pb\.h$|^sqlite3|^pcap|^openssl/|^boost/|^toml\+\+|^spdlog/|^CLI/"
     r"|^nlohmann/|^sys/|^netinet/|^net/|^arpa/|^linux/(?!filter\.h)|^netdb\.h|^unistd\.h|^fcntl\.h"
     r"|^poll\.h|^pthread\.h|^signal\.h|^time\.h"
     r"|^(thread|mutex|shared_mutex|condition_variable|future|stop_token|semaphore|latch|barrier"
@@ -58,6 +59,7 @@ LIBRARIES = {
     "spdlog": re.compile(r"^spdlog/"),
     "CLI11": re.compile(r"^CLI/"),
     "nlohmann::json": re.compile(r"^nlohmann/"),
+    "Boost": re.compile(r"^boost/"),
 }
 
 MACHINE = re.compile(

@@ -13,6 +13,7 @@
 #include <memory>
 #include <queue>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,7 @@ class Campus {
   const std::vector<Remote>& remotes() const { return remotes_; }
   const MemoryStore& store() const { return store_; }
   const collector::Engine& engine() const { return *engine_; }
+  void SetDrained(const std::set<SensorName>& names) { engine_->SetDrained(names); }
   uint64_t probes() const { return probes_; }
   // Rounds by the second in which their orders went out.
   const std::map<int64_t, std::vector<uint64_t>>& rounds() const { return rounds_; }

@@ -40,6 +40,7 @@ class CollectorConfigTest : public testing::Test {
 // One value for each key, none of them the default.
 constexpr std::string_view kEveryKey = R"([server]
 listen = "192.0.2.1:1"
+https_listen = "192.0.2.1:2"
 operator_socket = "/run/p.sock"
 [tls]
 ca_file = "a"
@@ -67,6 +68,12 @@ lost_after = "15s"
 level = "debug"
 )";
 
+TEST(DefaultHttpsListenTest, IsAPortBesideThatForSensors) {
+  EXPECT_EQ(DefaultHttpsListen({"::", 7443}), (HostPort{"::", 8443}));
+  EXPECT_EQ(DefaultHttpsListen({"192.0.2.1", 64535}), (HostPort{"192.0.2.1", 65535}));
+  EXPECT_EQ(DefaultHttpsListen({"192.0.2.1", 64536}), (HostPort{"192.0.2.1", 63536}));
+}
+
 TEST_F(CollectorConfigTest, EmptyFileGivesTheDefaults) {
   CollectorConfig expected;
   expected.server.operator_socket = dir_.Path("operator.sock");
@@ -79,6 +86,7 @@ TEST_F(CollectorConfigTest, EmptyFileGivesTheDefaults) {
 TEST_F(CollectorConfigTest, EveryKeyTakesEffect) {
   const CollectorConfig config = Good(kEveryKey);
   EXPECT_EQ(config.server.listen, (HostPort{"192.0.2.1", 1}));
+  EXPECT_EQ(config.server.https_listen, (HostPort{"192.0.2.1", 2}));
   EXPECT_EQ(config.server.operator_socket, "/run/p.sock");
   EXPECT_EQ(config.tls.ca_file, dir_.Path("a"));
   EXPECT_EQ(config.tls.certificate_file, dir_.Path("b"));

@@ -53,6 +53,33 @@ TEST(Restart, OfAnIsolatedSensorsIncident) {
                           "INC-1 sensor_isolated closed"));
 }
 
+// An operator's word: the sensor keeps reporting and is asked nothing, whatever happens.
+TEST(Drained, IsAskedNothingAndTheOthersGoOn) {
+  World campus({.sensors = 5});
+  campus.Run(5min);
+  size_t asked = 0;
+  size_t others = 0;
+  campus.on_actions = [&](const Actions& actions) {
+    for (const SensorOrders& to : actions.orders) {
+      (to.sensor == "web1" ? asked : others) += to.orders.size();
+    }
+  };
+  campus.SetDrained({"web1", "nobody"});
+  campus.Run(2min);
+  campus.sensors()[1].uplink_up = false;  // it is not even asked for controls
+  campus.Run(10s);
+  campus.sensors()[1].uplink_up = true;
+  campus.black_hole = RogueAt("mail");
+  campus.Run(2min);
+  EXPECT_EQ(asked, 0u);
+  EXPECT_GT(others, 0u);
+  EXPECT_THAT(campus.store().incidents().at(1).failing_sensors, ElementsAre("mail1"));
+  campus.SetDrained({});
+  campus.Run(10min);
+  EXPECT_GT(asked, 0u);
+  campus.on_actions = nullptr;
+}
+
 TEST(Restart, InPeaceIsPeaceful) {
   World campus({});
   campus.Run(5min);

@@ -90,13 +90,26 @@ TEST_F(InitTest, MakesAWholeCollector) {
   EXPECT_TRUE(identity) << identity.error().message;
 }
 
-TEST_F(InitTest, PrintsTheNextTwoCommands) {
+TEST_F(InitTest, PrintsTheNextCommands) {
   const auto text = Init();
   const std::string config = collector_ + "/collector.toml";
-  EXPECT_THAT(*text,
-              AllOf(HasSubstr("\n  parallax-collector add-sensor NAME --group GROUP --config " +
-                              config + " --out FOLDER\n"),
-                    HasSubstr("\n  parallax-collector run --config " + config + "\n")));
+  const auto pin = DescribeCertificate(ReadAll(collector_ + "/ca.pem"));
+  EXPECT_THAT(*text, AllOf(HasSubstr("\n  parallax-collector run --config " + config + "\n"),
+                           HasSubstr("\n  parallax --socket " + collector_ +
+                                     "/operator.sock token create --group GROUP > token\n"),
+                           HasSubstr("--collector noc.campus.example:8443 "),
+                           HasSubstr("--ca-pin sha256:" + pin->sha256 + " ")));
+}
+
+TEST_F(InitTest, AnotherPortForSensorsMovesThatOfNewOnesAlong) {
+  const auto text = InitCollector(
+      {collector_, "noc.campus.example", "127.0.0.1:17443"},
+      [](const std::string&) -> Result<void> { return {}; }, kNow);
+  ASSERT_TRUE(text) << text.error().message;
+  EXPECT_THAT(*text, HasSubstr("--collector noc.campus.example:18443 "));
+  const auto config = LoadCollectorConfig(collector_ + "/collector.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->server.https_listen, (HostPort{"127.0.0.1", 18443}));
 }
 
 TEST_F(InitTest, QuotesPathsForTheShell) {

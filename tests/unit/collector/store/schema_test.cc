@@ -92,6 +92,10 @@ TEST_F(Schema, AFileOfVersion1IsBroughtUpToDateWithItsRows) {
   EXPECT_THAT(state->cells, ElementsAre(SampleCell("mail-1", "198.51.100.7", CellState::kDown)));
   EXPECT_THAT(state->live_incidents, ElementsAre(SampleIncident(7, IncidentState::kOpen)));
   EXPECT_THAT(state->marks, ElementsAre(HighWaterMark{"mail-1", 42, 3}));
+  // Sensors that it knew may go on to report.
+  ASSERT_EQ(state->trust.sensors.size(), 2u);
+  EXPECT_EQ(state->trust.sensors[0].peer, (PeerName{mail.group, "mail-1"}));
+  EXPECT_EQ(state->trust.sensors[0].state, TrustState::kApproved);
 
   // What version 2 brought, beside what was there: a re-send, then news.
   Attempt sampled = SampleAttempt(3);

@@ -253,6 +253,34 @@ Backend Sqlite() {
           }};
 }
 
+TEST_P(StoreContract, KeepsWhoMayReport) {
+  TokenRecord token;
+  token.id = "12ab";
+  token.sha256 = "digest";
+  token.group = "mail";
+  token.network = *Prefix::Parse("2001:db8::/32");
+  token.replaces = "mail-0";
+  token.uses = 3;
+  token.uses_left = 2;
+  token.created_at = At(1);
+  token.expires_at = At(2);
+  token.revoked_at = At(3);
+  token.created_by = "operator x";
+  TokenRecord other;
+  other.id = "34cd";
+  const TrustRecord sensor{
+      {"mail", "mail-1"}, TrustState::kDrained, "key", At(4), At(5), At(6), At(7), "12ab"};
+  const PendingRecord pending{"key2", "web-1", *IpAddress::Parse("192.0.2.1"), At(8)};
+  const PendingRecord soon_gone{"key3", "web-2", *IpAddress::Parse("2001:db8::1"), At(7)};
+  Apply({TrustChange{1, {token, other, sensor, pending, soon_gone}}});
+  Apply({TrustChange{2, {TokenGone{"34cd"}, PendingGone{"key3"}}}});
+  Reopen();
+  const SavedTrust saved = Load().trust;
+  EXPECT_THAT(saved.tokens, ElementsAre(token));
+  EXPECT_THAT(saved.sensors, ElementsAre(sensor));
+  EXPECT_THAT(saved.pending, ElementsAre(pending));
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, StoreContract, ::testing::Values(Sqlite()),
                          [](const auto& test) { return test.param.name; });
 

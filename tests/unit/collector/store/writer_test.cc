@@ -90,6 +90,24 @@ TEST(StoreWriter, AcknowledgesOnlyWhatIsCommitted) {
   EXPECT_GE(store.prunes, 1);
 }
 
+TEST(StoreWriter, TellsOfChangesOfTrustOnceCommitted) {
+  FlakyStore store(3);
+  BoundedQueue<StoreOp> queue(100);
+  std::vector<uint64_t> tickets;
+  StoreWriterOptions options = Quick();
+  options.trust_committed = [&](uint64_t ticket) {
+    EXPECT_FALSE(store.applied.empty());
+    tickets.push_back(ticket);
+  };
+  StoreWriter writer(store, queue, nullptr, options);
+  queue.Push(TrustChange{1, {}});
+  queue.Push(SampleTarget("198.51.100.7"));
+  queue.Push(TrustChange{2, {}});
+  queue.Close();
+  writer.Run();
+  EXPECT_THAT(tickets, ElementsAre(1, 2));
+}
+
 TEST(StoreWriter, AStoreThatNeverRecoversIsGivenUpOnlyAtClose) {
   FlakyStore store(1'000'000'000);
   BoundedQueue<StoreOp> queue(2);
