@@ -125,9 +125,10 @@ CertificateInfo Describe(X509* certificate) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   if (X509_digest(certificate, EVP_sha256(), digest, &size) == 1) {
-    for (unsigned i = 0; i < size; ++i) {
-      info.sha256 += fmt::format("{:02x}", digest[i]);
-    }
+    info.sha256 = openssl::Hex(digest, size);
+  }
+  if (EVP_PKEY* key = X509_get0_pubkey(certificate)) {
+    info.key_sha256 = openssl::PublicKeySha256(key);
   }
   const openssl::GeneralNames names(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));

@@ -37,6 +37,8 @@ struct CertificateInfo {
   WallTime not_before;
   WallTime not_after;
   std::string sha256;  // fingerprint of the DER, 64 lower-case hex digits
+  std::string
+      key_sha256;  // likewise of the SubjectPublicKeyInfo: the same for one key's certificates
 };
 
 // The first certificate in `pem`.

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "common/ip.h"
+#include "common/key_request.h"
 #include "common/openssl.h"
 #include "common/tls.h"
 
@@ -92,31 +93,33 @@ std::string TakeText(BIO* bio) {
   return size > 0 ? std::string(data, static_cast<size_t>(size)) : std::string();
 }
 
-Result<KeyPair> ToPem(X509* certificate, EVP_PKEY* key) {
-  const openssl::Bio certificate_bio(BIO_new(BIO_s_mem()));
-  const openssl::Bio key_bio(BIO_new(BIO_s_mem()));
-  if (PEM_write_bio_X509(certificate_bio.get(), certificate) != 1 ||
-      PEM_write_bio_PKCS8PrivateKey(key_bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) !=
-          1) {
-    return tl::make_unexpected(Broken("write a certificate"));
-  }
-  return KeyPair{TakeText(certificate_bio.get()), TakeText(key_bio.get())};
-}
-
-// A new key with a certificate over it, signed by `signer`, or by itself if that is null.
-Result<KeyPair> Make(const Signer* signer, const Content& content) {
-  const openssl::Key key(EVP_EC_gen("P-256"));
+// A certificate over `key`, signed by `signer`, or by the key itself if that is null. PEM.
+Result<std::string> Certify(const Signer* signer, EVP_PKEY* key, const Content& content) {
   const openssl::Certificate certificate(X509_new());
-  if (!key || !certificate) {
-    return tl::make_unexpected(Broken("make a key"));
-  }
   X509* issuer = signer != nullptr ? signer->certificate.get() : certificate.get();
-  EVP_PKEY* issuer_key = signer != nullptr ? signer->key.get() : key.get();
-  if (!Fill(certificate.get(), issuer, key.get(), content) ||
-      X509_sign(certificate.get(), issuer_key, EVP_sha256()) == 0) {
+  EVP_PKEY* issuer_key = signer != nullptr ? signer->key.get() : key;
+  const openssl::Bio bio(BIO_new(BIO_s_mem()));
+  if (!certificate || !Fill(certificate.get(), issuer, key, content) ||
+      X509_sign(certificate.get(), issuer_key, EVP_sha256()) == 0 ||
+      PEM_write_bio_X509(bio.get(), certificate.get()) != 1) {
     return tl::make_unexpected(Broken("make a certificate"));
   }
-  return ToPem(certificate.get(), key.get());
+  return TakeText(bio.get());
+}
+
+// A new key with a certificate over it.
+Result<KeyPair> Make(const Signer* signer, const Content& content) {
+  const openssl::Key key(EVP_EC_gen("P-256"));
+  const openssl::Bio bio(BIO_new(BIO_s_mem()));
+  if (!key || PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr,
+                                            nullptr) != 1) {
+    return tl::make_unexpected(Broken("make a key"));
+  }
+  auto certificate = Certify(signer, key.get(), content);
+  if (!certificate) {
+    return tl::make_unexpected(certificate.error());
+  }
+  return KeyPair{std::move(*certificate), TakeText(bio.get())};
 }
 
 Result<Signer> OpenSigner(const KeyPair& authority, WallTime now) {
@@ -153,16 +156,32 @@ Result<Signer> OpenSigner(const KeyPair& authority, WallTime now) {
   return signer;
 }
 
+void SetLeaf(Content& content, const Signer& signer, Duration life, WallTime now) {
+  content.key_usage = "critical,digitalSignature";
+  content.not_before = now - kBackdate;
+  content.not_after = std::min(now + life, signer.not_after);
+}
+
 Result<KeyPair> Issue(const KeyPair& authority, Content content, Duration life, WallTime now) {
   const openssl::ErrorQueueGuard guard;
   const auto signer = OpenSigner(authority, now);
   if (!signer) {
     return tl::make_unexpected(signer.error());
   }
-  content.key_usage = "critical,digitalSignature";
-  content.not_before = now - kBackdate;
-  content.not_after = std::min(now + life, signer->not_after);
+  SetLeaf(content, *signer, life, now);
   return Make(&*signer, content);
+}
+
+Result<Content> SensorContent(const PeerName& peer) {
+  if (!IsValidName(peer.group) || !IsValidName(peer.name)) {
+    return Fail(ErrorCode::kUsage,
+                fmt::format("\"{}\" in \"{}\" is no name for a sensor", peer.name, peer.group));
+  }
+  Content content;
+  content.common_name = peer.name;
+  content.extended_key_usage = "clientAuth";
+  content.alternative_names = "URI:" + SensorUri(peer);
+  return content;
 }
 
 }  // namespace
@@ -198,15 +217,36 @@ Result<KeyPair> IssueCollector(const KeyPair& authority, const std::string& host
 }
 
 Result<KeyPair> IssueSensor(const KeyPair& authority, const PeerName& peer, WallTime now) {
-  if (!IsValidName(peer.group) || !IsValidName(peer.name)) {
-    return Fail(ErrorCode::kUsage,
-                fmt::format("\"{}\" in \"{}\" is no name for a sensor", peer.name, peer.group));
+  auto content = SensorContent(peer);
+  if (!content) {
+    return tl::make_unexpected(content.error());
   }
-  Content content;
-  content.common_name = peer.name;
-  content.extended_key_usage = "clientAuth";
-  content.alternative_names = "URI:" + SensorUri(peer);
-  return Issue(authority, std::move(content), kSensorLife, now);
+  return Issue(authority, std::move(*content), kSensorLife, now);
+}
+
+Result<std::string> SignSensor(const KeyPair& authority, std::string_view request_pem,
+                               const PeerName& peer, WallTime now) {
+  const openssl::ErrorQueueGuard guard;
+  auto content = SensorContent(peer);
+  if (!content) {
+    return tl::make_unexpected(content.error());
+  }
+  const auto request = ReadRequest(request_pem);
+  if (!request) {
+    return tl::make_unexpected(request.error());
+  }
+  const auto signer = OpenSigner(authority, now);
+  if (!signer) {
+    return tl::make_unexpected(signer.error());
+  }
+  const std::string& pem = request->public_key_pem;
+  const openssl::Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const openssl::Key key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+  if (!key) {
+    return tl::make_unexpected(Broken("read a public key"));
+  }
+  SetLeaf(*content, *signer, kSensorLife, now);
+  return Certify(&*signer, key.get(), *content);
 }
 
 }  // namespace parallax::collector

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "common/peer_name.h"
 #include "common/result.h"
@@ -33,6 +34,12 @@ Result<KeyPair> IssueCollector(const KeyPair& authority, const std::string& host
 
 // A client certificate whose URI name is SensorUri(peer). REQUIRES: both parts are valid names.
 Result<KeyPair> IssueSensor(const KeyPair& authority, const PeerName& peer, WallTime now);
+
+// The same over the key of a host's own request (PEM; common/key_request.h): a certificate, PEM, of
+// `peer` whatever names and extensions the request holds. Refuses, with kUsage, a request that is
+// damaged, not for a P-256 key, or not signed with its own key. REQUIRES: as IssueSensor.
+Result<std::string> SignSensor(const KeyPair& authority, std::string_view request_pem,
+                               const PeerName& peer, WallTime now);
 
 // No certificate outlives its CA. Issuing fails if the CA is damaged, is not valid at `now`, or its
 // key is not its own.
