@@ -21,6 +21,7 @@ struct TlsIdentity {
   std::string ca_pem;
   std::string certificate_pem;
   std::string key_pem;
+  bool operator==(const TlsIdentity&) const = default;
 };
 
 // Reads and checks the three files of a daemon. Fails with kBadConfig, or kPermission if a file may
@@ -29,6 +30,11 @@ struct TlsIdentity {
 // `now`.
 Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::string& certificate_file,
                                     const std::string& key_file, WallTime now);
+
+// The same of texts at hand; the names are for the messages.
+Result<void> CheckTlsIdentity(const TlsIdentity& identity, const std::string& ca_name,
+                              const std::string& certificate_name, const std::string& key_name,
+                              WallTime now);
 
 struct CertificateInfo {
   std::string spiffe_uri;  // the URI name, empty if there is none

@@ -3,16 +3,34 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "collector/ingest/events.h"
+#include "common/identity_holder.h"
 #include "common/ip.h"
+#include "common/peer_name.h"
 #include "common/queue.h"
 #include "common/result.h"
 #include "common/tls.h"
 
 namespace parallax::collector {
+
+// How sensors get their next certificates. Called on gRPC's threads; must not wait for anything
+// slower than a small file.
+struct Renewal {
+  // May the sensor that shows this certificate have another one, over the key with this SHA-256?
+  // Its words go to the sensor if not. Null: whoever has a certificate may.
+  std::function<Result<void>(const PeerName& peer, const CertificateInfo& shown,
+                             const std::string& new_key_sha256)>
+      may;
+  // A certificate, PEM, over the request's key. Null: nothing is renewed here.
+  std::function<Result<std::string>(const std::string& request_pem, const PeerName& peer,
+                                    WallTime now)>
+      sign;
+};
 
 struct LinkServerOptions {
   // What the store holds already: sensors that come back are not asked for it again.
@@ -22,15 +40,23 @@ struct LinkServerOptions {
   // What one sensor may send, over time; twice as much at once. Beyond it, its stream is not read
   // for a while, and its spool takes over.
   uint32_t records_per_second = 10'000;
+  Renewal renewal = {};
 };
 
 class LinkServer {
  public:
   // kFailure, naming the address, if it cannot be listened on. Port 0: any free one.
   static Result<std::unique_ptr<LinkServer>> Start(const HostPort& listen,
-                                                   const TlsIdentity& identity,
+                                                   std::shared_ptr<const IdentityHolder> identity,
                                                    BoundedQueue<LinkEvent>& events,
                                                    const LinkServerOptions& options = {});
+  // The same for an identity that stays.
+  static Result<std::unique_ptr<LinkServer>> Start(const HostPort& listen,
+                                                   const TlsIdentity& identity,
+                                                   BoundedQueue<LinkEvent>& events,
+                                                   const LinkServerOptions& options = {}) {
+    return Start(listen, std::make_shared<const IdentityHolder>(identity), events, options);
+  }
   ~LinkServer();
 
   uint16_t port() const;
@@ -39,6 +65,8 @@ class LinkServer {
   void SendOrders(const SensorName& sensor, const std::vector<Order>& orders);
   void Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence);
   void Resume();
+  // The CAs that sensors are to trust are others now, as `identity` holds them: tells all streams.
+  void TellTrust();
   uint64_t orders_dropped() const;
 
   // Nothing more comes out of it; acks of what came out can still be sent.

@@ -33,12 +33,23 @@ struct RefusedBatch {
   std::string body;
 };
 
+// What a sensor goes by, as it says: which CAs it trusts, and which one signed its certificate.
+// SHA-256 of their DER, 64 hex digits.
+struct SensorIdentity {
+  SensorName sensor;
+  std::vector<std::string> trusted_cas;
+  std::string certificate_ca;  // empty: none that it trusts
+  WallTime certificate_expires;
+  WallTime told_at;  // collector's clock
+  bool operator==(const SensorIdentity&) const = default;
+};
+
 struct TargetForgotten {
   IpAddress address;
 };
 
 using StoreOp = std::variant<IngestedBatch, SensorRecord, TargetRecord, TargetForgotten, CellRecord,
-                             PathRecord, IncidentChange, RefusedBatch>;
+                             PathRecord, IncidentChange, RefusedBatch, SensorIdentity>;
 
 // Everything of `sensor` and `epoch` up to and including `sequence` is stored.
 struct HighWaterMark {
