@@ -20,6 +20,14 @@ void ReadServer(ConfigFile& file, CollectorConfig::Server& server) {
     file.Complain("server.listen",
                   "must be an address of this host, not a name (\"[::]:7443\" is every address)");
   }
+  // "" is how the shipped file shows that it is off.
+  if (!file.String("server.operator_listen", "").empty()) {
+    server.operator_listen = file.HostAndPort("server.operator_listen", "[::]:7444");
+    if (!IpAddress::Parse(server.operator_listen->host)) {
+      file.Complain("server.operator_listen",
+                    "must be an address of this host, not a name (\"[::]:7444\" is every address)");
+    }
+  }
   server.operator_socket = file.Path("server.operator_socket", server.operator_socket);
   if (server.operator_socket.size() > kLongestSocketName) {
     file.Complain("server.operator_socket", "\"" + server.operator_socket +
@@ -32,6 +40,11 @@ void ReadTls(ConfigFile& file, CollectorConfig::Tls& tls) {
   tls.ca_file = file.Path("tls.ca_file", tls.ca_file);
   tls.certificate_file = file.Path("tls.certificate_file", tls.certificate_file);
   tls.key_file = file.Path("tls.key_file", tls.key_file);
+  tls.sensor_certificate_life = file.Time(
+      "tls.sensor_certificate_life", tls.sensor_certificate_life, seconds(10), hours(825 * 24));
+  tls.collector_certificate_life =
+      file.Time("tls.collector_certificate_life", tls.collector_certificate_life, seconds(10),
+                hours(825 * 24));
 }
 
 void ReadStore(ConfigFile& file, CollectorConfig::Store& store) {

@@ -234,34 +234,6 @@ Error Explain(const VerifyFailure& failure, const std::string& file, const std::
 
 }  // namespace
 
-Result<void> CheckTlsIdentity(const TlsIdentity& identity, const std::string& ca_name,
-                              const std::string& certificate_name, const std::string& key_name,
-                              WallTime now) {
-  const openssl::ErrorQueueGuard guard;
-  const auto roots = ReadCertificates("CA's certificate", ca_name, identity.ca_pem);
-  if (!roots) {
-    return tl::make_unexpected(roots.error());
-  }
-  const auto chain = ReadCertificates("certificate", certificate_name, identity.certificate_pem);
-  if (!chain) {
-    return tl::make_unexpected(chain.error());
-  }
-  const auto key = ReadKey(key_name, identity.key_pem);
-  if (!key) {
-    return tl::make_unexpected(key.error());
-  }
-  X509* own = chain->front().get();
-  if (X509_check_private_key(own, key->get()) != 1) {
-    return Fail(ErrorCode::kBadConfig,
-                fmt::format("{}: the private key does not belong to the certificate in {}",
-                            key_name, certificate_name));
-  }
-  if (const auto failure = Verify(*roots, *chain, now)) {
-    return tl::make_unexpected(Explain(*failure, certificate_name, ca_name, now));
-  }
-  return {};
-}
-
 Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::string& certificate_file,
                                     const std::string& key_file, WallTime now) {
   const openssl::ErrorQueueGuard guard;
@@ -283,10 +255,38 @@ Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::strin
   if (!files) {
     return tl::make_unexpected(files.error());
   }
-  if (auto holds = CheckTlsIdentity(identity, ca_file, certificate_file, key_file, now); !holds) {
-    return tl::make_unexpected(std::move(holds.error()));
+  if (auto sound = CheckTlsIdentity(identity, ca_file, certificate_file, key_file, now); !sound) {
+    return tl::make_unexpected(sound.error());
   }
   return identity;
+}
+
+Result<void> CheckTlsIdentity(const TlsIdentity& identity, const std::string& ca_file,
+                              const std::string& certificate_file, const std::string& key_file,
+                              WallTime now) {
+  const openssl::ErrorQueueGuard guard;
+  const auto roots = ReadCertificates("CA's certificate", ca_file, identity.ca_pem);
+  if (!roots) {
+    return tl::make_unexpected(roots.error());
+  }
+  const auto chain = ReadCertificates("certificate", certificate_file, identity.certificate_pem);
+  if (!chain) {
+    return tl::make_unexpected(chain.error());
+  }
+  const auto key = ReadKey(key_file, identity.key_pem);
+  if (!key) {
+    return tl::make_unexpected(key.error());
+  }
+  X509* own = chain->front().get();
+  if (X509_check_private_key(own, key->get()) != 1) {
+    return Fail(ErrorCode::kBadConfig,
+                fmt::format("{}: the private key does not belong to the certificate in {}",
+                            key_file, certificate_file));
+  }
+  if (const auto failure = Verify(*roots, *chain, now)) {
+    return tl::make_unexpected(Explain(*failure, certificate_file, ca_file, now));
+  }
+  return {};
 }
 
 Result<CertificateInfo> DescribeCertificate(std::string_view pem) {

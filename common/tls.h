@@ -31,9 +31,9 @@ struct TlsIdentity {
 Result<TlsIdentity> LoadTlsIdentity(const std::string& ca_file, const std::string& certificate_file,
                                     const std::string& key_file, WallTime now);
 
-// The same of texts at hand; the names are for the messages.
-Result<void> CheckTlsIdentity(const TlsIdentity& identity, const std::string& ca_name,
-                              const std::string& certificate_name, const std::string& key_name,
+// The same of texts that are not in files yet; the names are for messages. All but the key's mode.
+Result<void> CheckTlsIdentity(const TlsIdentity& identity, const std::string& ca_file,
+                              const std::string& certificate_file, const std::string& key_file,
                               WallTime now);
 
 struct CertificateInfo {

@@ -310,10 +310,21 @@ CREATE TABLE refused_batches (
 ) STRICT;
 )sql";
 
+// What a sensor goes by, as it said last (SensorIdentity); CAs by their SHA-256, separated by blanks.
+constexpr const char* kVersion5 = R"sql(
+CREATE TABLE sensor_identities (
+  sensor INTEGER PRIMARY KEY REFERENCES sensor_names(id),
+  trusted_cas TEXT NOT NULL,
+  certificate_ca TEXT NOT NULL,
+  certificate_expires INTEGER NOT NULL,
+  told_at INTEGER NOT NULL
+) STRICT;
+)sql";
+
 }  // namespace
 
 std::span<const char* const> Migrations() {
-  static constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
+  static constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
   static_assert(kMigrations.size() == kSchemaVersion);
   return kMigrations;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -42,6 +43,12 @@ struct SensorIdentity {
   WallTime certificate_expires;
   WallTime told_at;  // collector's clock
   bool operator==(const SensorIdentity&) const = default;
+};
+
+struct KnownSensor {
+  SensorName name;
+  WallTime last_seen;
+  std::optional<SensorIdentity> identity;  // nullopt: it has not said
 };
 
 struct TargetForgotten {

@@ -195,6 +195,10 @@ Result<std::vector<SensorRecord>> Reader::Sensors(const std::optional<SensorName
   return InSnapshot([&] { return ReadSensors(*db_, name); });
 }
 
+Result<std::vector<KnownSensor>> Reader::KnownSensors() {
+  return InSnapshot([&] { return ReadKnownSensors(*db_); });
+}
+
 Result<TargetPage> Reader::Targets(const std::optional<IpAddress>& address, uint64_t limit) {
   return InSnapshot([&]() -> Result<TargetPage> {
     auto targets = ReadTargets(*db_, address, limit);

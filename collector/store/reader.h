@@ -12,6 +12,7 @@
 
 #include "collector/detect/model.h"
 #include "collector/store/database.h"
+#include "collector/store/ops.h"
 #include "common/result.h"
 #include "common/time.h"
 
@@ -100,6 +101,8 @@ class Reader {
 
   Result<StatusCounts> Status(WallTime now);
   Result<std::vector<SensorRecord>> Sensors(const std::optional<SensorName>& name);
+  // All that ever connected, by name, with what they said they go by.
+  Result<std::vector<KnownSensor>> KnownSensors();
   Result<TargetPage> Targets(const std::optional<IpAddress>& address, uint64_t limit);
   Result<IncidentPage> Incidents(const IncidentFilter& filter, uint64_t limit);
   // Oldest first.

@@ -11,7 +11,7 @@
 
 namespace parallax::collector {
 
-inline constexpr int64_t kSchemaVersion = 4;
+inline constexpr int64_t kSchemaVersion = 5;
 inline constexpr int64_t kApplicationId = 0x506c7878;  // "Plxx"
 
 // What the first bytes of a file say, read without SQLite.
