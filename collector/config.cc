@@ -14,6 +14,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+constexpr uint16_t kOperatorPort = 7444;
 constexpr size_t kLongestSocketName = 107;  // sun_path of sockaddr_un, less its terminator
 
 // An address of this host to listen on.
@@ -31,6 +32,11 @@ void ReadServer(ConfigFile& file, CollectorConfig::Server& server) {
   server.listen = ListenAddress(file, "server.listen", server.listen);
   server.https_listen =
       ListenAddress(file, "server.https_listen", DefaultHttpsListen(server.listen));
+  // "" is how the shipped file shows that it is off.
+  if (!file.String("server.operator_listen", "").empty()) {
+    server.operator_listen =
+        ListenAddress(file, "server.operator_listen", {"::", kOperatorPort});
+  }
   server.operator_socket = file.Path("server.operator_socket", server.operator_socket);
   if (server.operator_socket.size() > kLongestSocketName) {
     file.Complain("server.operator_socket", "\"" + server.operator_socket +
@@ -43,6 +49,11 @@ void ReadTls(ConfigFile& file, CollectorConfig::Tls& tls) {
   tls.ca_file = file.Path("tls.ca_file", tls.ca_file);
   tls.certificate_file = file.Path("tls.certificate_file", tls.certificate_file);
   tls.key_file = file.Path("tls.key_file", tls.key_file);
+  tls.sensor_certificate_life = file.Time(
+      "tls.sensor_certificate_life", tls.sensor_certificate_life, seconds(10), hours(825 * 24));
+  tls.collector_certificate_life =
+      file.Time("tls.collector_certificate_life", tls.collector_certificate_life, seconds(10),
+                hours(825 * 24));
 }
 
 void ReadStore(ConfigFile& file, CollectorConfig::Store& store) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "common/ip.h"
@@ -21,12 +22,15 @@ struct CollectorConfig {
     HostPort listen{"::", 7443};  // an address, never a name
     HostPort https_listen = DefaultHttpsListen(listen);
     std::string operator_socket = "operator.sock";
+    std::optional<HostPort> operator_listen;  // off unless named; an address, never a name
     bool operator==(const Server&) const = default;
   } server;
   struct Tls {
     std::string ca_file = "ca.pem";
     std::string certificate_file = "collector.pem";
     std::string key_file = "collector.key";
+    Duration sensor_certificate_life = std::chrono::hours(30 * 24);
+    Duration collector_certificate_life = std::chrono::hours(365 * 24);
     bool operator==(const Tls&) const = default;
   } tls;
   struct Store {

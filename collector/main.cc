@@ -10,15 +10,19 @@
 #include "collector/enrol/trust_desk.h"
 #include "collector/ingest/link_server.h"
 #include "collector/operate/authority_files.h"
+#include "collector/operate/identity_keeper.h"
 #include "collector/operate/init.h"
 #include "collector/operate/operator_server.h"
 #include "collector/store/sqlite_store.h"
 #include "collector/store/writer.h"
+#include "common/certificate_life.h"
 #include "common/fd.h"
+#include "common/identity_holder.h"
 #include "common/log.h"
 #include "common/queue.h"
 #include "common/result.h"
 #include "common/signals.h"
+#include "common/siphash.h"
 #include "common/tls.h"
 
 namespace parallax::collector {
@@ -74,6 +78,8 @@ void RunEngine(Engine& engine, BoundedQueue<LinkEvent>& events, BoundedQueue<Sto
         engine.OnBatch(std::move(*records), now);
       } else if (auto* refused = std::get_if<RefusedBatch>(&event)) {
         store_ops.Push(std::move(*refused));
+      } else if (auto* identity = std::get_if<SensorIdentity>(&event)) {
+        store_ops.Push(std::move(*identity));
       }
     }
     const Moment now = Now();
@@ -115,8 +121,7 @@ DaemonFacts DescribeDaemon(const CollectorConfig& config, const TlsIdentity& ide
 EnrolServiceOptions EnrolOptionsFrom(const CollectorConfig& config) {
   EnrolServiceOptions options;
   options.sign = [config](const std::string& request, const PeerName& peer, WallTime now) {
-    return ReadAuthority(config).and_then(
-        [&](const KeyPair& authority) { return SignSensor(authority, request, peer, now); });
+    return SignForSensor(config, request, peer, now);
   };
   options.ca_bundle = [config] { return ReadSmallFile(config.tls.ca_file); };
   if (auto authority = ReadAuthority(config); !authority) {
@@ -130,13 +135,42 @@ EnrolServiceOptions EnrolOptionsFrom(const CollectorConfig& config) {
   return options;
 }
 
+ShownCertificate ShownBy(const PeerName& peer, const CertificateInfo& certificate) {
+  return {peer, certificate.key_sha256, IssuedAt(certificate.not_before, certificate.not_after),
+          certificate.not_after};
+}
+
+Result<std::string> Renew(const CollectorConfig& config, TrustDesk& desk,
+                          const ShownCertificate& shown, const std::string& request,
+                          const std::string& key_sha256) {
+  constexpr Duration kPatience = std::chrono::seconds(2);
+  Result<Grant> grant;
+  const auto stored = desk.DoAndWait(
+      [&](Registry& registry) { grant = registry.Renew(shown, key_sha256, Now().wall); },
+      kPatience);
+  if (!stored) {
+    return tl::make_unexpected(stored.error());
+  }
+  return grant.and_then([&](const Grant& given) {
+    return SignForSensor(config, request, given.peer, given.issue_at);
+  });
+}
+
+// Whoever connects from now on sees it; sensors that are connected hear which CAs to trust.
+void ShowNewIdentity(const TlsIdentity& identity, HttpsServer& https, LinkServer& link) {
+  if (const auto used = https.UseIdentity(identity); !used) {
+    LogError("the enrolment port keeps its old certificate: {}", used.error().message);
+  }
+  link.TellTrust();
+}
+
 Result<void> RunCollector(const CollectorConfig& config) {
   const Moment start = Now();
-  auto identity = LoadTlsIdentity(config.tls.ca_file, config.tls.certificate_file,
-                                  config.tls.key_file, start.wall);
-  if (!identity) {
-    return tl::make_unexpected(identity.error());
+  auto loaded = LoadCollectorIdentity(config, start.wall);
+  if (!loaded) {
+    return tl::make_unexpected(loaded.error());
   }
+  const auto identity = std::make_shared<IdentityHolder>(std::move(*loaded));
   auto store = SqliteStore::Open(config.store.path);
   if (!store) {
     return tl::make_unexpected(store.error());
@@ -151,20 +185,25 @@ Result<void> RunCollector(const CollectorConfig& config) {
   BoundedQueue<StoreOp> store_ops(kStoreOps);   // engine, trust desk -> store writer
 
   // Who may report: asked by the link, the enrolment port and operators, each on its own threads.
-  TrustDesk desk(Registry({.certificate_life = kSensorLife}, std::move(saved->trust)), store_ops);
-  const auto may_speak = [&desk](const PeerName& peer, const CertificateInfo& certificate) {
-    return desk.MaySpeak(
-        {peer, certificate.key_sha256, certificate.not_before + kBackdate, certificate.not_after});
-  };
+  TrustDesk desk(
+      Registry({.certificate_life = config.tls.sensor_certificate_life}, std::move(saved->trust)),
+      store_ops);
 
   // Threads: gRPC's own for the link and for operators, the engine, the store writer, the enrolment
   // port.
   Engine engine(EngineOptionsFrom(config), *saved, static_cast<uint64_t>(ToUnixNanos(start.wall)),
                 start);
-  auto link = LinkServer::Start(config.server.listen, *identity, events,
-                                {.marks = saved->marks,
-                                 .records_per_second = config.ingest.records_per_second,
-                                 .may_speak = may_speak});
+  LinkServerOptions link_options;
+  link_options.marks = saved->marks;
+  link_options.records_per_second = config.ingest.records_per_second;
+  link_options.may_speak = [&desk](const PeerName& peer, const CertificateInfo& shown) {
+    return desk.MaySpeak(ShownBy(peer, shown));
+  };
+  link_options.renew = [&](const PeerName& peer, const CertificateInfo& shown,
+                           const std::string& request, const std::string& key) {
+    return Renew(config, desk, ShownBy(peer, shown), request, key);
+  };
+  auto link = LinkServer::Start(config.server.listen, identity, events, link_options);
   if (!link) {
     return tl::make_unexpected(link.error());
   }
@@ -172,7 +211,7 @@ Result<void> RunCollector(const CollectorConfig& config) {
   desk.OnEnd([&](const SensorName& sensor, const std::string& why) { (*link)->End(sensor, why); });
   EnrolService enrol(EnrolOptionsFrom(config), desk);
   auto https = HttpsServer::Open(
-      config.server.https_listen, *identity,
+      config.server.https_listen, *identity->Get().identity,
       [&](const HttpRequest& request, const HttpReply& reply) { enrol.Handle(request, reply); });
   if (!https) {
     return tl::make_unexpected(https.error());
@@ -190,13 +229,23 @@ Result<void> RunCollector(const CollectorConfig& config) {
       {.socket_path = config.server.operator_socket,
        .database_path = config.store.path,
        .started_at = start.wall,
-       .daemon = [&, own = *identity] { return DescribeDaemon(config, own, writer.stats()); }});
+       .daemon = [&] { return DescribeDaemon(config, *identity->Get().identity, writer.stats()); },
+       .desk = &desk});
   if (!operators) {
     return tl::make_unexpected(operators.error());
   }
   std::thread writer_thread([&] { writer.Run(); });
   std::thread engine_thread([&] { RunEngine(engine, events, store_ops, **link, desk); });
-  std::thread https_thread([&] { (*https)->Run([&] { desk.Tick(Now().wall); }); });
+  IdentityKeeper keeper(config, identity, RandomHashKey()[0]);
+  std::thread https_thread([&] {
+    (*https)->Run([&] {
+      const WallTime now = Now().wall;
+      desk.Tick(now);
+      if (keeper.Step(now)) {
+        ShowNewIdentity(*identity->Get().identity, **https, **link);
+      }
+    });
+  });
 
   LogInfo("collector {} listens for sensors on {}, for new ones on {}, for operators on {}",
           PARALLAX_VERSION, config.server.listen.ToString(), config.server.https_listen.ToString(),

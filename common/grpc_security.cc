@@ -1,6 +1,9 @@
 #include "common/grpc_security.h"
 
 #include <fmt/format.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/slice.h>
 #include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/resource_quota.h>
@@ -9,6 +12,8 @@
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
+#include <atomic>
+#include <utility>
 #include <vector>
 
 #include "common/log.h"
@@ -27,21 +32,8 @@ std::shared_ptr<grpc::experimental::CertificateProviderInterface> Provider(
                            {identity.key_pem, identity.certificate_pem}});
 }
 
-}  // namespace
-
-void RouteGrpcLog() {
-  gpr_set_log_function([](gpr_log_func_args* args) { LogDebug("gRPC: {}", args->message); });
-}
-
-std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(const TlsIdentity& identity) {
-  grpc::experimental::TlsServerCredentialsOptions options(Provider(identity));
-  options.watch_root_certs();
-  options.watch_identity_key_cert_pairs();
-  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  return grpc::experimental::TlsServerCredentials(options);
-}
-
-std::shared_ptr<grpc::Channel> DialCollector(const HostPort& address, const TlsIdentity& identity) {
+std::shared_ptr<grpc::Channel> Dial(const HostPort& address, const TlsIdentity& identity,
+                                    int most_message_bytes) {
   grpc::experimental::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(Provider(identity));
   options.watch_root_certs();
@@ -49,7 +41,7 @@ std::shared_ptr<grpc::Channel> DialCollector(const HostPort& address, const TlsI
 
   grpc::ChannelArguments arguments;
   arguments.SetSslTargetNameOverride(std::string(kCollectorDnsName));
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxReceiveMessageSize(most_message_bytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
@@ -60,6 +52,104 @@ std::shared_ptr<grpc::Channel> DialCollector(const HostPort& address, const TlsI
                                  ? fmt::format("{}:{}", address.host, address.port)
                                  : fmt::format("[{}]:{}", address.host, address.port);
   return grpc::CreateCustomChannel(target, grpc::experimental::TlsCredentials(options), arguments);
+}
+
+// gRPC 1.51 can read certificates anew in two ways: a file watcher that takes what it finds, so
+// that one broken file ends all new connections, and a callback of its C interface that is asked at
+// each handshake. This is the second one in C++ clothes.
+class HeldCredentials final : public grpc::ServerCredentials {
+ public:
+  HeldCredentials(std::shared_ptr<const IdentityHolder> identity, JudgeCall judge)
+      : state_(new State{std::move(identity), std::move(judge)}),
+        credentials_(grpc_ssl_server_credentials_create_with_options(
+            grpc_ssl_server_credentials_create_options_using_config_fetcher(
+                GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, Fetch, state_))) {
+    // Connections outlive this object, and the C object lives as long as they do: what it is to
+    // call with goes when it goes.
+    grpc_server_credentials_set_auth_metadata_processor(
+        credentials_, {Judge, [](void* state) { delete static_cast<State*>(state); }, state_});
+  }
+  ~HeldCredentials() override { grpc_server_credentials_release(credentials_); }
+
+  void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
+
+ private:
+  struct State {
+    std::shared_ptr<const IdentityHolder> identity;
+    JudgeCall judge;
+    std::atomic<uint64_t> version = 0;  // as last handed out; gRPC asks one at a time
+  };
+
+  int AddPortToServer(const std::string& address, grpc_server* server) override {
+    return grpc_server_add_http2_port(server, address.c_str(), credentials_);
+  }
+
+  static grpc_ssl_certificate_config_reload_status Fetch(
+      void* raw, grpc_ssl_server_certificate_config** config) {
+    auto& state = *static_cast<State*>(raw);
+    const IdentityHolder::Held held = state.identity->Get();
+    if (held.version == state.version.exchange(held.version)) {
+      return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+    }
+    const grpc_ssl_pem_key_cert_pair pair{held.identity->key_pem.c_str(),
+                                          held.identity->certificate_pem.c_str()};
+    *config = grpc_ssl_server_certificate_config_create(held.identity->ca_pem.c_str(), &pair, 1);
+    return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
+  }
+
+  static std::string_view Text(const grpc_slice& slice) {
+    const void* bytes = GRPC_SLICE_START_PTR(slice);
+    return {static_cast<const char*>(bytes), GRPC_SLICE_LENGTH(slice)};
+  }
+
+  static void Judge(void* raw, grpc_auth_context* context, const grpc_metadata* metadata,
+                    size_t count, grpc_process_auth_metadata_done_cb done, void* done_data) {
+    const auto& state = *static_cast<const State*>(raw);
+    grpc::Status status;
+    if (state.judge) {
+      std::string_view method;
+      for (size_t i = 0; i < count; ++i) {
+        if (Text(metadata[i].key) == ":path") {
+          method = Text(metadata[i].value);
+        }
+      }
+      std::string_view uri;
+      size_t uris = 0;
+      auto found = grpc_auth_context_find_properties_by_name(context, "peer_spiffe_id");
+      while (const grpc_auth_property* property = grpc_auth_property_iterator_next(&found)) {
+        uri = {property->value, property->value_length};
+        ++uris;
+      }
+      const bool known = grpc_auth_context_peer_is_authenticated(context) == 1 && uris == 1;
+      status = state.judge(method, known ? uri : std::string_view());
+    }
+    done(done_data, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.error_code()),
+         status.ok() ? nullptr : status.error_message().c_str());
+  }
+
+  State* const state_;  // owned by credentials_
+  grpc_server_credentials* const credentials_;
+};
+
+}  // namespace
+
+void RouteGrpcLog() {
+  gpr_set_log_function([](gpr_log_func_args* args) { LogDebug("gRPC: {}", args->message); });
+}
+
+std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(
+    std::shared_ptr<const IdentityHolder> identity, JudgeCall judge) {
+  return std::make_shared<HeldCredentials>(std::move(identity), std::move(judge));
+}
+
+std::shared_ptr<grpc::Channel> DialCollector(const HostPort& address, const TlsIdentity& identity) {
+  return Dial(address, identity, kMaxMessageBytes);
+}
+
+std::shared_ptr<grpc::Channel> DialOperatorPort(const HostPort& address,
+                                                const TlsIdentity& identity,
+                                                int most_reply_bytes) {
+  return Dial(address, identity, most_reply_bytes);
 }
 
 void ConfigureCollectorPort(grpc::ServerBuilder& builder) {

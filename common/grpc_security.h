@@ -1,5 +1,5 @@
-// Mutual TLS for the sensor link, and the channel settings that both ends need. The only file that
-// knows gRPC's (experimental) TLS interface.
+// Mutual TLS for the collector's ports, and the channel settings that both ends need. The only file
+// that knows gRPC's TLS interfaces.
 //
 // A sensor checks that the peer's certificate was issued by its own CA to a collector
 // (kCollectorDnsName); which address it dialled does not matter. A collector demands a client
@@ -10,10 +10,13 @@
 #include <grpcpp/security/auth_context.h>
 #include <grpcpp/server_builder.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "common/identity_holder.h"
 #include "common/ip.h"
 #include "common/peer_name.h"
 #include "common/tls.h"
@@ -23,10 +26,23 @@ namespace parallax {
 // gRPC speaks through our log, at debug level: what matters of it comes back as a status.
 void RouteGrpcLog();
 
-std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(const TlsIdentity& identity);
+// Says of a call whether it may go on, before anything of it is looked at: the method
+// ("/parallax.v1.Operator/GetStatus"), and the one SPIFFE URI of the client certificate (empty if
+// it has none or several). From gRPC's threads; must not block.
+using JudgeCall = std::function<grpc::Status(std::string_view method, std::string_view uri)>;
+
+// Each handshake shows, and trusts, what `identity` holds at that moment; connections that stand
+// are left alone. An identity that the TLS library does not take leaves the one before in use.
+std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(
+    std::shared_ptr<const IdentityHolder> identity, JudgeCall judge = {});
 
 // A lazy channel to one address of the collector; nothing is sent before it is used.
 std::shared_ptr<grpc::Channel> DialCollector(const HostPort& address, const TlsIdentity& identity);
+
+// The same for operators, whose answers can be large.
+std::shared_ptr<grpc::Channel> DialOperatorPort(const HostPort& address,
+                                                const TlsIdentity& identity,
+                                                int most_reply_bytes);
 
 // Settings for the collector's port: bounded buffers, keep-alive, no port sharing.
 void ConfigureCollectorPort(grpc::ServerBuilder& builder);

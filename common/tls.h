@@ -21,6 +21,7 @@ struct TlsIdentity {
   std::string ca_pem;
   std::string certificate_pem;
   std::string key_pem;
+  bool operator==(const TlsIdentity&) const = default;
 };
 
 // Reads and checks the three files of a daemon. Fails with kBadConfig, or kPermission if a file may

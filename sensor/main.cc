@@ -9,6 +9,7 @@
 
 #include "common/fd.h"
 #include "common/identity_files.h"
+#include "common/identity_holder.h"
 #include "common/log.h"
 #include "common/pause.h"
 #include "common/result.h"
@@ -21,7 +22,9 @@
 #include "sensor/command_line.h"
 #include "sensor/config.h"
 #include "sensor/link/convert.h"
+#include "sensor/link/identity_keeper.h"
 #include "sensor/link/link_client.h"
+#include "sensor/link/renew_call.h"
 #include "sensor/observe/observer.h"
 #include "sensor/privilege.h"
 #include "sensor/probe/policy/policy_file.h"
@@ -32,7 +35,6 @@ namespace parallax::sensor {
 namespace {
 
 constexpr const char* kProgram = "parallax-sensor";
-constexpr Duration kExpirySoon = std::chrono::hours(7 * 24);
 
 // Where to listen and what is local, after the defaults.
 struct Place {
@@ -108,6 +110,10 @@ Result<std::unique_ptr<ProbeEngine>> OpenProbes(const PolicyChange& start,
   return engine;
 }
 
+IdentityPaths PathsOf(const SensorConfig::Collector& files) {
+  return {files.ca_file, files.certificate_file, files.key_file};
+}
+
 // Who we are, as our certificate says.
 struct Self {
   TlsIdentity identity;
@@ -115,8 +121,7 @@ struct Self {
 };
 
 Result<Self> FindSelf(const SensorConfig& config) {
-  const auto& files = config.collector;
-  if (auto whole = FinishInstall({files.ca_file, files.certificate_file, files.key_file}); !whole) {
+  if (auto whole = FinishInstall(PathsOf(config.collector)); !whole) {
     return tl::make_unexpected(whole.error());
   }
   auto identity = LoadTlsIdentity(config.collector.ca_file, config.collector.certificate_file,
@@ -131,10 +136,6 @@ Result<Self> FindSelf(const SensorConfig& config) {
                 fmt::format("{}: names no sensor; get one from the collector with: "
                             "parallax-sensor enroll",
                             config.collector.certificate_file));
-  }
-  if (certificate->not_after - Now().wall < kExpirySoon) {
-    LogWarning("{}: expires at {}; see README, \"Security in short\", for a new one",
-               config.collector.certificate_file, FormatRfc3339(certificate->not_after));
   }
   return Self{std::move(*identity), *who};
 }
@@ -174,7 +175,8 @@ Result<void> RunSensor(const SensorConfig& config) {
   if (!self) {
     return tl::make_unexpected(self.error());
   }
-  auto& [identity, who] = *self;
+  const PeerName& who = self->who;
+  const auto identity = std::make_shared<IdentityHolder>(std::move(self->identity));
   const auto found = FindPlace(config);
   if (!found) {
     return tl::make_unexpected(found.error());
@@ -220,9 +222,16 @@ Result<void> RunSensor(const SensorConfig& config) {
   observer_options.attempts_per_second_total = config.observe.attempts_per_second_total;
   observer_options.key = RandomHashKey();
   CaptureWork work(observer_options, spool);
+  IdentityKeeper keeper(
+      PathsOf(config.collector), identity,
+      [&](const TlsIdentity& own, const std::string& request, const std::stop_token& stop) {
+        return AskToRenew(config.collector.addresses, own, request, stop);
+      },
+      RandomHashKey()[0]);
   LinkOptions link_options;
   link_options.addresses = config.collector.addresses;
-  link_options.identity = std::move(identity);
+  link_options.identity = identity;
+  link_options.on_trust = [&](const std::string& ca_pem) { keeper.Trust(ca_pem); };
   link_options.hello = {
       kLinkProtocol, PARALLAX_VERSION, {}, place.addresses, place.local_networks.prefixes()};
   LinkClient link(
@@ -244,8 +253,9 @@ Result<void> RunSensor(const SensorConfig& config) {
         [&](const Record& record) { spool.Append(ClassOf(record), Encode(record), Now()); }, stop);
   });
   std::thread link_thread([&] { link.Run(); });
-  std::jthread keeper_thread(
+  std::jthread house_thread(
       [&](const std::stop_token& stop) { KeepHouse(spool, link, **probes, stop); });
+  std::jthread identity_thread([&](const std::stop_token& stop) { keeper.Run(stop); });
 
   LogInfo("sensor {} ({}) {} listens on {}, reports to {}", who.name, who.group, PARALLAX_VERSION,
           fmt::join(place.interfaces, ", "), config.collector.addresses.front().ToString());
@@ -269,8 +279,10 @@ Result<void> RunSensor(const SensorConfig& config) {
   probe_thread.join();
   link.Stop();
   link_thread.join();
-  keeper_thread.request_stop();
-  keeper_thread.join();
+  identity_thread.request_stop();
+  identity_thread.join();
+  house_thread.request_stop();
+  house_thread.join();
   spool.Close(Now());
   return {};
 }

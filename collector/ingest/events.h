@@ -28,6 +28,6 @@ struct SensorDisconnected {
 };
 
 using LinkEvent = std::variant<SensorConnected, SensorHealthReported, SensorDisconnected,
-                               IngestedBatch, RefusedBatch>;
+                               IngestedBatch, RefusedBatch, SensorIdentity>;
 
 }  // namespace parallax::collector

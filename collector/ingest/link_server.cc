@@ -17,8 +17,9 @@ constexpr std::chrono::seconds kStopTimeout{2};
 }  // namespace
 
 struct LinkServer::Impl {
-  Impl(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options)
-      : service(events, options) {}
+  Impl(BoundedQueue<LinkEvent>& events, std::shared_ptr<const IdentityHolder> identity,
+       const LinkServerOptions& options)
+      : service(events, std::move(identity), options) {}
   LinkService service;
   uint16_t port = 0;
   std::unique_ptr<grpc::Server> server;
@@ -27,19 +28,18 @@ struct LinkServer::Impl {
 LinkServer::LinkServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LinkServer::~LinkServer() { Stop(); }
 
-Result<std::unique_ptr<LinkServer>> LinkServer::Start(const HostPort& listen,
-                                                      const TlsIdentity& identity,
-                                                      BoundedQueue<LinkEvent>& events,
-                                                      const LinkServerOptions& options) {
+Result<std::unique_ptr<LinkServer>> LinkServer::Start(
+    const HostPort& listen, std::shared_ptr<const IdentityHolder> identity,
+    BoundedQueue<LinkEvent>& events, const LinkServerOptions& options) {
   RouteGrpcLog();
-  auto impl = std::make_unique<Impl>(events, options);
+  auto impl = std::make_unique<Impl>(events, identity, options);
   const std::string address = listen.host.find(':') == std::string::npos
                                   ? fmt::format("{}:{}", listen.host, listen.port)
                                   : fmt::format("[{}]:{}", listen.host, listen.port);
   grpc::ServerBuilder builder;
   ConfigureCollectorPort(builder);
   int port = 0;
-  builder.AddListeningPort(address, CollectorCredentials(identity), &port);
+  builder.AddListeningPort(address, CollectorCredentials(std::move(identity)), &port);
   builder.RegisterService(&impl->service);
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || port == 0) {
@@ -65,6 +65,8 @@ void LinkServer::Committed(const SensorName& sensor, uint64_t epoch, uint64_t se
 void LinkServer::End(const SensorName& sensor, const std::string& why) {
   impl_->service.End(sensor, why);
 }
+
+void LinkServer::TellTrust() { impl_->service.TellTrust(); }
 
 void LinkServer::Resume() { impl_->service.Resume(); }
 

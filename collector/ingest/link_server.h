@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "collector/ingest/events.h"
+#include "common/identity_holder.h"
 #include "common/ip.h"
 #include "common/peer_name.h"
 #include "common/queue.h"
@@ -15,6 +17,13 @@
 #include "common/tls.h"
 
 namespace parallax::collector {
+
+// The next certificate, PEM, for the sensor that shows `shown`, over the key of its request (PKCS
+// #10, PEM), whose SHA-256 is `key_sha256`. What is wrong goes to the sensor if it is kDenied.
+// Called on gRPC's threads; may wait for the store.
+using RenewCertificate = std::function<Result<std::string>(
+    const PeerName& peer, const CertificateInfo& shown, const std::string& request_pem,
+    const std::string& key_sha256)>;
 
 struct LinkServerOptions {
   // What the store holds already: sensors that come back are not asked for it again.
@@ -27,15 +36,23 @@ struct LinkServerOptions {
   // Asked once per stream, before anything is read from it: may the sensor with this certificate
   // speak? Its words go to the sensor if not. Must not block. Null: whoever has a certificate may.
   std::function<Result<void>(const PeerName& peer, const CertificateInfo& certificate)> may_speak;
+  RenewCertificate renew = {};  // null: nothing is renewed here
 };
 
 class LinkServer {
  public:
   // kFailure, naming the address, if it cannot be listened on. Port 0: any free one.
   static Result<std::unique_ptr<LinkServer>> Start(const HostPort& listen,
-                                                   const TlsIdentity& identity,
+                                                   std::shared_ptr<const IdentityHolder> identity,
                                                    BoundedQueue<LinkEvent>& events,
                                                    const LinkServerOptions& options = {});
+  // The same for an identity that stays.
+  static Result<std::unique_ptr<LinkServer>> Start(const HostPort& listen,
+                                                   const TlsIdentity& identity,
+                                                   BoundedQueue<LinkEvent>& events,
+                                                   const LinkServerOptions& options = {}) {
+    return Start(listen, std::make_shared<const IdentityHolder>(identity), events, options);
+  }
   ~LinkServer();
 
   uint16_t port() const;
@@ -45,6 +62,8 @@ class LinkServer {
   void Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence);
   void Resume();
   void End(const SensorName& sensor, const std::string& why);
+  // The CAs that sensors are to trust are others now, as `identity` holds them: tells all streams.
+  void TellTrust();
   uint64_t orders_dropped() const;
 
   // Nothing more comes out of it; acks of what came out can still be sent.

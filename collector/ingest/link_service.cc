@@ -46,8 +46,12 @@ std::optional<grpc::Status> MaySpeak(const decltype(LinkServerOptions::may_speak
 
 }  // namespace
 
-LinkService::LinkService(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options)
+LinkService::LinkService(BoundedQueue<LinkEvent>& events,
+                         std::shared_ptr<const IdentityHolder> identity,
+                         const LinkServerOptions& options)
     : events_(events),
+      identity_(std::move(identity)),
+      renewal_(options.renew, identity_),
       hello_within_(options.hello_within),
       records_per_second_(options.records_per_second),
       may_speak_(options.may_speak) {
@@ -67,6 +71,10 @@ grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
     return new Refusal({grpc::StatusCode::UNAUTHENTICATED,
                         "the client certificate names no sensor (make one with: "
                         "parallax-collector add-sensor)"});
+  }
+  if (auto valid = StillValid(*auth, Now().wall); !valid) {
+    LogWarning("{}: sensor {}: refused: {}", context->peer(), peer->name, valid.error().message);
+    return new Refusal({grpc::StatusCode::UNAUTHENTICATED, valid.error().message});
   }
   std::unique_lock lock(mutex_);
   // Once more if somebody's streams were ended while we asked: these may have been meant.
@@ -91,6 +99,23 @@ grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
       LinkSession::Start(*this, context, peer->name, peer->group, PeerAddress(context->peer()));
   all_.insert(session);
   return session;
+}
+
+grpc::ServerUnaryReactor* LinkService::Renew(grpc::CallbackServerContext* context,
+                                             const v1::RenewRequest* request, v1::Renewed* reply) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(renewal_.Answer(*context, *request, reply));
+  return reactor;
+}
+
+std::string LinkService::ca_pem() const { return identity_->Get().identity->ca_pem; }
+
+void LinkService::TellTrust() {
+  const std::string pem = ca_pem();
+  std::lock_guard lock(mutex_);
+  for (LinkSession* session : all_) {
+    session->QueueTrust(pem);
+  }
 }
 
 void LinkService::SendOrders(const SensorName& sensor, const std::vector<Order>& orders) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "collector/ingest/events.h"
+#include "collector/ingest/link_renewal.h"
 #include "collector/ingest/link_server.h"
 #include "common/allowance.h"
 #include "common/queue.h"
@@ -32,12 +33,17 @@ class LinkSession;
 
 class LinkService final : public v1::SensorLink::CallbackService {
  public:
-  LinkService(BoundedQueue<LinkEvent>& events, const LinkServerOptions& options);
+  LinkService(BoundedQueue<LinkEvent>& events, std::shared_ptr<const IdentityHolder> identity,
+              const LinkServerOptions& options);
   ~LinkService() override;
 
   grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* Session(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context,
+                                  const v1::RenewRequest* request, v1::Renewed* reply) override;
 
+  // The CAs in `identity` are others now: tells all streams.
+  void TellTrust();
   // Hands orders to a sensor's stream; dropped, and counted, if it has none or is slow.
   void SendOrders(const SensorName& sensor, const std::vector<Order>& orders);
   // Everything up to `sequence` is on disk: tells the sensor.
@@ -70,6 +76,7 @@ class LinkService final : public v1::SensorLink::CallbackService {
     }
   };
 
+  std::string ca_pem() const;
   // From sessions. `Register` makes the session its sensor's only one and ends an older one;
   // returns of each epoch the last sequence that the sensor need not send again.
   std::vector<uint64_t> Register(LinkSession& session, const std::vector<uint64_t>& epochs);
@@ -91,6 +98,8 @@ class LinkService final : public v1::SensorLink::CallbackService {
   void EndSilentLocked();
 
   BoundedQueue<LinkEvent>& events_;
+  const std::shared_ptr<const IdentityHolder> identity_;
+  LinkRenewal renewal_;
   const Duration hello_within_;
   const double records_per_second_;
   const decltype(LinkServerOptions::may_speak) may_speak_;

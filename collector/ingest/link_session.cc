@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collector/ingest/convert_identity.h"
 #include "common/log.h"
 
 namespace parallax::collector {
@@ -19,6 +20,8 @@ constexpr Duration kLeastHealthGap = std::chrono::milliseconds(500);
 constexpr Duration kKeepEvery = std::chrono::seconds(10);
 constexpr size_t kKeptBytes = 64u << 10;
 constexpr size_t kMostNacksWaiting = 16;
+// A sensor's identity changes when its certificate is renewed and when a CA comes or goes.
+constexpr uint64_t kIdentitiesAtOnce = 20;
 
 }  // namespace
 
@@ -66,6 +69,9 @@ void LinkSession::Handle() {
         waiting_.emplace_back(SensorHealthReported{name_, FromProto(in_.health())});
       }
       break;
+    case v1::FromSensor::kIdentity:
+      HandleIdentity();
+      return;
     case v1::FromSensor::kGoodbye:
       goodbye_ = true;
       break;
@@ -101,6 +107,7 @@ void LinkSession::HandleHello() {
       committed->set_epoch(hello->epochs[i]);
       committed->set_sequence(done[i]);
     }
+    welcome_->set_ca_pem(service_.ca_pem());
     welcomed_ = true;
     StartNextWriteLocked();
   }
@@ -125,6 +132,20 @@ void LinkSession::HandleBatch() {
         IngestedBatch{name_, epoch, run.first_sequence, received, std::move(run.records)});
   }
   pause_ = service_.Charge(name_, batch->last_sequence - batch->first_sequence + 1);
+  Deliver(false);
+}
+
+void LinkSession::HandleIdentity() {
+  const Moment now = Now();
+  const auto allowed = kIdentitiesAtOnce + static_cast<uint64_t>(ToSeconds(now.mono - started_));
+  Result<SensorIdentity> identity = FromProto(in_.identity(), name_, now.wall);
+  if (!identity || ++identities_ > allowed) {
+    LogWarning("sensor {}: {}", name_,
+               identity ? "tells of a new identity all the time" : identity.error().message);
+    End({grpc::StatusCode::INVALID_ARGUMENT, "no sound identity"});
+    return;
+  }
+  waiting_.emplace_back(std::move(*identity));
   Deliver(false);
 }
 
@@ -206,6 +227,12 @@ void LinkSession::QueueAck(uint64_t epoch, uint64_t sequence) {
   StartNextWriteLocked();
 }
 
+void LinkSession::QueueTrust(const std::string& ca_pem) {
+  std::lock_guard lock(write_mutex_);
+  trust_ = ca_pem;
+  StartNextWriteLocked();
+}
+
 void LinkSession::Cancel() { context_->TryCancel(); }
 
 void LinkSession::Dismiss(const grpc::Status& status) {
@@ -226,6 +253,9 @@ void LinkSession::StartNextWriteLocked() {
   if (welcome_) {
     *out_.mutable_welcome() = std::move(*welcome_);
     welcome_.reset();
+  } else if (trust_) {
+    out_.mutable_trust()->set_ca_pem(*trust_);
+    trust_.reset();
   } else if (!nacks_.empty()) {
     *out_.mutable_nack() = std::move(nacks_.front());
     nacks_.pop_front();

@@ -31,6 +31,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   // From the service, with its mutex held; none of them calls back into the service.
   void QueueOrders(const std::vector<Order>& orders, std::atomic<uint64_t>& dropped);
   void QueueAck(uint64_t epoch, uint64_t sequence);
+  void QueueTrust(const std::string& ca_pem);
   void Cancel();
   // Ends it with words for the sensor. Cancel it if it does not hear them.
   void Dismiss(const grpc::Status& status);
@@ -55,6 +56,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   void Handle();
   void HandleHello();
   void HandleBatch();
+  void HandleIdentity();
   void NoteRefused(const ReadBatch& batch, uint64_t epoch);
   // Pushes what waits, in order, and reads on once nothing waits. False if it is held up: from then
   // on another thread may be at work in it.
@@ -81,6 +83,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   MonoTime next_health_{};
   Duration pause_{};  // before the next read
   uint64_t refused_records_ = 0;
+  uint64_t identities_ = 0;          // told
   MonoTime next_kept_{};             // not every refused batch is kept
   std::optional<v1::Nack> refusal_;  // of the batch in hand, if part of it is malformed
 
@@ -94,6 +97,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   std::map<uint64_t, uint64_t> acks_;  // by epoch; the last one says it all
   std::deque<v1::Nack> nacks_;
   std::deque<v1::Order> orders_;
+  std::optional<std::string> trust_;  // the latest one
 };
 
 }  // namespace parallax::collector

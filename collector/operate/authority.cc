@@ -152,7 +152,7 @@ Result<Signer> OpenSigner(const KeyPair& authority, WallTime now) {
 
 void SetLeaf(Content& content, const Signer& signer, Duration life, WallTime now) {
   content.key_usage = "critical,digitalSignature";
-  content.not_before = now - kBackdate;
+  content.not_before = now - BackdateOf(life);
   content.not_after = std::min(now + life, signer.not_after);
 }
 
@@ -198,28 +198,54 @@ Result<KeyPair> MakeAuthority(WallTime now) {
 }
 
 Result<KeyPair> IssueCollector(const KeyPair& authority, const std::string& host, WallTime now) {
-  const auto address = IpAddress::Parse(host);
-  if (!address && !IsHostName(host)) {
-    return Fail(ErrorCode::kUsage, fmt::format("\"{}\" is no host name and no address", host));
-  }
+  return IssueCollector(authority, std::vector{host}, kCollectorLife, now);
+}
+
+Result<KeyPair> IssueCollector(const KeyPair& authority, const std::vector<std::string>& hosts,
+                               Duration life, WallTime now) {
   Content content;
   content.common_name = "parallax-collector";
   content.extended_key_usage = "serverAuth";
-  content.alternative_names =
-      fmt::format("DNS:{},{}:{}", kCollectorDnsName, address ? "IP" : "DNS", host);
-  return Issue(authority, std::move(content), kCollectorLife, now);
+  content.alternative_names = fmt::format("DNS:{}", kCollectorDnsName);
+  for (const std::string& host : hosts) {
+    const auto address = IpAddress::Parse(host);
+    if (!address && !IsHostName(host)) {
+      return Fail(ErrorCode::kUsage, fmt::format("\"{}\" is no host name and no address", host));
+    }
+    content.alternative_names += fmt::format(",{}:{}", address ? "IP" : "DNS", host);
+  }
+  return Issue(authority, std::move(content), life, now);
 }
 
-Result<KeyPair> IssueSensor(const KeyPair& authority, const PeerName& peer, WallTime now) {
+Result<KeyPair> IssueSensor(const KeyPair& authority, const PeerName& peer, WallTime now,
+                            Duration life) {
   auto content = SensorContent(peer);
   if (!content) {
     return tl::make_unexpected(content.error());
   }
-  return Issue(authority, std::move(*content), kSensorLife, now);
+  return Issue(authority, std::move(*content), life, now);
+}
+
+Result<KeyPair> IssueOperator(const KeyPair& authority, const OperatorName& name, WallTime now) {
+  if (!IsValidName(name.name)) {
+    return Fail(ErrorCode::kUsage, fmt::format("\"{}\" is no name for an operator", name.name));
+  }
+  Content content;
+  content.common_name = name.name;
+  content.extended_key_usage = "clientAuth";
+  content.alternative_names = "URI:" + OperatorUri(name);
+  return Issue(authority, std::move(content), kOperatorLife, now);
+}
+
+bool IsKeyOf(const std::string& certificate_pem, const std::string& key_pem) {
+  const openssl::ErrorQueueGuard guard;
+  const openssl::Certificate certificate = openssl::ReadCertificate(certificate_pem);
+  const openssl::Key key = openssl::ReadPrivateKey(key_pem);
+  return certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
 }
 
 Result<std::string> SignSensor(const KeyPair& authority, std::string_view request_pem,
-                               const PeerName& peer, WallTime now) {
+                               const PeerName& peer, WallTime now, Duration life) {
   const openssl::ErrorQueueGuard guard;
   auto content = SensorContent(peer);
   if (!content) {
@@ -239,7 +265,7 @@ Result<std::string> SignSensor(const KeyPair& authority, std::string_view reques
   if (!key) {
     return tl::make_unexpected(Broken("read a public key"));
   }
-  SetLeaf(*content, *signer, kSensorLife, now);
+  SetLeaf(*content, *signer, life, now);
   return Certify(&*signer, key.get(), *content);
 }
 

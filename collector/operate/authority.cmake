@@ -8,6 +8,9 @@ configure_file(${CMAKE_CURRENT_LIST_DIR}/templates.cc.in
 add_library(parallax_collector_authority STATIC
   ${CMAKE_CURRENT_LIST_DIR}/authority.cc
   ${CMAKE_CURRENT_LIST_DIR}/authority_files.cc
+  ${CMAKE_CURRENT_LIST_DIR}/ca_folder.cc
+  ${CMAKE_CURRENT_LIST_DIR}/ca_rotation.cc
+  ${CMAKE_CURRENT_LIST_DIR}/identity_keeper.cc
   ${CMAKE_CURRENT_LIST_DIR}/init.cc
   ${CMAKE_CURRENT_LIST_DIR}/staged_folder.cc
   ${CMAKE_CURRENT_BINARY_DIR}/authority_templates.cc)

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 #include <utility>
 
+#include "collector/operate/ca_folder.h"
 #include "common/fd.h"
 #include "common/ip.h"
-#include "common/tls.h"
 
 namespace parallax::collector {
 
@@ -19,9 +18,7 @@ Result<KeyPair> ReadAuthority(const CollectorConfig& config) {
     return Fail(certificate.error().code,
                 fmt::format("cannot read the CA's certificate: {}", certificate.error().message));
   }
-  const std::string key_file =
-      std::filesystem::path(config.tls.ca_file).replace_extension(".key").string();
-  auto key = ReadSmallFile(key_file);
+  auto key = ReadSmallFile(CaKeyFile(config.tls));
   if (!key) {
     return Fail(key.error().code,
                 fmt::format("cannot read the CA's key: {}; sensors are signed where init made it, "
@@ -29,6 +26,20 @@ Result<KeyPair> ReadAuthority(const CollectorConfig& config) {
                             key.error().message));
   }
   return KeyPair{std::move(*certificate), std::move(*key)};
+}
+
+Result<std::string> SignForSensor(const CollectorConfig& config, const std::string& request_pem,
+                                  const PeerName& peer, WallTime issue_at) {
+  return ReadAuthority(config).and_then([&](const KeyPair& authority) {
+    return SignSensor(authority, request_pem, peer, issue_at, config.tls.sensor_certificate_life);
+  });
+}
+
+std::vector<std::string> HostsOf(const CertificateInfo& collector) {
+  std::vector<std::string> hosts = collector.ip_addresses;
+  std::copy_if(collector.dns_names.begin(), collector.dns_names.end(), std::back_inserter(hosts),
+               [](const std::string& name) { return name != kCollectorDnsName; });
+  return hosts;
 }
 
 Result<std::vector<std::string>> ReportAddresses(const CollectorConfig& config) {
@@ -40,11 +51,8 @@ Result<std::vector<std::string>> ReportAddresses(const CollectorConfig& config) 
                             "--collector HOST:PORT",
                             config.tls.certificate_file, info.error().message));
   }
-  std::vector<std::string> hosts = info->ip_addresses;
-  std::copy_if(info->dns_names.begin(), info->dns_names.end(), std::back_inserter(hosts),
-               [](const std::string& name) { return name != kCollectorDnsName; });
   std::vector<std::string> addresses;
-  for (const std::string& host : hosts) {
+  for (const std::string& host : HostsOf(*info)) {
     addresses.push_back(HostPort{host, config.server.listen.port}.ToString());
   }
   if (addresses.empty()) {

@@ -349,6 +349,15 @@ CREATE TABLE pending_sensors (
 INSERT INTO trusted_sensors
   SELECT n.name, s.sensor_group, 'approved', '', 0, 0, 0, 0, ''
   FROM sensors s JOIN sensor_names n ON n.id = s.sensor;
+
+-- What a sensor goes by, as it said last (SensorIdentity); CAs by their SHA-256, blanks between.
+CREATE TABLE sensor_identities (
+  sensor INTEGER PRIMARY KEY REFERENCES sensor_names(id),
+  trusted_cas TEXT NOT NULL,
+  certificate_ca TEXT NOT NULL,
+  certificate_expires INTEGER NOT NULL,
+  told_at INTEGER NOT NULL
+) STRICT;
 )sql";
 
 }  // namespace

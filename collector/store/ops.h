@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -34,12 +35,29 @@ struct RefusedBatch {
   std::string body;
 };
 
+// What a sensor goes by, as it says: which CAs it trusts, and which one signed its certificate.
+// SHA-256 of their DER, 64 hex digits.
+struct SensorIdentity {
+  SensorName sensor;
+  std::vector<std::string> trusted_cas;
+  std::string certificate_ca;  // empty: none that it trusts
+  WallTime certificate_expires;
+  WallTime told_at;  // collector's clock
+  bool operator==(const SensorIdentity&) const = default;
+};
+
+struct KnownSensor {
+  SensorName name;
+  WallTime last_seen;
+  std::optional<SensorIdentity> identity;  // nullopt: it has not said
+};
+
 struct TargetForgotten {
   IpAddress address;
 };
 
 using StoreOp = std::variant<IngestedBatch, SensorRecord, TargetRecord, TargetForgotten, CellRecord,
-                             PathRecord, IncidentChange, RefusedBatch, TrustChange>;
+                             PathRecord, IncidentChange, RefusedBatch, TrustChange, SensorIdentity>;
 
 // Everything of `sensor` and `epoch` up to and including `sequence` is stored.
 struct HighWaterMark {

@@ -200,6 +200,10 @@ Result<SavedTrust> Reader::Trust() {
   return InSnapshot([&] { return ReadTrust(*db_); });
 }
 
+Result<std::vector<KnownSensor>> Reader::KnownSensors() {
+  return InSnapshot([&] { return ReadKnownSensors(*db_); });
+}
+
 Result<TargetPage> Reader::Targets(const std::optional<IpAddress>& address, uint64_t limit) {
   return InSnapshot([&]() -> Result<TargetPage> {
     auto targets = ReadTargets(*db_, address, limit);

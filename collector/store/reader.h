@@ -13,6 +13,7 @@
 #include "collector/detect/model.h"
 #include "collector/enrol/records.h"
 #include "collector/store/database.h"
+#include "collector/store/ops.h"
 #include "common/result.h"
 #include "common/time.h"
 
@@ -103,6 +104,8 @@ class Reader {
   Result<std::vector<SensorRecord>> Sensors(const std::optional<SensorName>& name);
   // Who may report, who waits to be let in, and which tokens there are.
   Result<SavedTrust> Trust();
+  // All that ever connected, by name, with what they said they go by.
+  Result<std::vector<KnownSensor>> KnownSensors();
   Result<TargetPage> Targets(const std::optional<IpAddress>& address, uint64_t limit);
   Result<IncidentPage> Incidents(const IncidentFilter& filter, uint64_t limit);
   // Oldest first.

@@ -21,6 +21,8 @@ Result<std::vector<TargetRecord>> ReadTargets(Database& db, const std::optional<
 Result<std::vector<CellRecord>> ReadCells(Database& db, const std::optional<IpAddress>& target);
 Result<std::vector<PathRecord>> ReadAtlas(Database& db);
 Result<std::vector<HighWaterMark>> ReadMarks(Database& db);
+// All that ever connected, by name.
+Result<std::vector<KnownSensor>> ReadKnownSensors(Database& db);
 
 // The columns of an incident, in incidents and incident_events alike, and what they say, from
 // column `first` on.
@@ -61,5 +63,6 @@ Result<void> WriteGap(Database& db, int64_t sensor, WallTime received, const Gap
 Result<void> WriteRefusedBatch(Database& db, int64_t sensor, const RefusedBatch& batch);
 Result<void> WriteServerReport(Database& db, int64_t sensor, WallTime received,
                                const ServerReport& report);
+Result<void> WriteIdentity(Database& db, int64_t sensor, const SensorIdentity& identity);
 
 }  // namespace parallax::collector

@@ -199,6 +199,14 @@ Result<void> SqliteStore::StoreRecord(int64_t sensor, const IngestedBatch& batch
   return {};
 }
 
+Result<void> SqliteStore::ApplyOne(const SensorIdentity& identity) {
+  auto sensor = SensorRow(identity.sensor);
+  if (!sensor) {
+    return tl::make_unexpected(sensor.error());
+  }
+  return Forgive(WriteIdentity(*db_, *sensor, identity));
+}
+
 Result<void> SqliteStore::ApplyOne(const SensorRecord& record) {
   auto sensor = SensorRow(record.name);
   if (!sensor) {

@@ -37,6 +37,7 @@ class SqliteStore final : public Store {
   Result<void> Forgive(Result<void> done);
   Result<void> ApplyOne(const IngestedBatch& batch);
   Result<void> ApplyOne(const RefusedBatch& batch);
+  Result<void> ApplyOne(const SensorIdentity& identity);
   Result<void> ApplyOne(const SensorRecord& record);
   Result<void> ApplyOne(const TargetRecord& record);
   Result<void> ApplyOne(const TargetForgotten& forgotten);

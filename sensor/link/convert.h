@@ -6,6 +6,7 @@
 
 #include "common/records.h"
 #include "common/result.h"
+#include "common/tls.h"
 #include "parallax/v1/link.pb.h"
 #include "sensor/spool/spool.h"
 
@@ -17,6 +18,8 @@ std::string Encode(const Record& record);
 // All fields but the epochs, which the link knows.
 v1::Hello ToProto(const SensorHello& hello);
 v1::Health ToProto(const SensorHealth& health);
+// Which CAs it trusts, and which one signed its certificate. Empty if it is damaged.
+v1::Identity ToProto(const TlsIdentity& identity);
 
 enum class BatchForm { kRows, kColumns };  // attempts as columns, if all of them are attempts
 // Records of one chunk from its place `from` on, as many as one batch can carry: those that are no

@@ -51,6 +51,9 @@ void LinkClient::Run() {
         backoff.Reset();
       }
     }
+    if (ending.renewed) {
+      continue;  // at once, with the new certificate
+    }
     Report(turn, ending.why);
     if (!ending.welcomed) {
       turn = (turn + 1) % options_.addresses.size();

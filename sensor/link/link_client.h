@@ -5,13 +5,14 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "common/identity_holder.h"
 #include "common/ip.h"
 #include "common/records.h"
-#include "common/tls.h"
 #include "sensor/link/legacy_numbers.h"
 #include "sensor/spool/spool.h"
 
@@ -19,8 +20,12 @@ namespace parallax::sensor {
 
 struct LinkOptions {
   std::vector<HostPort> addresses;  // one or more, tried in turn
-  TlsIdentity identity;
+  // Each stream is dialled with what it holds then; one whose certificate is another by now makes
+  // way for the next.
+  std::shared_ptr<const IdentityHolder> identity;
   SensorHello hello;  // but for the epochs
+  // The collector names the CAs to trust, PEM. On a thread of the stream; must not block.
+  std::function<void(const std::string& ca_pem)> on_trust = [](const std::string&) {};
 };
 
 class LinkClient {

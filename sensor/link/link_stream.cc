@@ -65,11 +65,12 @@ LinkStream::LinkStream(const HostPort& address, const LinkOptions& options, Spoo
       health_(health),
       on_order_(on_order),
       stop_(std::move(stop)),
-      channel_(DialCollector(address, options.identity)) {}
+      identity_(options.identity->Get().identity),
+      channel_(DialCollector(address, *identity_)) {}
 
 LinkStream::Ending LinkStream::Run() {
   if (!Connect()) {
-    return {false, stop_.stop_requested() ? "stopped" : WhyNotConnected()};
+    return {false, false, stop_.stop_requested() ? "stopped" : WhyNotConnected()};
   }
   // Before the stream is opened: that can block too, if the connection is lost right now.
   std::jthread watchdog([this](const std::stop_token& over) { Watch(over); });
@@ -85,9 +86,9 @@ LinkStream::Ending LinkStream::Run() {
   }
   const grpc::Status status = stream_->Finish();
   if (no_welcome_) {
-    return {false, "it took the connection, but does not answer"};
+    return {false, false, "it took the connection, but does not answer"};
   }
-  return {welcomed_, status.ok() ? "it closed the stream" : status.error_message()};
+  return {welcomed_, renewed_, status.ok() ? "it closed the stream" : status.error_message()};
 }
 
 bool LinkStream::Connect() {
@@ -150,6 +151,10 @@ void LinkStream::Take(const v1::Welcome& welcome) {
     legacy_.Forget();
     spool_.Turn(kBacklog);
   }
+  if (!welcome.ca_pem().empty()) {
+    wants_identity_ = true;
+    options_.on_trust(welcome.ca_pem());
+  }
   protocol_ = welcome.protocol();
   welcomed_ = true;
   connected_ = true;
@@ -174,6 +179,8 @@ void LinkStream::ReadAll() {
         AcknowledgeLegacy(in.ack().committed_sequence());
       }
       spool_.Wake();
+    } else if (in.has_trust()) {
+      options_.on_trust(in.trust().ca_pem());
     } else if (in.has_nack()) {
       LogWarning("collector {}: refuses {} records for good: {}", address_.ToString(),
                  in.nack().last_sequence() - in.nack().first_sequence() + 1, in.nack().reason());
@@ -217,6 +224,12 @@ bool LinkStream::WriteAll() {
         return false;
       }
     }
+    if (!SendIdentity()) {
+      return false;
+    }
+    if (renewed_) {
+      return true;  // what was not acknowledged goes over the next stream
+    }
     if (!SendRecords(next_health - now, sent)) {
       return false;
     }
@@ -237,6 +250,18 @@ bool LinkStream::WriteAll() {
 bool LinkStream::SendHealth() {
   message_.Clear();
   *message_.mutable_health() = ToProto(health_());
+  return stream_->Write(message_);
+}
+
+bool LinkStream::SendIdentity() {
+  const IdentityHolder::Held held = options_.identity->Get();
+  renewed_ = held.identity->certificate_pem != identity_->certificate_pem;
+  if (renewed_ || !wants_identity_ || held.version == told_identity_) {
+    return true;
+  }
+  told_identity_ = held.version;
+  message_.Clear();
+  *message_.mutable_identity() = ToProto(*held.identity);
   return stream_->Write(message_);
 }
 

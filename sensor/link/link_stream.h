@@ -27,6 +27,7 @@ class LinkStream {
  public:
   struct Ending {
     bool welcomed = false;  // the collector accepted us
+    bool renewed = false;   // our certificate is another one: come again with it
     std::string why;
   };
 
@@ -54,6 +55,8 @@ class LinkStream {
   // Return false when the stream is broken.
   bool WriteAll();
   bool SendHealth();
+  // Tells the collector what we go by, if it wants to know and has not heard.
+  bool SendIdentity();
   // Sends the next records, if any come within `wait` and the window is open; `sent` says how many.
   bool SendRecords(Duration wait, size_t& sent);
   bool SendChunk(const Outbox::Pick& pick, const Spool::Chunk& chunk);
@@ -69,17 +72,21 @@ class LinkStream {
   const std::function<void(Order)>& on_order_;
   const std::stop_token stop_;
 
+  const std::shared_ptr<const TlsIdentity> identity_;  // what we dialled with
   std::shared_ptr<grpc::Channel> channel_;
   grpc::ClientContext context_;
   std::unique_ptr<Stream> stream_;
   std::atomic<bool> welcomed_ = false;
   std::atomic<uint32_t> protocol_ = 0;  // once welcomed
-  std::atomic<bool> ended_ = false;     // nothing more comes from the collector
+  std::atomic<bool> wants_identity_ = false;
+  std::atomic<bool> ended_ = false;  // nothing more comes from the collector
 
   // The writing thread's.
   v1::FromSensor message_;
   Outbox outbox_;
   bool no_welcome_ = false;
+  bool renewed_ = false;
+  uint64_t told_identity_ = 0;  // its version
 };
 
 }  // namespace parallax::sensor

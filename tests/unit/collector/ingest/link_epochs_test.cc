@@ -121,7 +121,7 @@ TEST_F(LinkEpochs, ABacklogOfFormerStartsArrivesBesideWhatIsLive) {
   sensor.Stop();
   sensor::LinkOptions link;
   link.addresses = {collector.address()};
-  link.identity = SharedCampus().Sensor("a");
+  link.identity = std::make_shared<IdentityHolder>(SharedCampus().Sensor("a"));
   link.hello.protocol = kLinkProtocol;
   sensor::LinkClient client(
       link, sensor.spool, [] { return SensorHealth{}; }, [](const Order&) {});

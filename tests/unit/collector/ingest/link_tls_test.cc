@@ -82,7 +82,9 @@ TEST(LinkTlsWords, ASensorSaysWhyThereIsNoConnection) {
   sensor::LegacyNumbers legacy(8);
   std::atomic<bool> connected = false;
   const auto why = [&](const HostPort& address, const TlsIdentity& identity) {
-    const sensor::LinkOptions options{{address}, identity, {}};
+    sensor::LinkOptions options;
+    options.addresses = {address};
+    options.identity = std::make_shared<IdentityHolder>(identity);
     const std::function<SensorHealth()> health = [] { return SensorHealth{}; };
     const std::function<void(Order)> on_order = [](const Order&) {};
     sensor::LinkStream stream(address, options, spool, legacy, connected, health, on_order, {});

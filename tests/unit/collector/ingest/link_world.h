@@ -199,7 +199,8 @@ class TestSensor {
       : spool(TestSpoolOptions(epoch), nullptr) {
     sensor::LinkOptions options;
     options.addresses = std::move(addresses);
-    options.identity = identity.key_pem.empty() ? SharedCampus().Sensor(name) : std::move(identity);
+    options.identity = std::make_shared<IdentityHolder>(
+        identity.key_pem.empty() ? SharedCampus().Sensor(name) : std::move(identity));
     options.hello = {kLinkProtocol,
                      "test",
                      {},

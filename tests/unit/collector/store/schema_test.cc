@@ -69,7 +69,7 @@ TEST_F(Schema, ANewerFileIsRefused) {
   Execute("PRAGMA user_version = 7; PRAGMA wal_checkpoint(TRUNCATE)");
   EXPECT_EQ(Refusal().message,
             path_ +
-                ": written by a newer Parallax (schema 7, this one knows 4); upgrade this "
+                ": written by a newer Parallax (schema 7, this one knows 5); upgrade this "
                 "collector or restore an older copy");
   EXPECT_EQ(Refusal().code, ErrorCode::kFailure);
   EXPECT_FALSE(Reader::Open(path_, std::chrono::seconds(1)));
@@ -109,7 +109,7 @@ TEST_F(Schema, AFileOfVersion1IsBroughtUpToDateWithItsRows) {
   auto database = Database::Open(path_, Database::Mode::kReadOnly);
   ASSERT_TRUE(database);
   const auto number = [&](std::string_view sql) { return (*database)->QueryInt(sql).value(); };
-  EXPECT_EQ(number("PRAGMA user_version"), 4);
+  EXPECT_EQ(number("PRAGMA user_version"), 5);
   EXPECT_EQ(number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
   EXPECT_EQ(number("SELECT count(*) FROM attempts"), 3);
   EXPECT_EQ(number("SELECT sampling FROM attempts WHERE client_port = 1"), 1);

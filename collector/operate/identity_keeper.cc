@@ -1,0 +1,145 @@
+#include "collector/operate/identity_keeper.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "collector/operate/authority.h"
+#include "collector/operate/authority_files.h"
+#include "collector/operate/ca_folder.h"
+#include "common/certificate_bundle.h"
+#include "common/certificate_life.h"
+#include "common/fd.h"
+#include "common/identity_files.h"
+#include "common/log.h"
+
+namespace parallax::collector {
+namespace {
+
+IdentityPaths PathsOf(const CollectorConfig::Tls& tls) {
+  return {tls.ca_file, tls.certificate_file, tls.key_file};
+}
+
+// Tells the plan what is held.
+void Hold(RenewalPlan& plan, const std::string& certificate_pem) {
+  if (const auto info = DescribeCertificate(certificate_pem)) {
+    plan.Hold(IssuedAt(info->not_before, info->not_after), info->not_after);
+  }
+}
+
+Result<TlsIdentity> Load(const CollectorConfig::Tls& tls, WallTime now) {
+  const auto lock = CaLock::Take(tls);
+  if (!lock) {  // a folder that is not ours to write in: nobody else writes either
+    return LoadTlsIdentity(tls.ca_file, tls.certificate_file, tls.key_file, now);
+  }
+  return FinishSwitch(tls).and_then([&] { return FinishInstall(PathsOf(tls)); }).and_then([&] {
+    return LoadTlsIdentity(tls.ca_file, tls.certificate_file, tls.key_file, now);
+  });
+}
+
+// The next certificate, for the hosts that the one before is for, in its place.
+Result<void> Renew(const CollectorConfig& config, const CertificateInfo& own, WallTime now) {
+  const auto lock = CaLock::Take(config.tls);
+  if (!lock) {
+    return tl::make_unexpected(lock.error());
+  }
+  const auto authority = ReadAuthority(config);
+  if (!authority) {
+    return tl::make_unexpected(authority.error());
+  }
+  auto next = IssueCollector(*authority, HostsOf(own), config.tls.collector_certificate_life, now);
+  if (!next) {
+    return tl::make_unexpected(next.error());
+  }
+  return InstallIdentity(PathsOf(config.tls),
+                         {authority->certificate_pem, std::move(next->certificate_pem),
+                          std::move(next->key_pem)});
+}
+
+Result<TlsIdentity> RenewAndLoad(const CollectorConfig& config, const std::string& certificate_pem,
+                                 WallTime now) {
+  return DescribeCertificate(certificate_pem)
+      .and_then([&](const CertificateInfo& own) { return Renew(config, own, now); })
+      .and_then([&] { return Load(config.tls, now); });
+}
+
+}  // namespace
+
+Result<TlsIdentity> LoadCollectorIdentity(const CollectorConfig& config, WallTime now) {
+  auto identity = Load(config.tls, now);
+  if (identity) {
+    return identity;
+  }
+  const auto pem = ReadSmallFile(config.tls.certificate_file);
+  const auto own = pem ? DescribeCertificate(*pem) : tl::make_unexpected(pem.error());
+  if (!own || own->not_after > now) {
+    return identity;
+  }
+  LogWarning("{}; making another one", identity.error().message);
+  return RenewAndLoad(config, *pem, now);
+}
+
+IdentityKeeper::IdentityKeeper(const CollectorConfig& config,
+                               std::shared_ptr<IdentityHolder> holder, uint64_t seed)
+    : config_(config), holder_(std::move(holder)), plan_(seed) {
+  const auto held = holder_->Get().identity;
+  Hold(plan_, held->certificate_pem);
+  if (OfAnotherCa(*held)) {
+    plan_.Hurry(WallTime());  // at once
+  }
+}
+
+bool IdentityKeeper::Step(WallTime now) {
+  auto found = Load(config_.tls, now);
+  if (!found) {
+    Complain(fmt::format("{}; the collector goes on with the identity that it has",
+                         found.error().message));
+    return false;
+  }
+  bool changed = Take(std::move(*found));
+  if (!plan_.Due(now)) {
+    return changed;
+  }
+  auto renewed = RenewAndLoad(config_, holder_->Get().identity->certificate_pem, now);
+  if (!renewed) {
+    plan_.NoteFailure(now);
+    Complain(fmt::format("cannot renew {}: {}; next attempt at {}", config_.tls.certificate_file,
+                         renewed.error().message,
+                         FormatRfc3339(std::chrono::floor<std::chrono::seconds>(plan_.next()))));
+    return changed;
+  }
+  complaint_.clear();
+  return Take(std::move(*renewed)) || changed;
+}
+
+bool IdentityKeeper::Take(TlsIdentity identity) {
+  if (identity == *holder_->Get().identity) {
+    return false;
+  }
+  Hold(plan_, identity.certificate_pem);
+  if (OfAnotherCa(identity)) {
+    plan_.Hurry(WallTime());  // at once
+  }
+  const auto info = DescribeCertificate(identity.certificate_pem);
+  LogInfo("new identity: {}, valid until {}", config_.tls.certificate_file,
+          info ? FormatRfc3339(info->not_after) : "?");
+  holder_->Set(std::move(identity));
+  return true;
+}
+
+bool IdentityKeeper::OfAnotherCa(const TlsIdentity& identity) const {
+  const auto bundle = ReadBundle(identity.ca_pem);
+  return bundle && IssuerIn(*bundle, identity.certificate_pem) != bundle->front().info.sha256;
+}
+
+void IdentityKeeper::Complain(const std::string& what) {
+  if (what != complaint_) {
+    complaint_ = what;
+    LogWarning("{}", what);
+  }
+}
+
+}  // namespace parallax::collector
