@@ -59,6 +59,44 @@ Command ParseCommandLine(int argc, char** argv) {
   add_app->add_option("--interface", add.options.interfaces,
                       "Interface to listen on; may be repeated; default all");
 
+  AddOperatorCommand add_operator;
+  std::string role;
+  CLI::App* add_operator_app = app.add_subcommand(
+      "add-operator", "Make the folder that an operator needs to ask over the network");
+  add_operator_app->add_option("name", add_operator.options.name, "For example alice")->required();
+  add_operator_app->add_option("--role", role, "read, or write (who may change something)")
+      ->required()
+      ->check(CLI::IsMember({"read", "write"}));
+  add_operator_app
+      ->add_option("--config", add_operator.options.config_path, "The collector's collector.toml")
+      ->required();
+  add_operator_app->add_option("--out", add_operator.options.out, "Folder to make")->required();
+
+  RemoveOperatorCommand remove;
+  CLI::App* remove_app =
+      app.add_subcommand("remove-operator", "Refuse an operator's certificate from now on");
+  remove_app->add_option("name", remove.name, "As it was added")->required();
+  remove_app->add_option("--config", remove.config, "The collector's collector.toml")->required();
+
+  CaCommand ca;
+  CLI::App* ca_app = app.add_subcommand(
+      "ca", "Put another certificate authority in place of this one, while everything runs");
+  ca_app->require_subcommand(1);
+  const auto step = [&](const char* name, const char* what, CaAction action) {
+    CLI::App* verb = ca_app->add_subcommand(name, what);
+    verb->add_option("--config", ca.options.config_path, "The collector's collector.toml")
+        ->required();
+    verb->callback([&ca, action] { ca.options.action = action; });
+    return verb;
+  };
+  step("show", "How far it is, and who is not ready", CaAction::kShow);
+  step("announce", "Make another one, and have it trusted", CaAction::kAnnounce);
+  constexpr const char* kForce = "Also if somebody would be cut off";
+  step("switch", "Sign with the new one from now on", CaAction::kSwitch)
+      ->add_flag("--force", ca.options.force, kForce);
+  step("retire", "Trust the old one no more", CaAction::kRetire)
+      ->add_flag("--force", ca.options.force, kForce);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version
@@ -74,6 +112,16 @@ Command ParseCommandLine(int argc, char** argv) {
   }
   if (init_app->parsed()) {
     return init;
+  }
+  if (add_operator_app->parsed()) {
+    add_operator.options.role = *ParseOperatorRole(role);
+    return add_operator;
+  }
+  if (remove_app->parsed()) {
+    return remove;
+  }
+  if (ca_app->parsed()) {
+    return ca;
   }
   return add;
 }

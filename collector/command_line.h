@@ -4,7 +4,9 @@
 #include <string>
 #include <variant>
 
+#include "collector/ca_command.h"
 #include "collector/operate/init.h"
+#include "collector/operate/operator_files.h"
 
 namespace parallax::collector {
 
@@ -20,12 +22,23 @@ struct InitCommand {
 struct AddSensorCommand {
   AddSensorOptions options;
 };
+struct AddOperatorCommand {
+  AddOperatorOptions options;
+};
+struct RemoveOperatorCommand {
+  std::string name;
+  std::string config;
+};
+struct CaCommand {
+  CaOptions options;
+};
 // Nothing to do but to leave: help or version was printed, or the words were wrong and it was said.
 struct Leave {
   int exit_code = 0;
 };
 
-using Command = std::variant<Leave, RunCommand, CheckConfigCommand, InitCommand, AddSensorCommand>;
+using Command = std::variant<Leave, RunCommand, CheckConfigCommand, InitCommand, AddSensorCommand,
+                             AddOperatorCommand, RemoveOperatorCommand, CaCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

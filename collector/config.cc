@@ -34,8 +34,7 @@ void ReadServer(ConfigFile& file, CollectorConfig::Server& server) {
       ListenAddress(file, "server.https_listen", DefaultHttpsListen(server.listen));
   // "" is how the shipped file shows that it is off.
   if (!file.String("server.operator_listen", "").empty()) {
-    server.operator_listen =
-        ListenAddress(file, "server.operator_listen", {"::", kOperatorPort});
+    server.operator_listen = ListenAddress(file, "server.operator_listen", {"::", kOperatorPort});
   }
   server.operator_socket = file.Path("server.operator_socket", server.operator_socket);
   if (server.operator_socket.size() > kLongestSocketName) {

@@ -230,7 +230,10 @@ Result<void> RunCollector(const CollectorConfig& config) {
        .database_path = config.store.path,
        .started_at = start.wall,
        .daemon = [&] { return DescribeDaemon(config, *identity->Get().identity, writer.stats()); },
-       .desk = &desk});
+       .desk = &desk,
+       .listen = config.server.operator_listen,
+       .identity = identity,
+       .tls = config.tls});
   if (!operators) {
     return tl::make_unexpected(operators.error());
   }
@@ -250,6 +253,9 @@ Result<void> RunCollector(const CollectorConfig& config) {
   LogInfo("collector {} listens for sensors on {}, for new ones on {}, for operators on {}",
           PARALLAX_VERSION, config.server.listen.ToString(), config.server.https_listen.ToString(),
           config.server.operator_socket);
+  if (config.server.operator_listen) {
+    LogInfo("operators connect from elsewhere to {}", config.server.operator_listen->ToString());
+  }
   if (config.targets.local_networks.empty()) {
     LogWarning(
         "targets.local_networks is empty: hosts of this campus that connect across it count "
@@ -313,6 +319,15 @@ Result<void> Dispatch(const Command& command) {
   }
   if (const auto* init = std::get_if<InitCommand>(&command)) {
     return Print(InitCollector(init->options, MakeStore, Now().wall));
+  }
+  if (const auto* add = std::get_if<AddOperatorCommand>(&command)) {
+    return Print(AddOperator(add->options, Now().wall));
+  }
+  if (const auto* remove = std::get_if<RemoveOperatorCommand>(&command)) {
+    return Print(RemoveOperator(remove->name, remove->config));
+  }
+  if (const auto* ca = std::get_if<CaCommand>(&command)) {
+    return Print(RunCa(ca->options, Now().wall));
   }
   return Print(AddSensor(std::get<AddSensorCommand>(command).options, Now().wall));
 }

@@ -1,5 +1,5 @@
-// A file with several CAs in it, as there is while one takes over from another. The first one signs.
-// Thread-safe: no state.
+// A file with several CAs in it, as there is while one takes over from another. The first one
+// signs. Thread-safe: no state.
 #pragma once
 
 #include <string>

@@ -113,15 +113,13 @@ class HeldCredentials final : public grpc::ServerCredentials {
           method = Text(metadata[i].value);
         }
       }
-      std::string_view uri;
-      size_t uris = 0;
-      auto found = grpc_auth_context_find_properties_by_name(context, "peer_spiffe_id");
-      while (const grpc_auth_property* property = grpc_auth_property_iterator_next(&found)) {
-        uri = {property->value, property->value_length};
-        ++uris;
+      std::string_view pem;
+      auto found =
+          grpc_auth_context_find_properties_by_name(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
+      if (const grpc_auth_property* property = grpc_auth_property_iterator_next(&found)) {
+        pem = {property->value, property->value_length};
       }
-      const bool known = grpc_auth_context_peer_is_authenticated(context) == 1 && uris == 1;
-      status = state.judge(method, known ? uri : std::string_view());
+      status = state.judge(method, pem);
     }
     done(done_data, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.error_code()),
          status.ok() ? nullptr : status.error_message().c_str());
@@ -147,8 +145,7 @@ std::shared_ptr<grpc::Channel> DialCollector(const HostPort& address, const TlsI
 }
 
 std::shared_ptr<grpc::Channel> DialOperatorPort(const HostPort& address,
-                                                const TlsIdentity& identity,
-                                                int most_reply_bytes) {
+                                                const TlsIdentity& identity, int most_reply_bytes) {
   return Dial(address, identity, most_reply_bytes);
 }
 

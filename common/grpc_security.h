@@ -27,9 +27,10 @@ namespace parallax {
 void RouteGrpcLog();
 
 // Says of a call whether it may go on, before anything of it is looked at: the method
-// ("/parallax.v1.Operator/GetStatus"), and the one SPIFFE URI of the client certificate (empty if
-// it has none or several). From gRPC's threads; must not block.
-using JudgeCall = std::function<grpc::Status(std::string_view method, std::string_view uri)>;
+// ("/parallax.v1.Operator/GetStatus"), and the client's certificate, PEM. From gRPC's threads; must
+// not wait for anything slower than a small file.
+using JudgeCall =
+    std::function<grpc::Status(std::string_view method, std::string_view certificate_pem)>;
 
 // Each handshake shows, and trusts, what `identity` holds at that moment; connections that stand
 // are left alone. An identity that the TLS library does not take leaves the one before in use.
@@ -41,8 +42,7 @@ std::shared_ptr<grpc::Channel> DialCollector(const HostPort& address, const TlsI
 
 // The same for operators, whose answers can be large.
 std::shared_ptr<grpc::Channel> DialOperatorPort(const HostPort& address,
-                                                const TlsIdentity& identity,
-                                                int most_reply_bytes);
+                                                const TlsIdentity& identity, int most_reply_bytes);
 
 // Settings for the collector's port: bounded buffers, keep-alive, no port sharing.
 void ConfigureCollectorPort(grpc::ServerBuilder& builder);

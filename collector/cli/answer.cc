@@ -69,7 +69,7 @@ Result<void> PrintOne(Format format, const char* kind, const Json& item) {
 }
 
 Result<Client> Connect(const Options& options) {
-  return Client::Connect(options.socket, options.timeout.value_or(kPatience));
+  return Client::Connect(options.place, options.timeout.value_or(kPatience));
 }
 
 bool IsTable(const Options& options) {

@@ -10,6 +10,8 @@
 #include <cstring>
 
 #include "collector/operate/unix_socket.h"
+#include "common/grpc_security.h"
+#include "common/tls.h"
 #include "parallax/v1/operator.grpc.pb.h"
 
 namespace parallax::cli {
@@ -17,6 +19,7 @@ namespace {
 
 // 100,000 targets seen by many sensors fit.
 constexpr int kMostReplyBytes = 512 << 20;
+constexpr Duration kConnectWithin = std::chrono::seconds(10);
 
 Error CannotReach(const std::string& socket, const std::string& why) {
   return {ErrorCode::kUnavailable,
@@ -68,7 +71,7 @@ ErrorCode CodeOf(grpc::StatusCode code) {
 }  // namespace
 
 struct Client::Impl {
-  std::string socket;
+  std::string where;
   Duration timeout;
   std::unique_ptr<v1::Operator::Stub> stub;
 
@@ -77,13 +80,13 @@ struct Client::Impl {
       return {ErrorCode::kUnavailable,
               fmt::format("no answer from the collector at {} within {}; try again, or with a "
                           "longer --timeout",
-                          socket, FormatDuration(limit))};
+                          where, FormatDuration(limit))};
     }
     if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
       return {ErrorCode::kFailure,
               fmt::format("the collector at {} does not know this question; it is older than this "
                           "command, or no collector at all",
-                          socket)};
+                          where)};
     }
     return {CodeOf(status.error_code()), status.error_message()};
   }
@@ -107,7 +110,44 @@ Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Client::Client(Client&&) noexcept = default;
 Client::~Client() = default;
 
-Result<Client> Client::Connect(const std::string& socket, Duration timeout) {
+Result<Client> Client::ConnectFar(const Place& place, Duration timeout) {
+  const auto address = ParseHostPort(place.collector);
+  if (!address) {
+    return Fail(ErrorCode::kUsage, "--collector " + address.error().message);
+  }
+  if (place.identity.empty()) {
+    return Fail(ErrorCode::kUsage,
+                "--collector needs --identity DIR, the folder that parallax-collector add-operator "
+                "made");
+  }
+  const auto file = [&](const char* name) { return place.identity + "/" + name; };
+  const auto identity =
+      LoadTlsIdentity(file("ca.pem"), file("operator.pem"), file("operator.key"), Now().wall);
+  if (!identity) {
+    return tl::make_unexpected(identity.error());
+  }
+  ::setenv("GRPC_VERBOSITY", "NONE", 0);
+  const auto channel = DialOperatorPort(*address, *identity, kMostReplyBytes);
+  const auto patience = std::min<Duration>(timeout, kConnectWithin);
+  if (!channel->WaitForConnected(std::chrono::system_clock::now() + patience)) {
+    return Fail(ErrorCode::kUnavailable,
+                fmt::format("cannot reach the collector at {} within {}: nobody listens there "
+                            "(server.operator_listen), something is in the way, or it is of "
+                            "another CA than {}",
+                            address->ToString(), FormatDuration(patience), file("ca.pem")));
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->where = address->ToString();
+  impl->timeout = timeout;
+  impl->stub = v1::Operator::NewStub(channel);
+  return Client(std::move(impl));
+}
+
+Result<Client> Client::Connect(const Place& place, Duration timeout) {
+  if (!place.collector.empty()) {
+    return ConnectFar(place, timeout);
+  }
+  const std::string& socket = place.socket;
   if (auto reached = TrySocket(socket); !reached) {
     return tl::make_unexpected(reached.error());
   }
@@ -117,7 +157,7 @@ Result<Client> Client::Connect(const std::string& socket, Duration timeout) {
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   auto impl = std::make_unique<Impl>();
-  impl->socket = socket;
+  impl->where = socket;
   impl->timeout = timeout;
   impl->stub = v1::Operator::NewStub(grpc::CreateCustomChannel(
       collector::GrpcAddressOf(socket), grpc::InsecureChannelCredentials(), arguments));
@@ -200,7 +240,7 @@ Result<void> Client::Watch(uint64_t after, std::optional<Duration> limit,
   }
   if (status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE) {
     return Fail(ErrorCode::kUnavailable, fmt::format("the collector at {} went away: {}",
-                                                     impl_->socket, status.error_message()));
+                                                     impl_->where, status.error_message()));
   }
   return tl::make_unexpected(impl_->ToError(status, limit.value_or(Duration{})));
 }

@@ -1,5 +1,6 @@
-// Questions to the collector over its Unix socket: the only gRPC in the command line. One thread.
-// Errors say what to do about them: no socket, nobody listening, no permission, too slow.
+// Questions to the collector, over its Unix socket or, with a certificate, over the network: the
+// only gRPC in the command line. One thread. Errors say what to do about them: no socket, nobody
+// listening, no permission, too slow.
 #pragma once
 
 #include <functional>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "collector/cli/place.h"
 #include "common/result.h"
 #include "common/time.h"
 #include "parallax/v1/operator.pb.h"
@@ -15,8 +17,8 @@ namespace parallax::cli {
 
 class Client {
  public:
-  // Fails at once if nobody listens at `socket`. `timeout` holds for each question.
-  static Result<Client> Connect(const std::string& socket, Duration timeout);
+  // Fails at once if nobody listens there. `timeout` holds for each question.
+  static Result<Client> Connect(const Place& place, Duration timeout);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) = delete;
   ~Client();
@@ -41,6 +43,8 @@ class Client {
                      const std::function<bool(const v1::IncidentEvent&)>& on_event);
 
  private:
+  static Result<Client> ConnectFar(const Place& place, Duration timeout);
+
   struct Impl;
   explicit Client(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "collector/cli/place.h"
 #include "common/result.h"
 #include "common/time.h"
 
@@ -12,7 +13,7 @@ namespace parallax::cli {
 enum class Format { kDefault, kTable, kJson, kJsonl };
 
 struct Options {
-  std::string socket;
+  Place place;
   Format format = Format::kDefault;  // table, or for a watch into a pipe jsonl
   std::optional<Duration> timeout;   // per question (30 s), or of a watch (none)
   bool all = false;

@@ -41,12 +41,12 @@ LocalFiles LookAtFiles(const std::string& config_file) {
 
 Result<void> Doctor(const Options& options, const std::string& config) {
   CollectorFacts facts;
-  facts.socket = options.socket;
+  facts.socket = options.place.where();
   facts.version = PARALLAX_VERSION;
   if (!config.empty()) {
     facts.files = LookAtFiles(config);
   }
-  auto client = Client::Connect(options.socket, options.timeout.value_or(kPatience));
+  auto client = Client::Connect(options.place, options.timeout.value_or(kPatience));
   if (client) {
     facts.status = client->Status();
     if (facts.status) {

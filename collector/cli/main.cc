@@ -14,9 +14,14 @@ namespace {
 
 constexpr const char* kDefaultSocket = "/run/parallax/operator.sock";
 
-std::string DefaultSocket() {
-  const char* named = std::getenv("PARALLAX_SOCKET");
-  return named != nullptr && *named != '\0' ? named : kDefaultSocket;
+std::string FromEnvironment(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+Place DefaultPlace() {
+  return {FromEnvironment("PARALLAX_SOCKET", kDefaultSocket),
+          FromEnvironment("PARALLAX_COLLECTOR", ""), FromEnvironment("PARALLAX_IDENTITY", "")};
 }
 
 Duration ReadDuration(const std::string& option, const std::string& text) {
@@ -126,12 +131,23 @@ void CommandLine::AddTrust(CLI::App* sensor) {
 }
 
 CommandLine::CommandLine() {
-  options.socket = DefaultSocket();
+  options.place = DefaultPlace();
   app.fallthrough();
   app.require_subcommand(1);
   app.set_version_flag("--version", "parallax " PARALLAX_VERSION);
-  app.add_option("--socket", options.socket, "The collector's socket (or set PARALLAX_SOCKET)")
-      ->capture_default_str();
+  auto* socket = app.add_option_function<std::string>(
+                        "--socket",
+                        [this](const std::string& path) {  // whatever the environment says
+                          options.place = {path, {}, {}};
+                        },
+                        "The collector's socket (or set PARALLAX_SOCKET)")
+                     ->default_str(options.place.socket);
+  app.add_option("--collector", options.place.collector,
+                 "HOST:PORT where it listens for operators (or set PARALLAX_COLLECTOR)")
+      ->excludes(socket);
+  app.add_option("--identity", options.place.identity,
+                 "The folder from parallax-collector add-operator (or set PARALLAX_IDENTITY)")
+      ->type_name("DIR");
   const std::map<std::string, Format> formats = {
       {"table", Format::kTable}, {"json", Format::kJson}, {"jsonl", Format::kJsonl}};
   app.add_option_function<std::string>(

@@ -45,7 +45,9 @@ Result<void> StillValid(const grpc::AuthContext& peer, WallTime now) {
 bool LinkRenewal::MayAsk(const SensorName& sensor, MonoTime now) {
   const std::lock_guard lock(mutex_);
   if (allowances_.size() > kTidyAbove) {
-    std::erase_if(allowances_, [&](auto& entry) { return entry.second.Left(now) >= kAtOnce; });
+    for (auto it = allowances_.begin(); it != allowances_.end();) {
+      it = it->second.Left(now) >= kAtOnce ? allowances_.erase(it) : std::next(it);
+    }
   }
   return allowances_.try_emplace(sensor, kPerSecond, kAtOnce).first->second.TakeOne(now);
 }

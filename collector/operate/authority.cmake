@@ -12,6 +12,7 @@ add_library(parallax_collector_authority STATIC
   ${CMAKE_CURRENT_LIST_DIR}/ca_rotation.cc
   ${CMAKE_CURRENT_LIST_DIR}/identity_keeper.cc
   ${CMAKE_CURRENT_LIST_DIR}/init.cc
+  ${CMAKE_CURRENT_LIST_DIR}/operator_files.cc
   ${CMAKE_CURRENT_LIST_DIR}/staged_folder.cc
   ${CMAKE_CURRENT_BINARY_DIR}/authority_templates.cc)
 target_include_directories(parallax_collector_authority PUBLIC ${PROJECT_SOURCE_DIR})

@@ -54,9 +54,9 @@ Result<void> Renew(const CollectorConfig& config, const CertificateInfo& own, Wa
   if (!next) {
     return tl::make_unexpected(next.error());
   }
-  return InstallIdentity(PathsOf(config.tls),
-                         {authority->certificate_pem, std::move(next->certificate_pem),
-                          std::move(next->key_pem)});
+  return InstallIdentity(
+      PathsOf(config.tls),
+      {authority->certificate_pem, std::move(next->certificate_pem), std::move(next->key_pem)});
 }
 
 Result<TlsIdentity> RenewAndLoad(const CollectorConfig& config, const std::string& certificate_pem,

@@ -12,10 +12,12 @@
 #include <chrono>
 #include <filesystem>
 
+#include "collector/operate/operator_files.h"
 #include "collector/operate/operator_service.h"
 #include "collector/operate/unix_socket.h"
 #include "collector/store/reader.h"
 #include "common/fd.h"
+#include "common/grpc_security.h"
 
 namespace parallax::collector {
 namespace {
@@ -71,6 +73,20 @@ class NarrowUmask {
   const mode_t before_;
 };
 
+// May this operator call that?
+grpc::Status Judge(const CollectorConfig::Tls& tls, std::string_view method,
+                   std::string_view certificate_pem, WallTime now) {
+  const auto who = IdentifyOperator(tls, certificate_pem, now);
+  if (!who) {
+    return {grpc::StatusCode::UNAUTHENTICATED, who.error().message};
+  }
+  if (who->role != OperatorRole::kWrite && !OnlyReads(method)) {
+    return {grpc::StatusCode::PERMISSION_DENIED,
+            fmt::format("operator {} may only read", who->name)};
+  }
+  return grpc::Status::OK;
+}
+
 Result<void> CheckFolder(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   const std::string name = folder.empty() ? "." : folder;
@@ -122,6 +138,17 @@ Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(
   grpc::ServerBuilder builder;
   int bound = 0;
   builder.AddListeningPort(GrpcAddressOf(path), grpc::InsecureServerCredentials(), &bound);
+  int port = 0;
+  if (options.listen) {
+    builder.AddListeningPort(
+        options.listen->ToString(),
+        CollectorCredentials(options.identity,
+                             [tls = options.tls, clock = options.clock](
+                                 std::string_view method, std::string_view certificate_pem) {
+                               return Judge(tls, method, certificate_pem, clock());
+                             }),
+        &port);
+  }
   builder.RegisterService(&impl->service);
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
@@ -131,6 +158,13 @@ Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(
   {
     const NarrowUmask narrow;
     impl->server = builder.BuildAndStart();
+  }
+  if (options.listen && (impl->server == nullptr || port == 0)) {
+    return Fail(ErrorCode::kFailure,
+                fmt::format("cannot listen on {}: the address is not of this host or the port is "
+                            "taken (change server.operator_listen, or see who has it with: ss "
+                            "-ltnp)",
+                            options.listen->ToString()));
   }
   if (impl->server == nullptr || bound == 0) {
     return Fail(ErrorCode::kFailure, fmt::format("{}: cannot serve operators there", path));

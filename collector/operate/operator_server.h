@@ -1,12 +1,17 @@
-// Serves operators on a Unix socket; file permissions (mode 0660) say who may connect. Start and
-// Stop belong to one thread, that of main; calls run on a bounded number of gRPC's threads.
+// Serves operators on a Unix socket, where file permissions (mode 0660) say who may connect, and on
+// a port if there is to be one, where certificates do (operator_files.h). Start and Stop belong to
+// one thread, that of main; calls run on a bounded number of gRPC's threads.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "collector/config.h"
 #include "collector/operate/daemon_facts.h"
+#include "common/identity_holder.h"
+#include "common/ip.h"
 #include "common/result.h"
 #include "common/time.h"
 
@@ -21,6 +26,11 @@ struct OperatorServerOptions {
   std::function<WallTime()> clock = [] { return Now().wall; };
   std::function<DaemonFacts()> daemon = {};  // called on any thread until Stop() is over
   TrustDesk* desk = nullptr;  // for who may report; null: only questions are answered
+
+  // For operators over the network: TLS with this identity. Nullopt: there is no such port.
+  std::optional<HostPort> listen = {};
+  std::shared_ptr<const IdentityHolder> identity = {};
+  CollectorConfig::Tls tls = {};  // where operators are listed
 };
 
 class OperatorServer {

@@ -9,7 +9,9 @@
 #include "collector/operate/operator_service.h"
 #include "collector/operate/operator_status.h"
 #include "common/fingerprint.h"
+#include "common/grpc_security.h"
 #include "common/peer_name.h"
+#include "common/tls.h"
 #include "common/token.h"
 
 namespace parallax::collector {
@@ -22,14 +24,27 @@ constexpr Duration kPatience = std::chrono::seconds(10);
 constexpr size_t kLongestBy = 64;
 constexpr std::string_view kNameRule = "1 to 63 of a-z 0-9 - _ . and a letter or digit first";
 
-// Who says that he asks, as one word for the log.
-std::string By(std::string name) {
+// The operator whose certificate was shown; nullopt on the Unix socket.
+std::optional<OperatorName> ShownOperator(const grpc::ServerContext& context) {
+  const auto auth = context.auth_context();
+  const auto shown = auth ? DescribeCertificate(PeerCertificate(*auth))
+                          : Fail(ErrorCode::kDenied, "no certificate");
+  return shown ? ParseOperatorUri(shown->spiffe_uri) : std::nullopt;
+}
+
+// Who asks, as one word for the log: over the network his certificate's word, else his own.
+std::string By(const grpc::ServerContext* context, std::string name) {
+  if (const auto shown = context != nullptr ? ShownOperator(*context) : std::nullopt) {
+    const auto address = PeerAddress(context->peer());
+    return fmt::format("operator {} ({})", shown->name, address ? address->ToString() : "?");
+  }
   name.resize(std::min(name.size(), kLongestBy));
   std::erase_if(name, [](char c) { return c <= ' ' || c >= 0x7f; });
   return name.empty() ? "an operator" : "operator " + name;
 }
 
-Result<TokenWish> ReadWish(const v1::CreateTokenRequest& request) {
+Result<TokenWish> ReadWish(const grpc::ServerContext* context,
+                           const v1::CreateTokenRequest& request) {
   TokenWish wish;
   if (!IsValidName(request.group())) {
     return Fail(ErrorCode::kUsage,
@@ -60,7 +75,7 @@ Result<TokenWish> ReadWish(const v1::CreateTokenRequest& request) {
   wish.uses = request.uses();
   wish.life = Duration(static_cast<int64_t>(request.life_nanos()));
   wish.replaces = request.replaces();
-  wish.by = By(request.asked_by());
+  wish.by = By(context, request.asked_by());
   return wish;
 }
 
@@ -82,10 +97,10 @@ grpc::Status Change(TrustDesk* desk, Decide decide, Use use) {
 
 }  // namespace
 
-grpc::Status OperatorService::CreateToken(grpc::ServerContext*,
+grpc::Status OperatorService::CreateToken(grpc::ServerContext* context,
                                           const v1::CreateTokenRequest* request,
                                           v1::CreatedToken* reply) {
-  const auto wish = ReadWish(*request);
+  const auto wish = ReadWish(context, *request);
   const auto secret = MakeToken();
   const auto id = MakeTokenId();
   for (const Error* error : {wish ? nullptr : &wish.error(), secret ? nullptr : &secret.error(),
@@ -127,18 +142,18 @@ grpc::Status OperatorService::ListTokens(grpc::ServerContext*, const v1::ListTok
   return grpc::Status::OK;
 }
 
-grpc::Status OperatorService::RevokeToken(grpc::ServerContext*,
+grpc::Status OperatorService::RevokeToken(grpc::ServerContext* context,
                                           const v1::RevokeTokenRequest* request, v1::Token* reply) {
   const WallTime now = options_.clock();
   return Change<TokenRecord>(
       options_.desk,
       [&](Registry& registry) {
-        return registry.RevokeToken(request->id(), By(request->asked_by()), now);
+        return registry.RevokeToken(request->id(), By(context, request->asked_by()), now);
       },
       [&](const TokenRecord& token) { ToProto(token, now, reply); });
 }
 
-grpc::Status OperatorService::ApproveSensor(grpc::ServerContext*,
+grpc::Status OperatorService::ApproveSensor(grpc::ServerContext* context,
                                             const v1::ApproveSensorRequest* request,
                                             v1::SensorTrust* reply) {
   const auto key = ParseFingerprint(request->which());
@@ -154,7 +169,7 @@ grpc::Status OperatorService::ApproveSensor(grpc::ServerContext*,
              : std::string("only a request gets a name; a sensor has one")});
   }
   const WallTime now = options_.clock();
-  const std::string by = By(request->asked_by());
+  const std::string by = By(context, request->asked_by());
   return Change<TrustRecord>(
       options_.desk,
       [&](Registry& registry) {
@@ -164,23 +179,25 @@ grpc::Status OperatorService::ApproveSensor(grpc::ServerContext*,
       [&](const TrustRecord& record) { ToProto(record, reply); });
 }
 
-grpc::Status OperatorService::DrainSensor(grpc::ServerContext*,
+grpc::Status OperatorService::DrainSensor(grpc::ServerContext* context,
                                           const v1::DrainSensorRequest* request,
                                           v1::SensorTrust* reply) {
   return Change<TrustRecord>(
       options_.desk,
-      [&](Registry& registry) { return registry.Drain(request->name(), By(request->asked_by())); },
+      [&](Registry& registry) {
+        return registry.Drain(request->name(), By(context, request->asked_by()));
+      },
       [&](const TrustRecord& record) { ToProto(record, reply); });
 }
 
-grpc::Status OperatorService::RevokeSensor(grpc::ServerContext*,
+grpc::Status OperatorService::RevokeSensor(grpc::ServerContext* context,
                                            const v1::RevokeSensorRequest* request,
                                            v1::SensorTrust* reply) {
   const WallTime now = options_.clock();
   return Change<TrustRecord>(
       options_.desk,
       [&](Registry& registry) {
-        return registry.Revoke(request->name(), By(request->asked_by()), now);
+        return registry.Revoke(request->name(), By(context, request->asked_by()), now);
       },
       [&](const TrustRecord& record) { ToProto(record, reply); });
 }

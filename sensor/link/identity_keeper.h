@@ -2,9 +2,9 @@
 // in time, over a new key that is made here and stays here, and it trusts the CAs that the
 // collector names. Run keeps the calling thread; Trust may be called from any other.
 //
-//   link --Trust--> (pending CAs) --\
-//                                    Step --Install--> files, then holder --> link dials with it
-//   plan: due --ask--> certificate --/
+//   link --Trust--> pending CAs ---+
+//                                  +--Install--> files, then holder --> the link dials with it
+//   plan: due --ask--> certificate +
 #pragma once
 
 #include <functional>
