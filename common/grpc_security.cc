@@ -11,6 +11,8 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
+#include <openssl/crypto.h>
+#include <openssl/ssl.h>
 
 #include <atomic>
 #include <utility>
@@ -25,6 +27,21 @@ constexpr int kMaxMessageBytes = 1 << 20;
 constexpr size_t kServerMemoryBytes = 256u << 20;
 constexpr int kMaxThreads = 16;
 
+// gRPC 1.51 has no way to say so. OpenSSL calls this for each session that it makes, whoever asked
+// for it: from now on none of this process takes an older TLS.
+void DemandTls13() {
+  static const int index = CRYPTO_get_ex_new_index(
+      CRYPTO_EX_INDEX_SSL, 0, nullptr,
+      [](void* session, void*, CRYPTO_EX_DATA*, int, long, void*) {
+        SSL_ctrl(static_cast<SSL*>(session), SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_3_VERSION,
+                 nullptr);
+      },
+      nullptr, nullptr);
+  if (index < 0) {
+    LogError("TLS 1.2 is not refused: the TLS library does not call us");
+  }
+}
+
 std::shared_ptr<grpc::experimental::CertificateProviderInterface> Provider(
     const TlsIdentity& identity) {
   return std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
@@ -34,6 +51,7 @@ std::shared_ptr<grpc::experimental::CertificateProviderInterface> Provider(
 
 std::shared_ptr<grpc::Channel> Dial(const HostPort& address, const TlsIdentity& identity,
                                     int most_message_bytes) {
+  DemandTls13();
   grpc::experimental::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(Provider(identity));
   options.watch_root_certs();
@@ -137,6 +155,7 @@ void RouteGrpcLog() {
 
 std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(
     std::shared_ptr<const IdentityHolder> identity, JudgeCall judge) {
+  DemandTls13();
   return std::make_shared<HeldCredentials>(std::move(identity), std::move(judge));
 }
 

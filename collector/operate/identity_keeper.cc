@@ -23,10 +23,11 @@ IdentityPaths PathsOf(const CollectorConfig::Tls& tls) {
   return {tls.ca_file, tls.certificate_file, tls.key_file};
 }
 
-// Tells the plan what is held.
-void Hold(RenewalPlan& plan, const std::string& certificate_pem) {
+// Tells the plan what is held, as if it had been made for the life that is configured now.
+void Hold(RenewalPlan& plan, const std::string& certificate_pem, Duration life) {
   if (const auto info = DescribeCertificate(certificate_pem)) {
-    plan.Hold(IssuedAt(info->not_before, info->not_after), info->not_after);
+    const WallTime issued_at = IssuedAt(info->not_before, info->not_after);
+    plan.Hold(issued_at, std::min(info->not_after, issued_at + life));
   }
 }
 
@@ -86,7 +87,7 @@ IdentityKeeper::IdentityKeeper(const CollectorConfig& config,
                                std::shared_ptr<IdentityHolder> holder, uint64_t seed)
     : config_(config), holder_(std::move(holder)), plan_(seed) {
   const auto held = holder_->Get().identity;
-  Hold(plan_, held->certificate_pem);
+  Hold(plan_, held->certificate_pem, config_.tls.collector_certificate_life);
   if (OfAnotherCa(*held)) {
     plan_.Hurry(WallTime());  // at once
   }
@@ -119,7 +120,7 @@ bool IdentityKeeper::Take(TlsIdentity identity) {
   if (identity == *holder_->Get().identity) {
     return false;
   }
-  Hold(plan_, identity.certificate_pem);
+  Hold(plan_, identity.certificate_pem, config_.tls.collector_certificate_life);
   if (OfAnotherCa(identity)) {
     plan_.Hurry(WallTime());  // at once
   }

@@ -200,7 +200,8 @@ Result<std::string> AddSensor(const AddSensorOptions& options, WallTime now) {
   if (!authority) {
     return tl::make_unexpected(authority.error());
   }
-  const auto sensor = IssueSensor(*authority, {options.group, options.name}, now);
+  const Duration life = config->tls.sensor_certificate_life;
+  const auto sensor = IssueSensor(*authority, {options.group, options.name}, now, life);
   if (!sensor) {
     return tl::make_unexpected(sensor.error());
   }
@@ -222,7 +223,7 @@ Result<std::string> AddSensor(const AddSensorOptions& options, WallTime now) {
       "\n"
       "Next, copy {} to the sensor's host (it holds the sensor's key) and run there, as root:\n"
       "  parallax-sensor run --config {}\n",
-      options.out, options.name, options.group, DateOf(now + kSensorLife),
+      options.out, options.name, options.group, DateOf(now + life),
       fmt::join(*addresses, ", "), options.out, ShellWord(Join(options.out, "sensor.toml")));
 }
 

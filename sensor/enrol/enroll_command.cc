@@ -277,7 +277,7 @@ Result<void> PutInPlace(const Plan& plan, const KeyAndRequest& key, const Enroll
   if (done && plan.make_config) {
     done = WriteIfMissing(plan.config, *toml);
   }
-  if (done && ::unlink(plan.key_in_the_making().c_str()) != 0) {
+  if (done && ::unlink(plan.key_in_the_making().c_str()) != 0 && errno != ENOENT) {
     done = tl::make_unexpected(ErrnoError(plan.key_in_the_making(), errno));
   }
   return done;

@@ -166,7 +166,7 @@ test_approval() {
   fingerprint=$(grep -oE 'sha256:[0-9a-f]{64}' "$WORK/web1.err" | head -n 1)
   ask sensor list | grep -q "$fingerprint" || wrong "the list does not show the key"
   # Ctrl-C, a collector that is killed, and another attempt: the same key.
-  kill "$waits"
+  kill "$(pgrep -P "$waits")"  # the shell that waits for it ends with it
   wait "$waits" || true
   kill_collector
   start_collector
