@@ -35,7 +35,8 @@ struct LinkServerOptions {
   uint32_t records_per_second = 10'000;
   // Asked once per stream, before anything is read from it: may the sensor with this certificate
   // speak? Its words go to the sensor if not. Must not block. Null: whoever has a certificate may.
-  std::function<Result<void>(const PeerName& peer, const CertificateInfo& certificate)> may_speak;
+  std::function<Result<void>(const PeerName& peer, const CertificateInfo& certificate)> may_speak =
+      {};
   RenewCertificate renew = {};  // null: nothing is renewed here
 };
 

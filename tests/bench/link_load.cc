@@ -105,7 +105,7 @@ class Load {
     }
     sensor::LinkOptions link;
     link.addresses = {options.collector};
-    link.identity = std::move(identity);
+    link.identity = std::make_shared<IdentityHolder>(std::move(identity));
     link.hello = {kLinkProtocol, PARALLAX_VERSION, {}, {}, {}};
     link_ = std::make_unique<sensor::LinkClient>(
         std::move(link), *spool_,

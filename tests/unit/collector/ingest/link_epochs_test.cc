@@ -216,7 +216,9 @@ TEST(LinkVersions, ACollectorOfTheVersionBeforeGetsEverythingOnce) {
   OldCollector old;
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", CollectorCredentials(SharedCampus().Collector()), &port);
+  builder.AddListeningPort(
+      "127.0.0.1:0",
+      CollectorCredentials(std::make_shared<IdentityHolder>(SharedCampus().Collector())), &port);
   builder.RegisterService(&old);
   const auto server = builder.BuildAndStart();
   TestSensor sensor("a", {{"127.0.0.1", static_cast<uint16_t>(port)}});
