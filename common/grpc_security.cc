@@ -11,14 +11,13 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
-#include <openssl/crypto.h>
-#include <openssl/ssl.h>
 
 #include <atomic>
 #include <utility>
 #include <vector>
 
 #include "common/log.h"
+#include "common/tls_session.h"
 
 namespace parallax {
 namespace {
@@ -26,21 +25,6 @@ namespace {
 constexpr int kMaxMessageBytes = 1 << 20;
 constexpr size_t kServerMemoryBytes = 256u << 20;
 constexpr int kMaxThreads = 16;
-
-// gRPC 1.51 has no way to say so. OpenSSL calls this for each session that it makes, whoever asked
-// for it: from now on none of this process takes an older TLS.
-void DemandTls13() {
-  static const int index = CRYPTO_get_ex_new_index(
-      CRYPTO_EX_INDEX_SSL, 0, nullptr,
-      [](void* session, void*, CRYPTO_EX_DATA*, int, long, void*) {
-        SSL_ctrl(static_cast<SSL*>(session), SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_3_VERSION,
-                 nullptr);
-      },
-      nullptr, nullptr);
-  if (index < 0) {
-    LogError("TLS 1.2 is not refused: the TLS library does not call us");
-  }
-}
 
 std::shared_ptr<grpc::experimental::CertificateProviderInterface> Provider(
     const TlsIdentity& identity) {

@@ -1,5 +1,5 @@
-// Mutual TLS 1.3 for the collector's ports, and the channel settings that both ends need. The only file
-// that knows gRPC's TLS interfaces.
+// Mutual TLS 1.3 for the collector's ports, and the channel settings that both ends need. The only
+// file that knows gRPC's TLS interfaces.
 //
 // A sensor checks that the peer's certificate was issued by its own CA to a collector
 // (kCollectorDnsName); which address it dialled does not matter. A collector demands a client

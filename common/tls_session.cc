@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "common/fingerprint.h"
+#include "common/log.h"
 #include "common/openssl.h"
 
 namespace parallax {
@@ -60,6 +61,19 @@ Error Explain(int code, X509* at, WallTime now) {
 }
 
 }  // namespace
+
+void DemandTls13() {
+  static const int index = CRYPTO_get_ex_new_index(
+      CRYPTO_EX_INDEX_SSL, 0, nullptr,
+      [](void* session, void*, CRYPTO_EX_DATA*, int, long, void*) {
+        SSL_ctrl(static_cast<SSL*>(session), SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_3_VERSION,
+                 nullptr);
+      },
+      nullptr, nullptr);
+  if (index < 0) {
+    LogError("TLS 1.2 is not refused: the TLS library does not call us");
+  }
+}
 
 Result<void> ShowIdentity(ssl_ctx_st* context, const TlsIdentity& identity) {
   const openssl::ErrorQueueGuard guard;

@@ -1,6 +1,6 @@
-// TLS for the enrolment port, where one side has no certificate yet: what the collector shows, and
-// what a new sensor checks before it says a word. TLS 1.3 only. No state. The connections are made
-// by others (Boost.Asio), which hand their OpenSSL handles in.
+// TLS 1.3 alone; and TLS for the enrolment port, where one side has no certificate yet: what the
+// collector shows, and what a new sensor checks before it says a word. The connections are made by
+// others (gRPC, Boost.Asio), which hand their OpenSSL handles in.
 #pragma once
 
 #include <string>
@@ -13,6 +13,10 @@ struct ssl_st;
 struct ssl_ctx_st;
 
 namespace parallax {
+
+// From now on no session of this process, whoever makes it, takes a TLS before 1.3: gRPC 1.51 has
+// no way to say so, but the library tells of each session that it makes. Thread-safe.
+void DemandTls13();
 
 // The server's side: shows the certificate and then the whole CA bundle, so that a pin can be
 // checked. Kept in memory are no sessions and no tickets.

@@ -42,10 +42,13 @@ constexpr std::string_view kEveryKey = R"([server]
 listen = "192.0.2.1:1"
 https_listen = "192.0.2.1:2"
 operator_socket = "/run/p.sock"
+operator_listen = "192.0.2.1:3"
 [tls]
 ca_file = "a"
 certificate_file = "b"
 key_file = "sub/c"
+sensor_certificate_life = "20d"
+collector_certificate_life = "40d"
 [store]
 path = "d.db"
 retention = "30d"
@@ -87,6 +90,9 @@ TEST_F(CollectorConfigTest, EveryKeyTakesEffect) {
   const CollectorConfig config = Good(kEveryKey);
   EXPECT_EQ(config.server.listen, (HostPort{"192.0.2.1", 1}));
   EXPECT_EQ(config.server.https_listen, (HostPort{"192.0.2.1", 2}));
+  EXPECT_EQ(config.server.operator_listen, (HostPort{"192.0.2.1", 3}));
+  EXPECT_EQ(config.tls.sensor_certificate_life, 20 * 24h);
+  EXPECT_EQ(config.tls.collector_certificate_life, 40 * 24h);
   EXPECT_EQ(config.server.operator_socket, "/run/p.sock");
   EXPECT_EQ(config.tls.ca_file, dir_.Path("a"));
   EXPECT_EQ(config.tls.certificate_file, dir_.Path("b"));

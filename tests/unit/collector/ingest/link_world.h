@@ -114,12 +114,12 @@ class TestCollector {
         gone.push_back(*down);
       } else if (auto* report = std::get_if<SensorHealthReported>(&event)) {
         ++healths[report->name];
+      } else if (auto* taken = std::get_if<IngestedBatch>(&event)) {
+        Take(*taken);
+      } else if (auto* told = std::get_if<SensorIdentity>(&event)) {
+        identities.push_back(std::move(*told));
       } else {
-        if (auto* taken = std::get_if<IngestedBatch>(&event)) {
-          Take(*taken);
-        } else {
-          refused.push_back(std::get<RefusedBatch>(event));
-        }
+        refused.push_back(std::get<RefusedBatch>(event));
       }
     }
     return !batch.empty();
@@ -155,6 +155,7 @@ class TestCollector {
   std::map<SensorName, std::vector<uint64_t>> stored;  // the numbers of the records
   std::map<SensorName, uint64_t> epochs;               // the last one
   std::vector<RefusedBatch> refused;
+  std::vector<SensorIdentity> identities;
 
  private:
   void Take(const IngestedBatch& batch) {
