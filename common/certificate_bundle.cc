@@ -60,6 +60,12 @@ std::string IssuerIn(const std::vector<BundledCertificate>& bundle,
   return found == bundle.end() ? std::string() : found->info.sha256;
 }
 
+bool IsOfSigner(std::string_view ca_pem, std::string_view certificate_pem) {
+  const auto bundle = ReadBundle(ca_pem);
+  const std::string issuer = bundle ? IssuerIn(*bundle, certificate_pem) : std::string();
+  return issuer.empty() || issuer == bundle->front().info.sha256;
+}
+
 std::string JoinBundle(const std::vector<BundledCertificate>& bundle) {
   std::string pem;
   for (const BundledCertificate& one : bundle) {

@@ -24,6 +24,10 @@ Result<std::vector<BundledCertificate>> ReadBundle(std::string_view pem);
 std::string IssuerIn(const std::vector<BundledCertificate>& bundle,
                      std::string_view certificate_pem);
 
+// False if another CA of the bundle than the first one signed the certificate. True also if one did
+// that is not there itself, between them and the certificate.
+bool IsOfSigner(std::string_view ca_pem, std::string_view certificate_pem);
+
 std::string JoinBundle(const std::vector<BundledCertificate>& bundle);
 
 }  // namespace parallax

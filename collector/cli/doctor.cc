@@ -88,16 +88,18 @@ void AddStore(const v1::Status& status, std::vector<CheckLine>& lines) {
 }
 
 void AddIdentity(const v1::Status& status, std::vector<CheckLine>& lines) {
-  const std::string again = "parallax-collector init --dir NEW";
   const WallTime now = At(status.answered_at());
   if (status.certificate_expires_at() != 0) {
     lines.push_back(JudgeValidity("certificate", "the collector's",
                                   At(status.certificate_made_at()),
-                                  At(status.certificate_expires_at()), now, again));
+                                  At(status.certificate_expires_at()), now,
+                                  "the collector renews it by itself, and its log says why not: "
+                                  "parallax-collector check-config --config collector.toml"));
   }
   if (status.ca_expires_at() != 0) {
     lines.push_back(JudgeValidity("CA", "the CA's", At(status.ca_made_at()),
-                                  At(status.ca_expires_at()), now, again));
+                                  At(status.ca_expires_at()), now,
+                                  "parallax-collector ca announce --config collector.toml"));
   }
 }
 

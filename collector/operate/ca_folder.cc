@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "common/path_text.h"
+
 namespace parallax::collector {
 namespace {
 
@@ -25,7 +27,7 @@ fs::path Beside(const CollectorConfig::Tls& tls, const char* ending) {
 }
 
 Result<void> SyncFolder(const std::string& file) {
-  const std::string folder = fs::path(file).parent_path().string();
+  const std::string folder = FolderOf(file);
   const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) != 0) {
     return tl::make_unexpected(ErrnoError(folder, errno));
@@ -61,14 +63,14 @@ std::string NextCaKeyFile(const CollectorConfig::Tls& tls) {
 }
 
 Result<CaLock> CaLock::Take(const CollectorConfig::Tls& tls) {
-  const std::string path = Beside(tls, ".lock").string();
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kSecret));
+  const std::string folder = FolderOf(tls.ca_file);
+  UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
-    return tl::make_unexpected(ErrnoError(path, errno));
+    return tl::make_unexpected(ErrnoError(folder, errno));
   }
   while (::flock(fd.get(), LOCK_EX) != 0) {
     if (errno != EINTR) {
-      return tl::make_unexpected(ErrnoError(path, errno));
+      return tl::make_unexpected(ErrnoError(folder, errno));
     }
   }
   return CaLock(std::move(fd));

@@ -132,8 +132,7 @@ bool IdentityKeeper::Take(TlsIdentity identity) {
 }
 
 bool IdentityKeeper::OfAnotherCa(const TlsIdentity& identity) const {
-  const auto bundle = ReadBundle(identity.ca_pem);
-  return bundle && IssuerIn(*bundle, identity.certificate_pem) != bundle->front().info.sha256;
+  return !IsOfSigner(identity.ca_pem, identity.certificate_pem);
 }
 
 void IdentityKeeper::Complain(const std::string& what) {

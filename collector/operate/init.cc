@@ -223,8 +223,8 @@ Result<std::string> AddSensor(const AddSensorOptions& options, WallTime now) {
       "\n"
       "Next, copy {} to the sensor's host (it holds the sensor's key) and run there, as root:\n"
       "  parallax-sensor run --config {}\n",
-      options.out, options.name, options.group, DateOf(now + life),
-      fmt::join(*addresses, ", "), options.out, ShellWord(Join(options.out, "sensor.toml")));
+      options.out, options.name, options.group, DateOf(now + life), fmt::join(*addresses, ", "),
+      options.out, ShellWord(Join(options.out, "sensor.toml")));
 }
 
 }  // namespace parallax::collector

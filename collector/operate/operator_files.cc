@@ -23,13 +23,13 @@ namespace fs = std::filesystem;
 constexpr unsigned kSecret = 0600;
 constexpr unsigned kPublic = 0644;
 
-fs::path FolderOf(const CollectorConfig::Tls& tls) {
+fs::path OperatorsOf(const CollectorConfig::Tls& tls) {
   return fs::path(tls.ca_file).parent_path() / "operators";
 }
 
 // REQUIRES: IsValidName(name).
 std::string FileOf(const CollectorConfig::Tls& tls, const std::string& name) {
-  return (FolderOf(tls) / (name + ".pem")).string();
+  return (OperatorsOf(tls) / (name + ".pem")).string();
 }
 
 Result<void> CheckName(const std::string& name) {
@@ -43,7 +43,7 @@ Result<void> CheckName(const std::string& name) {
 
 Result<void> List(const CollectorConfig::Tls& tls, const std::string& name,
                   const std::string& certificate_pem) {
-  const std::string folder = FolderOf(tls).string();
+  const std::string folder = OperatorsOf(tls).string();
   if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
     return tl::make_unexpected(ErrnoError(folder, errno));
   }
@@ -123,7 +123,7 @@ Result<std::string> RemoveOperator(const std::string& name, const std::string& c
 std::vector<ListedOperator> ListOperators(const CollectorConfig::Tls& tls) {
   std::vector<ListedOperator> operators;
   std::error_code error;
-  for (fs::directory_iterator it(FolderOf(tls), error); !error && it != fs::directory_iterator();
+  for (fs::directory_iterator it(OperatorsOf(tls), error); !error && it != fs::directory_iterator();
        it.increment(error)) {
     auto pem = ReadSmallFile(it->path().string());
     auto info = pem ? DescribeCertificate(*pem) : tl::make_unexpected(pem.error());

@@ -66,8 +66,9 @@ CheckLine JudgeCa(const IdentityFacts& facts) {
   if (facts.ca_problem) {
     return {"CA", Finding::kFail, facts.ca_problem->message, fix};
   }
-  return JudgeValidity("CA", facts.ca_file, facts.ca.not_before, facts.ca.not_after, facts.now,
-                       "on the collector's host: parallax-collector init --dir NEW");
+  return JudgeValidity(
+      "CA", facts.ca_file, facts.ca.not_before, facts.ca.not_after, facts.now,
+      "on the collector's host: parallax-collector ca announce --config collector.toml");
 }
 
 CheckLine JudgeCertificate(const IdentityFacts& facts) {
@@ -86,6 +87,9 @@ CheckLine JudgeCertificate(const IdentityFacts& facts) {
   if (line.finding != Finding::kFail && Concerns(facts.whole, facts.certificate_file) &&
       !Concerns(facts.whole, facts.key_file)) {
     return {"certificate", Finding::kFail, facts.whole->message, fix};
+  }
+  if (line.finding == Finding::kWarn) {
+    line.says += ", by itself: the sensor's log says why not";
   }
   line.says += fmt::format("; this is sensor {} of group {}", who->name, who->group);
   return line;

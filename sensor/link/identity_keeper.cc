@@ -42,8 +42,7 @@ void IdentityKeeper::Plan(const TlsIdentity& identity, WallTime now) {
   if (const auto own = DescribeCertificate(identity.certificate_pem)) {
     plan_.Hold(IssuedAt(own->not_before, own->not_after), own->not_after);
   }
-  const auto bundle = ReadBundle(identity.ca_pem);
-  if (bundle && IssuerIn(*bundle, identity.certificate_pem) != bundle->front().info.sha256) {
+  if (!IsOfSigner(identity.ca_pem, identity.certificate_pem)) {
     plan_.Hurry(now);  // its CA is on the way out
   }
 }
