@@ -9,7 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
+
+#include "common/path_text.h"
 
 namespace parallax {
 namespace {
@@ -92,14 +93,26 @@ Result<void> WriteFileAtomically(const std::string& path, std::string_view conte
     unlink(temporary.c_str());
   }
   if (done) {
-    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-    const UniqueFd dir(
-        open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (dir) {
-      fsync(dir.get());
-    }
+    (void)SyncFolderOf(path);
   }
   return done;
+}
+
+Result<void> RenameDurably(const std::string& from, const std::string& to) {
+  const UniqueFd file(open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file || fsync(file.get()) != 0 || rename(from.c_str(), to.c_str()) != 0) {
+    return tl::make_unexpected(ErrnoError(from, errno));
+  }
+  return SyncFolderOf(to);
+}
+
+Result<void> SyncFolderOf(const std::string& path) {
+  const std::string folder = FolderOf(path);
+  const UniqueFd dir(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir || fsync(dir.get()) != 0) {
+    return tl::make_unexpected(ErrnoError(folder, errno));
+  }
+  return {};
 }
 
 Result<std::string> ReadSmallFile(const std::string& path) {

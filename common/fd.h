@@ -46,6 +46,12 @@ Error ErrnoError(std::string_view what, int error_number);
 Result<void> WriteFileAtomically(const std::string& path, std::string_view content, unsigned mode,
                                  bool replace);
 
+// `to` is the old file or the whole new one, also after a power loss; when this returns it is the
+// new one. Both are in one folder.
+Result<void> RenameDurably(const std::string& from, const std::string& to);
+// What was renamed, made or removed in the folder of `path` stays so.
+Result<void> SyncFolderOf(const std::string& path);
+
 inline constexpr size_t kSmallFileLimit = 1 << 20;
 // The whole file, 1 MiB at the most; errors name the path.
 Result<std::string> ReadSmallFile(const std::string& path);

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <utility>
 
@@ -24,15 +23,6 @@ fs::path Beside(const CollectorConfig::Tls& tls, const char* ending) {
   fs::path path = tls.ca_file;
   path.replace_extension();
   return path += ending;
-}
-
-Result<void> SyncFolder(const std::string& file) {
-  const std::string folder = FolderOf(file);
-  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) {
-    return tl::make_unexpected(ErrnoError(folder, errno));
-  }
-  return {};
 }
 
 // Whether the key that waits belongs to this certificate.
@@ -135,10 +125,7 @@ Result<void> FinishSwitch(const CollectorConfig::Tls& tls) {
   if (!NextKeyIsOf(tls, state->signing())) {
     return {};
   }
-  if (std::rename(next.c_str(), CaKeyFile(tls).c_str()) != 0) {
-    return tl::make_unexpected(ErrnoError(next, errno));
-  }
-  return SyncFolder(next);
+  return RenameDurably(next, CaKeyFile(tls));
 }
 
 Result<void> RetireCa(const CollectorConfig::Tls& tls) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -31,13 +32,34 @@ constexpr int kClosedIncidents = 10'000;
 // Free pages go back to the file system when they are more than half of the file.
 constexpr int kPagesPerVacuum = 2000;
 
-// A folder that is missing or may not be written to has a clearer message than SQLite's.
-Result<void> MakeEmptyFile(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file) {
-    return tl::make_unexpected(ErrnoError(path, errno));
+// Makes the database out of sight and moves it into place whole: SQLite by itself leaves, if the
+// power goes at the wrong moment, a file that is neither empty nor ours.
+Result<void> MakeDatabase(const std::string& path) {
+  const std::string unfinished = path + ".new";
+  for (const char* ending : {"", "-journal", "-wal", "-shm"}) {
+    const std::string file = unfinished + ending;
+    if (::unlink(file.c_str()) != 0 && errno != ENOENT) {
+      return tl::make_unexpected(ErrnoError(file, errno));
+    }
   }
-  return {};
+  {
+    // A folder that is missing or may not be written to has a clearer message than SQLite's.
+    const UniqueFd file(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file) {
+      return tl::make_unexpected(ErrnoError(path, errno));
+    }
+    const auto database = Database::Open(unfinished, Database::Mode::kReadWrite);
+    if (!database) {
+      return tl::make_unexpected(database.error());
+    }
+    const auto made = PrepareForWriting(**database, true).and_then([&] {
+      return (*database)->Checkpoint(Database::CheckpointMode::kTruncate);
+    });
+    if (!made) {
+      return tl::make_unexpected(made.error());
+    }
+  }  // closed: the write-ahead log is gone
+  return RenameDurably(unfinished, path);
 }
 
 }  // namespace
@@ -55,14 +77,16 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path) 
   if (!kind) {
     return tl::make_unexpected(kind.error());
   }
-  if (auto made = MakeEmptyFile(path); !made) {
-    return tl::make_unexpected(made.error());
+  if (*kind != FileKind::kOurs) {
+    if (auto made = MakeDatabase(path); !made) {
+      return tl::make_unexpected(made.error());
+    }
   }
   auto database = Database::Open(path, Database::Mode::kReadWrite);
   if (!database) {
     return tl::make_unexpected(database.error());
   }
-  if (auto ready = PrepareForWriting(**database, *kind != FileKind::kOurs); !ready) {
+  if (auto ready = PrepareForWriting(**database, false); !ready) {
     return tl::make_unexpected(ready.error());
   }
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(*lock), std::move(*database)));

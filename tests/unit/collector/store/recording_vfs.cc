@@ -2,10 +2,13 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cassert>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <random>
+#include <sstream>
 
 namespace parallax::collector {
 namespace {
@@ -114,6 +117,8 @@ int Open(sqlite3_vfs*, const char* path, sqlite3_file* file, int flags, int* out
   Of(file)->base.pMethods = &kMethods;
   if (existed == 0) {
     recorder->Note({Kind::kCreate, *Of(file)->name});
+  } else {
+    recorder->NoteAppearance(path);
   }
   return SQLITE_OK;
 }
@@ -211,6 +216,19 @@ RecordingVfs::~RecordingVfs() {
   sqlite3_vfs_unregister(&Ours());
   sqlite3_vfs_register(Real(), 1);
   recorder = nullptr;
+}
+
+void RecordingVfs::NoteAppearance(const std::string& path) {
+  const std::string name = NameOf(path.c_str());
+  const auto known = [&](const Operation& operation) { return operation.file == name; };
+  if (stopped_ || std::ranges::any_of(operations_, known)) {
+    return;
+  }
+  std::ostringstream content;
+  content << std::ifstream(path, std::ios::binary).rdbuf();
+  Note({Kind::kCreate, name});
+  Note({Kind::kWrite, name, 0, content.str()});
+  Note({Kind::kSync, name});
 }
 
 std::map<std::string, std::string> RecordingVfs::AfterPowerLoss(size_t operations,

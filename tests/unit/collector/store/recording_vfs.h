@@ -20,6 +20,8 @@ class RecordingVfs {
   RecordingVfs(const RecordingVfs&) = delete;
   RecordingVfs& operator=(const RecordingVfs&) = delete;
 
+  void Stop() { stopped_ = true; }
+
   // So many operations so far.
   size_t operations() const { return operations_.size(); }
 
@@ -35,9 +37,16 @@ class RecordingVfs {
     std::string bytes = {};
     bool synced = false;  // kDelete
   };
-  void Note(Operation operation) { operations_.push_back(std::move(operation)); }
+  // A file that came to be otherwise, by a rename, and is opened: on disk, all of it.
+  void NoteAppearance(const std::string& path);
+  void Note(Operation operation) {
+    if (!stopped_) {
+      operations_.push_back(std::move(operation));
+    }
+  }
 
  private:
+  bool stopped_ = false;
   std::vector<Operation> operations_;
 };
 
