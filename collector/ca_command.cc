@@ -11,6 +11,7 @@
 #include "collector/operate/authority.h"
 #include "collector/operate/ca_folder.h"
 #include "collector/operate/ca_rotation.h"
+#include "collector/operate/identity_keeper.h"
 #include "collector/operate/operator_files.h"
 #include "collector/store/reader.h"
 #include "common/checkup.h"
@@ -153,6 +154,13 @@ Result<std::string> RunCa(const CaOptions& options, WallTime now) {
   const auto config = LoadCollectorConfig(options.config_path);
   if (!config) {
     return tl::make_unexpected(config.error());
+  }
+  if (options.action == CaAction::kRenew) {
+    if (auto renewed = RenewCollectorIdentity(*config, now); !renewed) {
+      return tl::make_unexpected(renewed.error());
+    }
+    return fmt::format("Made another {}; a collector that runs shows it within seconds.\n",
+                       config->tls.certificate_file);
   }
   if (options.action != CaAction::kShow) {
     const auto lock = CaLock::Take(config->tls);

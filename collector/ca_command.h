@@ -1,4 +1,5 @@
-// `parallax-collector ca`: one CA makes way for another, step by step, while everything runs.
+// `parallax-collector ca`: one CA makes way for another, step by step, while everything runs; and
+// the collector's own certificate makes way for the next.
 #pragma once
 
 #include <string>
@@ -8,7 +9,7 @@
 
 namespace parallax::collector {
 
-enum class CaAction { kShow, kAnnounce, kSwitch, kRetire };
+enum class CaAction { kShow, kAnnounce, kSwitch, kRetire, kRenew };
 
 struct CaOptions {
   CaAction action = CaAction::kShow;

@@ -79,8 +79,9 @@ Command ParseCommandLine(int argc, char** argv) {
   remove_app->add_option("--config", remove.config, "The collector's collector.toml")->required();
 
   CaCommand ca;
-  CLI::App* ca_app = app.add_subcommand(
-      "ca", "Put another certificate authority in place of this one, while everything runs");
+  CLI::App* ca_app = app.add_subcommand("ca",
+                                        "Put another certificate authority in place of this one, "
+                                        "step by step, while everything runs");
   ca_app->require_subcommand(1);
   const auto step = [&](const char* name, const char* what, CaAction action) {
     CLI::App* verb = ca_app->add_subcommand(name, what);
@@ -91,6 +92,7 @@ Command ParseCommandLine(int argc, char** argv) {
   };
   step("show", "How far it is, and who is not ready", CaAction::kShow);
   step("announce", "Make another one, and have it trusted", CaAction::kAnnounce);
+  step("renew", "Make the collector's own certificate anew, expired or not", CaAction::kRenew);
   constexpr const char* kForce = "Also if somebody would be cut off";
   step("switch", "Sign with the new one from now on", CaAction::kSwitch)
       ->add_flag("--force", ca.options.force, kForce);

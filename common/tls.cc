@@ -184,12 +184,13 @@ std::optional<VerifyFailure> Verify(const std::vector<openssl::Certificate>& roo
 std::string Renewal(const CertificateInfo& info) {
   const auto sensor = ParseSensorUri(info.spiffe_uri);
   return sensor ? fmt::format(
-                      "make a new one on the collector's host: parallax-collector "
-                      "add-sensor {} --group {} ...",
+                      "enroll this host again with a token from the collector's host (parallax "
+                      "token create --group {1} --replace {0}), or make a folder for it there: "
+                      "parallax-collector add-sensor {0} --group {1} ...",
                       sensor->name, sensor->group)
                 : std::string(
-                      "make a new collector folder with parallax-collector init, "
-                      "and new sensor folders with add-sensor");
+                      "set the clock if it is wrong, else make another one: "
+                      "parallax-collector ca renew --config collector.toml");
 }
 
 Error Explain(const VerifyFailure& failure, const std::string& file, const std::string& ca_file,

@@ -93,8 +93,7 @@ void AddIdentity(const v1::Status& status, std::vector<CheckLine>& lines) {
     lines.push_back(JudgeValidity("certificate", "the collector's",
                                   At(status.certificate_made_at()),
                                   At(status.certificate_expires_at()), now,
-                                  "the collector renews it by itself, and its log says why not: "
-                                  "parallax-collector check-config --config collector.toml"));
+                                  "parallax-collector ca renew --config collector.toml"));
   }
   if (status.ca_expires_at() != 0) {
     lines.push_back(JudgeValidity("CA", "the CA's", At(status.ca_made_at()),

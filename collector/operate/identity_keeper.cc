@@ -31,56 +31,44 @@ void Hold(RenewalPlan& plan, const std::string& certificate_pem, Duration life) 
   }
 }
 
-Result<TlsIdentity> Load(const CollectorConfig::Tls& tls, WallTime now) {
+}  // namespace
+
+Result<TlsIdentity> LoadCollectorIdentity(const CollectorConfig& config, WallTime now) {
+  const auto& tls = config.tls;
   const auto lock = CaLock::Take(tls);
-  if (!lock) {  // a folder that is not ours to write in: nobody else writes either
-    return LoadTlsIdentity(tls.ca_file, tls.certificate_file, tls.key_file, now);
+  if (!lock) {
+    return tl::make_unexpected(lock.error());
   }
   return FinishSwitch(tls).and_then([&] { return FinishInstall(PathsOf(tls)); }).and_then([&] {
     return LoadTlsIdentity(tls.ca_file, tls.certificate_file, tls.key_file, now);
   });
 }
 
-// The next certificate, for the hosts that the one before is for, in its place.
-Result<void> Renew(const CollectorConfig& config, const CertificateInfo& own, WallTime now) {
+Result<void> RenewCollectorIdentity(const CollectorConfig& config, WallTime now) {
   const auto lock = CaLock::Take(config.tls);
   if (!lock) {
     return tl::make_unexpected(lock.error());
+  }
+  if (auto whole = FinishSwitch(config.tls); !whole) {
+    return whole;
   }
   const auto authority = ReadAuthority(config);
   if (!authority) {
     return tl::make_unexpected(authority.error());
   }
-  auto next = IssueCollector(*authority, HostsOf(own), config.tls.collector_certificate_life, now);
+  const auto own = ReadSmallFile(config.tls.certificate_file).and_then([](const std::string& pem) {
+    return DescribeCertificate(pem);
+  });
+  if (!own) {
+    return tl::make_unexpected(own.error());
+  }
+  auto next = IssueCollector(*authority, HostsOf(*own), config.tls.collector_certificate_life, now);
   if (!next) {
     return tl::make_unexpected(next.error());
   }
   return InstallIdentity(
       PathsOf(config.tls),
       {authority->certificate_pem, std::move(next->certificate_pem), std::move(next->key_pem)});
-}
-
-Result<TlsIdentity> RenewAndLoad(const CollectorConfig& config, const std::string& certificate_pem,
-                                 WallTime now) {
-  return DescribeCertificate(certificate_pem)
-      .and_then([&](const CertificateInfo& own) { return Renew(config, own, now); })
-      .and_then([&] { return Load(config.tls, now); });
-}
-
-}  // namespace
-
-Result<TlsIdentity> LoadCollectorIdentity(const CollectorConfig& config, WallTime now) {
-  auto identity = Load(config.tls, now);
-  if (identity) {
-    return identity;
-  }
-  const auto pem = ReadSmallFile(config.tls.certificate_file);
-  const auto own = pem ? DescribeCertificate(*pem) : tl::make_unexpected(pem.error());
-  if (!own || own->not_after > now) {
-    return identity;
-  }
-  LogWarning("{}; making another one", identity.error().message);
-  return RenewAndLoad(config, *pem, now);
 }
 
 IdentityKeeper::IdentityKeeper(const CollectorConfig& config,
@@ -94,7 +82,7 @@ IdentityKeeper::IdentityKeeper(const CollectorConfig& config,
 }
 
 bool IdentityKeeper::Step(WallTime now) {
-  auto found = Load(config_.tls, now);
+  auto found = LoadCollectorIdentity(config_, now);
   if (!found) {
     Complain(fmt::format("{}; the collector goes on with the identity that it has",
                          found.error().message));
@@ -104,7 +92,9 @@ bool IdentityKeeper::Step(WallTime now) {
   if (!plan_.Due(now)) {
     return changed;
   }
-  auto renewed = RenewAndLoad(config_, holder_->Get().identity->certificate_pem, now);
+  auto renewed = RenewCollectorIdentity(config_, now).and_then([&] {
+    return LoadCollectorIdentity(config_, now);
+  });
   if (!renewed) {
     plan_.NoteFailure(now);
     Complain(fmt::format("cannot renew {}: {}; next attempt at {}", config_.tls.certificate_file,

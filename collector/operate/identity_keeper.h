@@ -18,9 +18,11 @@
 
 namespace parallax::collector {
 
-// What the collector's three files hold, after what others left half done; if its certificate has
-// expired and the CA's key is here, with the next one. As LoadTlsIdentity.
+// What the collector's three files hold, after what others left half done. As LoadTlsIdentity.
 Result<TlsIdentity> LoadCollectorIdentity(const CollectorConfig& config, WallTime now);
+// The next certificate, over a new key and for the same hosts, in place of the one that is there,
+// expired or not.
+Result<void> RenewCollectorIdentity(const CollectorConfig& config, WallTime now);
 
 class IdentityKeeper {
  public:

@@ -173,6 +173,8 @@ test_expired_certificate() {
   expire "$WORK/case/collector/collector.pem" "$WORK/case/collector/collector.key" \
     "$WORK/case/collector/ca.pem" "$(ca_key)"
   refused 78,4 "expired" parallax-collector run --config "$collector"
+  parallax-collector ca renew --config "$collector" >/dev/null
+  parallax-collector check-config --config "$collector" >/dev/null || wrong "ca renew does not help"
   site
   expire "$WORK/case/mail1/sensor.pem" "$WORK/case/mail1/sensor.key" \
     "$WORK/case/collector/ca.pem" "$(ca_key)"

@@ -48,13 +48,13 @@ ask() { sqlite3 -readonly "$SITE/collector/parallax.db" "$1"; }
 stored() { ask "SELECT count(*) FROM probe_tries"; }
 stored_at_least() { (($(stored 2>/dev/null || echo 0) >= $1)); }
 
-# The database has each record that was acknowledged, and none twice.
+# The database has each record that was acknowledged, and none twice. (The journal names what was
+# acknowledged while it was live; of a backlog the load says only that nothing waits any more.)
 check_database() {
   local twice lost
   twice=$(ask "SELECT count(*) FROM (SELECT 1 FROM probe_tries GROUP BY sensor, order_id
                                      HAVING count(*) > 1)")
   [[ $twice == 0 ]] || wrong "$twice records are stored twice"
-  [[ -s $SITE/journal ]] || wrong "nothing was acknowledged"
   ask "SELECT n.name || ' ' || t.order_id FROM probe_tries t JOIN sensor_names n ON n.id = t.sensor" |
     sort >"$SITE/stored"
   sort -u "$SITE/journal" >"$SITE/acked"
@@ -94,6 +94,7 @@ test_kills() {
   drain
   stop "$COLLECTOR"
   check_database
+  [[ -s $SITE/journal ]] || wrong "nothing was acknowledged"
   [[ $(ask "PRAGMA integrity_check") == ok ]] || wrong "the database is damaged"
   # A sensor that is killed says so.
   (($(ask "SELECT count(*) FROM gaps WHERE reason = 'stopped'") > 0)) || wrong "no gap was told"
