@@ -217,7 +217,9 @@ class Database {
 
   const std::string path_;
   sqlite3* handle_;
-  std::unordered_map<std::string, std::unique_ptr<Statement>> statements_;
+  using Statements = std::unordered_map<std::string, std::unique_ptr<Statement>>;
+  Statements statements_;
+  const Statements::value_type* latest_ = nullptr;
   Duration time_limit_{};
   MonoTime deadline_;
 };

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <thread>
 
 #include "common/log.h"
@@ -13,6 +14,18 @@ namespace {
 
 // How often a wait looks whether the queue has been closed.
 constexpr Duration kLook = std::chrono::milliseconds(20);
+// Whoever waits for acknowledgements sends nothing more meanwhile.
+constexpr Duration kLull = std::chrono::milliseconds(2);
+
+size_t RowsOf(const StoreOp& op) {
+  const auto* batch = std::get_if<IngestedBatch>(&op);
+  return batch == nullptr ? 1 : batch->records.size();
+}
+
+size_t RowsOf(std::span<const StoreOp> ops) {
+  return std::accumulate(ops.begin(), ops.end(), size_t{0},
+                         [](size_t rows, const StoreOp& op) { return rows + RowsOf(op); });
+}
 
 }  // namespace
 
@@ -47,12 +60,19 @@ std::vector<StoreOp> StoreWriter::Gather() {
     return ops;
   }
   const MonoTime until = Now().mono + options_.gather;
-  while (ops.size() < options_.most_ops && !queue_.closed()) {
+  size_t rows = RowsOf(ops);
+  while (ops.size() < options_.most_ops && rows < options_.most_rows && !queue_.closed()) {
+    const bool enough = rows >= options_.enough_rows;
     const Duration left = until - Now().mono;
     if (left <= Duration{}) {
       break;
     }
-    auto more = queue_.PopBatch(options_.most_ops - ops.size(), left);
+    auto more =
+        queue_.PopBatch(options_.most_ops - ops.size(), enough ? std::min(left, kLull) : left);
+    if (enough && more.empty()) {
+      break;
+    }
+    rows += RowsOf(more);
     std::move(more.begin(), more.end(), std::back_inserter(ops));
   }
   return ops;
@@ -62,8 +82,7 @@ size_t StoreWriter::Slice(std::span<const StoreOp> ops) const {
   size_t rows = 0;
   size_t count = 0;
   for (; count < ops.size() && (count == 0 || rows < options_.most_rows); ++count) {
-    const auto* batch = std::get_if<IngestedBatch>(&ops[count]);
-    rows += batch == nullptr ? 1 : batch->records.size();
+    rows += RowsOf(ops[count]);
   }
   return count;
 }

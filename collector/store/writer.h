@@ -26,7 +26,8 @@ namespace parallax::collector {
 struct StoreWriterOptions {
   size_t most_ops = 5000;                            // taken from the queue at once
   size_t most_rows = 20'000;                         // per transaction, roughly
-  Duration gather = std::chrono::milliseconds(50);   // from the first op of a transaction
+  Duration gather = std::chrono::milliseconds(50);   // from the first op of a transaction, at most
+  size_t enough_rows = 1'000;                        // with so many, no longer than until a lull
   Duration retention = std::chrono::hours(14 * 24);  // of attempts, tries and server reports
   Duration prune_every = std::chrono::minutes(1);
   uint64_t prune_rows = 5000;                             // per transaction

@@ -34,9 +34,9 @@ stop() {
 load() { "$BIN/parallax_link_load" --ca "$work/$1" --collector "127.0.0.1:$port" "${@:2}"; }
 field() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p"; }
 
-echo "as much as it takes: 20 sensors, 40,000 rows a second offered"
-start most
-load most --attempts --sensors 20 --rate 2000 --seconds "$seconds" >"$work/most.json" || true
+echo "as much as it takes: 10 sensors, 300,000 rows a second offered"
+start most 100000
+load most --attempts --sensors 10 --rate 30000 --seconds "$seconds" >"$work/most.json" || true
 rows=$(field rows_per_second <"$work/most.json")
 stop
 total=$(sqlite3 -readonly "$work/most/parallax.db" 'SELECT count(*) FROM attempts')
