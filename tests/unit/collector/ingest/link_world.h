@@ -54,6 +54,7 @@ class Campus {
     return Of(*IssueSensor(authority_, {"group-of-" + name, name}, now));
   }
   const std::string& ca_pem() const { return authority_.certificate_pem; }
+  const KeyPair& authority() const { return authority_; }
 
  private:
   TlsIdentity Of(const KeyPair& pair) const {
