@@ -31,12 +31,13 @@ stop() {
   wait "$collector" || true
   collector=''
 }
-load() { "$BIN/parallax_link_load" --ca "$work/$1" --collector "127.0.0.1:$port" "${@:2}"; }
+# As its last word: in the background it is the load itself that is there to be killed.
+load() { exec "$BIN/parallax_link_load" --ca "$work/$1" --collector "127.0.0.1:$port" "${@:2}"; }
 field() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p"; }
 
 echo "as much as it takes: 10 sensors, 300,000 rows a second offered"
 start most 100000
-load most --attempts --sensors 10 --rate 30000 --seconds "$seconds" >"$work/most.json" || true
+(load most --attempts --sensors 10 --rate 30000 --seconds "$seconds") >"$work/most.json" || true
 rows=$(field rows_per_second <"$work/most.json")
 stop
 total=$(sqlite3 -readonly "$work/most/parallax.db" 'SELECT count(*) FROM attempts')
@@ -46,11 +47,11 @@ awk -v rows="$rows" -v bare="$bare" 'BEGIN {
 
 echo "20,000 rows a second, 20 sensors: how long until the acknowledgement"
 start steady
-load steady --attempts --sensors 20 --rate 1000 --seconds "$seconds" | tee "$work/steady.json" | sed 's/^/  /'
+(load steady --attempts --sensors 20 --rate 1000 --seconds "$seconds") | tee "$work/steady.json" | sed 's/^/  /'
 stop
 echo "one sensor at a hundred times its quota of 100 a second, nine at half of theirs"
 start loud 100
-load loud --attempts --sensors 10 --rate 50 --loud 10000 --seconds "$seconds" | sed 's/^/  /' || true
+(load loud --attempts --sensors 10 --rate 50 --loud 10000 --seconds "$seconds") | sed 's/^/  /' || true
 stop
 echo "1,000 sensors: the collector is killed, and comes back"
 start many

@@ -45,10 +45,15 @@ def probe_target(packet):
     return ipaddress.ip_address(target) if echo or syn or protocol == 17 else None
 
 
+# A sender that loses the CPU between counting a probe and sending it puts it on the wire so much
+# later; on a busy machine that is longer than the 4 ms that the pacer leaves room for.
+SECOND = 0.98
+
+
 def most_in_a_second(times):
     first, most, when = 0, 0, 0.0
     for last, time in enumerate(times):
-        while time - times[first] >= 1:
+        while time - times[first] >= SECOND:
             first += 1
         if last - first + 1 > most:
             most, when = last - first + 1, times[first]
