@@ -29,17 +29,14 @@ grpc::StatusCode CodeOf(ErrorCode code) {
 
 }  // namespace
 
-Result<void> StillValid(const grpc::AuthContext& peer, WallTime now) {
-  const auto shown = DescribeCertificate(PeerCertificate(peer));
-  if (!shown) {
-    return tl::make_unexpected(shown.error());
-  }
-  if (now >= shown->not_after) {
+Result<CertificateInfo> ShownCertificate(const grpc::AuthContext& peer, WallTime now) {
+  auto shown = DescribeCertificate(PeerCertificate(peer));
+  if (shown && now >= shown->not_after) {
     return Fail(ErrorCode::kDenied,
                 fmt::format("the client certificate expired at {}; enroll this sensor again",
                             FormatRfc3339(shown->not_after)));
   }
-  return {};
+  return shown;
 }
 
 bool LinkRenewal::MayAsk(const SensorName& sensor, MonoTime now) {
@@ -71,11 +68,9 @@ grpc::Status LinkRenewal::Answer(const grpc::CallbackServerContext& context,
   if (!MayAsk(peer->name, now.mono)) {
     return {grpc::StatusCode::RESOURCE_EXHAUSTED, "renewed too often; wait"};  // and no log line
   }
-  const auto shown = DescribeCertificate(PeerCertificate(*auth));
-  const auto valid = StillValid(*auth, now.wall);
-  if (!shown || !valid) {
-    return refuse(grpc::StatusCode::UNAUTHENTICATED,
-                  shown ? valid.error().message : shown.error().message);
+  const auto shown = ShownCertificate(*auth, now.wall);
+  if (!shown) {
+    return refuse(grpc::StatusCode::UNAUTHENTICATED, shown.error().message);
   }
   const auto wanted = ReadRequest(request.request_pem());
   if (!wanted) {

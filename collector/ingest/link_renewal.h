@@ -17,9 +17,9 @@
 
 namespace parallax::collector {
 
-// The certificate that the peer showed is valid at `now`: a TLS session that is resumed is not
-// looked at again by the library.
-Result<void> StillValid(const grpc::AuthContext& peer, WallTime now);
+// The certificate that the peer showed, if it is valid at `now`: a TLS session that is resumed is
+// not looked at again by the library.
+Result<CertificateInfo> ShownCertificate(const grpc::AuthContext& peer, WallTime now);
 
 class LinkRenewal {
  public:

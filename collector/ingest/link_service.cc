@@ -1,5 +1,6 @@
 #include "collector/ingest/link_service.h"
 
+#include <fmt/format.h>
 #include <grpcpp/server_context.h>
 
 #include <algorithm>
@@ -26,24 +27,6 @@ class Refusal final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToSenso
   void OnDone() override { delete this; }
 };
 
-// nullopt: it may.
-std::optional<grpc::Status> MaySpeak(const decltype(LinkServerOptions::may_speak)& ask,
-                                     const grpc::AuthContext& auth, const PeerName& peer,
-                                     const std::string& from) {
-  if (!ask) {
-    return std::nullopt;
-  }
-  const auto certificate = DescribeCertificate(PeerCertificate(auth));
-  const auto may = certificate ? ask(peer, *certificate) : tl::make_unexpected(certificate.error());
-  if (may) {
-    return std::nullopt;
-  }
-  LogWarning("{}: sensor {}: refused: {}", from, peer.name, may.error().message);
-  const bool denied = may.error().code == ErrorCode::kDenied;
-  return grpc::Status(denied ? grpc::StatusCode::PERMISSION_DENIED : grpc::StatusCode::UNAVAILABLE,
-                      may.error().message);
-}
-
 }  // namespace
 
 LinkService::LinkService(BoundedQueue<LinkEvent>& events,
@@ -62,27 +45,44 @@ LinkService::LinkService(BoundedQueue<LinkEvent>& events,
 
 LinkService::~LinkService() = default;
 
-grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
-    grpc::CallbackServerContext* context) {
-  const auto auth = context->auth_context();
+tl::expected<LinkService::Caller, grpc::Status> LinkService::Admit(
+    const grpc::CallbackServerContext& context) const {
+  using grpc::StatusCode;
+  const auto auth = context.auth_context();
   const auto peer = auth ? PeerSensor(*auth) : std::nullopt;
   if (!peer) {
-    LogWarning("{}: its certificate names no sensor; refused", context->peer());
-    return new Refusal({grpc::StatusCode::UNAUTHENTICATED,
-                        "the client certificate names no sensor (make one with: "
-                        "parallax-collector add-sensor)"});
+    LogWarning("{}: its certificate names no sensor; refused", context.peer());
+    return tl::make_unexpected(grpc::Status(StatusCode::UNAUTHENTICATED,
+                                            "the client certificate names no sensor (make one "
+                                            "with: parallax-collector add-sensor)"));
   }
-  if (auto valid = StillValid(*auth, Now().wall); !valid) {
-    LogWarning("{}: sensor {}: refused: {}", context->peer(), peer->name, valid.error().message);
-    return new Refusal({grpc::StatusCode::UNAUTHENTICATED, valid.error().message});
+  const auto refuse = [&](StatusCode code, const std::string& why) {
+    LogWarning("{}: sensor {}: refused: {}", context.peer(), peer->name, why);
+    return tl::make_unexpected(grpc::Status(code, why));
+  };
+  const auto shown = ShownCertificate(*auth, Now().wall);
+  if (!shown) {
+    return refuse(StatusCode::UNAUTHENTICATED, shown.error().message);
   }
+  if (const auto may = may_speak_ ? may_speak_(*peer, *shown) : Result<void>(); !may) {
+    const bool denied = may.error().code == ErrorCode::kDenied;
+    return refuse(denied ? StatusCode::PERMISSION_DENIED : StatusCode::UNAVAILABLE,
+                  may.error().message);
+  }
+  return Caller{*peer, shown->not_after};
+}
+
+grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
+    grpc::CallbackServerContext* context) {
   std::unique_lock lock(mutex_);
+  tl::expected<Caller, grpc::Status> caller;
   // Once more if somebody's streams were ended while we asked: these may have been meant.
   for (uint64_t asked_at = endings_ + 1; asked_at != endings_;) {
     asked_at = endings_;
     lock.unlock();
-    if (const auto refused = MaySpeak(may_speak_, *auth, *peer, context->peer())) {
-      return new Refusal(*refused);
+    caller = Admit(*context);
+    if (!caller) {
+      return new Refusal(caller.error());
     }
     lock.lock();
   }
@@ -90,13 +90,13 @@ grpc::ServerBidiReactor<v1::FromSensor, v1::ToSensor>* LinkService::Session(
     return new Refusal({grpc::StatusCode::UNAVAILABLE, "the collector is stopping"});
   }
   const auto streams = std::count_if(all_.begin(), all_.end(), [&](const LinkSession* other) {
-    return other->name() == peer->name;
+    return other->name() == caller->peer.name;
   });
   if (streams >= kMostStreamsPerSensor) {
     return new Refusal({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams of one sensor"});
   }
-  LinkSession* session =
-      LinkSession::Start(*this, context, peer->name, peer->group, PeerAddress(context->peer()));
+  LinkSession* session = LinkSession::Start(*this, context, caller->peer, caller->expires,
+                                            PeerAddress(context->peer()));
   all_.insert(session);
   return session;
 }
@@ -105,6 +105,17 @@ grpc::ServerUnaryReactor* LinkService::Renew(grpc::CallbackServerContext* contex
                                              const v1::RenewRequest* request, v1::Renewed* reply) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(renewal_.Answer(*context, *request, reply));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* LinkService::GetTime(grpc::CallbackServerContext* context,
+                                               const v1::GetTimeRequest*,
+                                               v1::CollectorTime* reply) {
+  const auto caller = Admit(*context);
+  reply->set_now(static_cast<uint64_t>(ToUnixNanos(Now().wall)));
+  reply->set_version(PARALLAX_VERSION);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(caller ? grpc::Status::OK : caller.error());
   return reactor;
 }
 
@@ -158,6 +169,7 @@ void LinkService::Resume() {
   for (const auto& session : due) {
     session->ReadOn();
   }
+  EndExpired();
   for (; turns > 0; --turns) {
     std::shared_ptr<LinkSession> session;
     {
@@ -342,6 +354,25 @@ void LinkService::EndSilentLocked() {
     if (silent || session->DismissedFor(now) >= kDismissedWithin) {
       session->Cancel();
     }
+  }
+}
+
+void LinkService::EndExpired() {
+  const WallTime now = Now().wall;
+  std::vector<std::shared_ptr<LinkSession>> over;
+  {
+    std::lock_guard lock(mutex_);
+    for (LinkSession* session : all_) {
+      if (session->expires() <= now && !session->dismissed()) {
+        over.push_back(session->shared_from_this());
+      }
+    }
+  }
+  for (const auto& session : over) {
+    LogWarning("sensor {}: its stream is closed: its certificate has expired", session->name());
+    session->Dismiss({grpc::StatusCode::UNAUTHENTICATED,
+                      fmt::format("the client certificate expired at {}; enroll this sensor again",
+                                  FormatRfc3339(session->expires()))});
   }
 }
 

@@ -41,6 +41,9 @@ class LinkService final : public v1::SensorLink::CallbackService {
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context,
                                   const v1::RenewRequest* request, v1::Renewed* reply) override;
+  grpc::ServerUnaryReactor* GetTime(grpc::CallbackServerContext* context,
+                                    const v1::GetTimeRequest* request,
+                                    v1::CollectorTime* reply) override;
 
   // The CAs in `identity` are others now: tells all streams.
   void TellTrust();
@@ -49,7 +52,8 @@ class LinkService final : public v1::SensorLink::CallbackService {
   // Everything up to `sequence` is on disk: tells the sensor.
   void Committed(const SensorName& sensor, uint64_t epoch, uint64_t sequence);
   // The engine has made room in its queue: streams that were held up go on. Called at least a few
-  // times per second, also without need: it ends streams whose sensor never said hello.
+  // times per second, also without need: it ends streams whose sensor never said hello, or whose
+  // certificate has expired.
   void Resume();
   // Ends the streams of a sensor that may not speak any more, and tells it why. What it said before
   // and was not pushed yet is dropped; one that does not listen is cut off by a later Resume.
@@ -76,6 +80,12 @@ class LinkService final : public v1::SensorLink::CallbackService {
     }
   };
 
+  struct Caller {
+    PeerName peer;
+    WallTime expires;  // its certificate
+  };
+  // Who calls, if it may; the error is the answer.
+  tl::expected<Caller, grpc::Status> Admit(const grpc::CallbackServerContext& context) const;
   std::string ca_pem() const;
   // From sessions. `Register` makes the session its sensor's only one and ends an older one;
   // returns of each epoch the last sequence that the sensor need not send again.
@@ -96,6 +106,7 @@ class LinkService final : public v1::SensorLink::CallbackService {
   Progress& ProgressLocked(const SensorName& sensor, uint64_t epoch);
   void TellGoneLocked();
   void EndSilentLocked();
+  void EndExpired();
 
   BoundedQueue<LinkEvent>& events_;
   const std::shared_ptr<const IdentityHolder> identity_;

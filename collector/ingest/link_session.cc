@@ -26,18 +26,19 @@ constexpr uint64_t kIdentitiesAtOnce = 20;
 }  // namespace
 
 LinkSession::LinkSession(LinkService& service, grpc::CallbackServerContext* context,
-                         SensorName name, std::string group, std::optional<IpAddress> address)
+                         const PeerName& peer, WallTime expires, std::optional<IpAddress> address)
     : service_(service),
       context_(context),
-      name_(std::move(name)),
-      group_(std::move(group)),
+      name_(peer.name),
+      group_(peer.group),
+      expires_(expires),
       address_(address) {}
 
 LinkSession* LinkSession::Start(LinkService& service, grpc::CallbackServerContext* context,
-                                SensorName name, std::string group,
+                                const PeerName& peer, WallTime expires,
                                 std::optional<IpAddress> address) {
   const std::shared_ptr<LinkSession> session(
-      new LinkSession(service, context, std::move(name), std::move(group), address));
+      new LinkSession(service, context, peer, expires, address));
   session->self_ = session;
   session->StartRead(&session->in_);
   return session.get();

@@ -26,7 +26,8 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
                           public std::enable_shared_from_this<LinkSession> {
  public:
   static LinkSession* Start(LinkService& service, grpc::CallbackServerContext* context,
-                            SensorName name, std::string group, std::optional<IpAddress> address);
+                            const PeerName& peer, WallTime expires,
+                            std::optional<IpAddress> address);
 
   // From the service, with its mutex held; none of them calls back into the service.
   void QueueOrders(const std::vector<Order>& orders, std::atomic<uint64_t>& dropped);
@@ -35,10 +36,12 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   void Cancel();
   // Ends it with words for the sensor. Cancel it if it does not hear them.
   void Dismiss(const grpc::Status& status);
+  bool dismissed() const { return dismissed_.load() != MonoTime(); }
   Duration DismissedFor(MonoTime now) const;  // zero if it was not
   const SensorName& name() const { return name_; }
   bool greeted() const { return greeted_; }
   MonoTime started() const { return started_; }
+  WallTime expires() const { return expires_; }  // its certificate
 
   // The engine's queue has room again; false if not enough. Without the service's mutex.
   bool TryAgain();
@@ -51,8 +54,8 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   void OnDone() override;
 
  private:
-  LinkSession(LinkService& service, grpc::CallbackServerContext* context, SensorName name,
-              std::string group, std::optional<IpAddress> address);
+  LinkSession(LinkService& service, grpc::CallbackServerContext* context, const PeerName& peer,
+              WallTime expires, std::optional<IpAddress> address);
   void Handle();
   void HandleHello();
   void HandleBatch();
@@ -69,6 +72,7 @@ class LinkSession final : public grpc::ServerBidiReactor<v1::FromSensor, v1::ToS
   grpc::CallbackServerContext* context_;
   const SensorName name_;
   const std::string group_;
+  const WallTime expires_;
   const std::optional<IpAddress> address_;
   const MonoTime started_ = Now().mono;
   std::atomic<MonoTime> dismissed_{};

@@ -133,6 +133,13 @@ Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(
   service_options.clock = options.clock;
   service_options.daemon = options.daemon;
   service_options.desk = options.desk;
+  const auto judge = [tls = options.tls, clock = options.clock](std::string_view method,
+                                                                std::string_view certificate_pem) {
+    return Judge(tls, method, certificate_pem, clock());
+  };
+  service_options.may_watch = [judge](std::string_view certificate_pem) {
+    return judge("/parallax.v1.Operator/WatchIncidents", certificate_pem);
+  };
   auto impl = std::make_unique<Impl>(std::move(service_options));
 
   grpc::ServerBuilder builder;
@@ -140,14 +147,8 @@ Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(
   builder.AddListeningPort(GrpcAddressOf(path), grpc::InsecureServerCredentials(), &bound);
   int port = 0;
   if (options.listen) {
-    builder.AddListeningPort(
-        options.listen->ToString(),
-        CollectorCredentials(options.identity,
-                             [tls = options.tls, clock = options.clock](
-                                 std::string_view method, std::string_view certificate_pem) {
-                               return Judge(tls, method, certificate_pem, clock());
-                             }),
-        &port);
+    builder.AddListeningPort(options.listen->ToString(),
+                             CollectorCredentials(options.identity, judge), &port);
   }
   builder.RegisterService(&impl->service);
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);

@@ -8,6 +8,7 @@
 #include "collector/operate/operator_convert.h"
 #include "collector/operate/operator_convert_trust.h"
 #include "collector/operate/operator_status.h"
+#include "common/grpc_security.h"
 
 namespace parallax::collector {
 namespace {
@@ -295,6 +296,9 @@ grpc::Status OperatorService::Watch(grpc::ServerContext* context, uint64_t after
     }
   }
   do {
+    if (const grpc::Status may = MayGoOn(*context); !may.ok()) {
+      return may;
+    }
     auto events = (*reader)->EventsAfter(after, kEventsPerPoll);
     while (events && !events->empty()) {
       for (const auto& view : *events) {
@@ -312,6 +316,13 @@ grpc::Status OperatorService::Watch(grpc::ServerContext* context, uint64_t after
     }
   } while (WaitForNextPoll() && !context->IsCancelled());
   return {grpc::StatusCode::UNAVAILABLE, "the collector is shutting down"};
+}
+
+grpc::Status OperatorService::MayGoOn(const grpc::ServerContext& context) const {
+  const auto auth = context.auth_context();
+  const std::string shown = auth ? PeerCertificate(*auth) : std::string();
+  // None was shown on the Unix socket, which file permissions guard.
+  return shown.empty() || !options_.may_watch ? grpc::Status::OK : options_.may_watch(shown);
 }
 
 bool OperatorService::WaitForNextPoll() {

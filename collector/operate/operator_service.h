@@ -26,6 +26,8 @@ struct OperatorServiceOptions {
   Duration watch_poll = std::chrono::milliseconds(200);  // how soon a watcher hears of a change
   int most_watchers = 16;
   TrustDesk* desk = nullptr;  // null: nothing can be changed
+  // Whether the operator with this certificate may go on with a call that began long ago.
+  std::function<grpc::Status(std::string_view certificate_pem)> may_watch;  // empty: yes
 };
 
 class OperatorService final : public v1::Operator::Service {
@@ -66,6 +68,7 @@ class OperatorService final : public v1::Operator::Service {
  private:
   grpc::Status Watch(grpc::ServerContext* context, uint64_t after,
                      grpc::ServerWriter<v1::IncidentEvent>* writer);
+  grpc::Status MayGoOn(const grpc::ServerContext& context) const;
   bool WaitForNextPoll();  // false: stopping
 
   const OperatorServiceOptions options_;

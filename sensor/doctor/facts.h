@@ -13,6 +13,7 @@
 #include "common/result.h"
 #include "common/time.h"
 #include "common/tls.h"
+#include "sensor/link/time_call.h"
 #include "sensor/probe/policy/policy.h"
 
 namespace parallax::sensor {
@@ -80,6 +81,8 @@ struct CollectorFacts {
   std::optional<std::string> resolve_problem;
   Duration resolved_in{};
   std::vector<DialFacts> dials;
+  std::optional<CollectorClock> clock;  // absent: it was not reached, or is too old to tell
+  std::optional<std::string> refusal;   // it takes our certificate, but does not let us in
 };
 
 struct ClockFacts {

@@ -61,7 +61,7 @@ std::vector<CheckLine> JudgeSensor(const SensorFacts& facts) {
   lines.push_back(JudgePolicy(facts.policy));
   lines.push_back(facts.spool ? JudgeSpool(*facts.spool)
                               : TooSlow("spool", facts.waited, "dmesg --level err,warn"));
-  lines.push_back(JudgeClock(facts.clock));
+  lines.push_back(JudgeClock(facts.clock, facts.collectors));
   for (const CollectorFacts& collector : facts.collectors) {
     const bool others = std::ranges::any_of(facts.collectors, [&](const CollectorFacts& other) {
       return &other != &collector && Answers(other);

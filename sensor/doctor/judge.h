@@ -22,7 +22,7 @@ CheckLine JudgeSpool(const SpoolFacts& facts);
 CheckLine JudgePrivilege(const PersonFacts& person, const std::string& program,
                          const std::string& config_file);
 CheckLine JudgeInterface(const InterfaceFacts& facts, bool want_promiscuous);
-CheckLine JudgeClock(const ClockFacts& facts);
+CheckLine JudgeClock(const ClockFacts& facts, const std::vector<CollectorFacts>& collectors);
 // Of the network. `others_answer`: another address of the collector does.
 CheckLine JudgeCollector(const CollectorFacts& facts, bool others_answer);
 CheckLine JudgeGateways(const WayFacts& facts, Family family);

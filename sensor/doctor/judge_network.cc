@@ -123,20 +123,39 @@ CheckLine JudgeInterface(const InterfaceFacts& facts, bool want_promiscuous) {
   return say(Finding::kOk, std::move(says), {});
 }
 
-CheckLine JudgeClock(const ClockFacts& facts) {
-  const std::string not_compared =
-      "the collector's port tells no time, so the clocks were not compared";
+CheckLine JudgeClock(const ClockFacts& facts, const std::vector<CollectorFacts>& collectors) {
+  const CollectorFacts* furthest = nullptr;
+  for (const CollectorFacts& one : collectors) {
+    if (one.clock && (furthest == nullptr || std::chrono::abs(one.clock->ahead) >
+                                                 std::chrono::abs(furthest->clock->ahead))) {
+      furthest = &one;
+    }
+  }
+  std::string compared = "no collector was asked for the time, so the clocks were not compared";
+  if (furthest != nullptr) {
+    const CollectorClock& there = *furthest->clock;
+    const Duration apart = std::chrono::abs(there.ahead);
+    if (apart - there.uncertainty > kClockTolerated) {
+      return {
+          "clock", Finding::kWarn,
+          fmt::format("is {} {} that of the collector {}", FormatAge(apart),
+                      there.ahead > Duration{} ? "ahead of" : "behind", furthest->where.ToString()),
+          "see which of the two is wrong, and set it right: timedatectl status"};
+    }
+    compared = fmt::format("it is {} from the collector's, give or take {}", Millis(apart),
+                           Millis(there.uncertainty));
+  }
   if (!facts.synchronised) {
-    return {"clock", Finding::kWarn, "the kernel does not tell whether it is set; " + not_compared,
+    return {"clock", Finding::kWarn, "the kernel does not tell whether it is set; " + compared,
             "timedatectl status"};
   }
   if (!*facts.synchronised) {
-    return {"clock", Finding::kWarn,
-            "nothing keeps this host's clock right (the kernel calls it unsynchronised); " +
-                not_compared,
-            "timedatectl set-ntp true"};
+    return {
+        "clock", Finding::kWarn,
+        "nothing keeps this host's clock right (the kernel calls it unsynchronised); " + compared,
+        "timedatectl set-ntp true"};
   }
-  return {"clock", Finding::kOk, "is kept synchronised; " + not_compared, {}};
+  return {"clock", Finding::kOk, "is kept synchronised; " + compared, {}};
 }
 
 CheckLine JudgeCollector(const CollectorFacts& facts, bool others_answer) {
@@ -173,6 +192,10 @@ CheckLine JudgeCollector(const CollectorFacts& facts, bool others_answer) {
   if (failed != nullptr) {
     line.finding = reached > 0 ? Finding::kWarn : bad;
     line.fix = FixOf(facts, *failed);
+  } else if (facts.refusal) {
+    line.finding = bad;
+    line.says += "; but it does not let this sensor in: " + *facts.refusal;
+    line.fix = "on the collector's host: parallax sensor list";
   } else if (untried) {
     line.finding = Finding::kWarn;
     line.fix = "mend what is said above of certificate and key, and run this again";

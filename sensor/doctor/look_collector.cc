@@ -11,6 +11,7 @@
 #include "common/fd.h"
 #include "common/tls_dial.h"
 #include "sensor/doctor/look.h"
+#include "sensor/link/time_call.h"
 
 namespace parallax::sensor {
 namespace {
@@ -118,6 +119,16 @@ CollectorFacts LookAtCollector(const HostPort& where, const std::optional<TlsIde
       const MonoTime now = Now().mono;
       const Duration share = (deadline - now) / static_cast<int64_t>(addresses->size() - i);
       facts.dials.push_back(Dial((*addresses)[i], identity, now + share));
+    }
+  }
+  if (identity && std::ranges::any_of(facts.dials, [](const DialFacts& dial) {
+        return dial.step == DialFacts::Step::kDone;
+      })) {
+    const auto clock = AskTime(where, *identity, deadline);
+    if (clock) {
+      facts.clock = *clock;
+    } else if (clock.error().code == ErrorCode::kDenied) {
+      facts.refusal = clock.error().message;
     }
   }
   facts.finished = true;

@@ -135,6 +135,35 @@ test_another_ca() {
   connected mail1 || wrong "mail1 is cut off"
 }
 
+one_ca_in() { [[ $(grep -c "BEGIN CERTIFICATE" "$1") == 1 ]]; }
+
+# To the end: the old CA is trusted nowhere, and what it signed lets nobody in.
+test_old_ca_retired() {
+  site 'tls.sensor_certificate_life="30s"'
+  local file
+  cp -r "$WORK/host-mail1" "$WORK/host-old"
+  ca announce >/dev/null
+  expect_within 20 "mail1 trusts both" ready_to switch
+  ca switch >/dev/null
+  expect_within 40 "mail1 has a certificate of the new CA" ready_to retire
+  ca retire >/dev/null
+  for file in "$WORK/site/ca.pem" "$WORK/host-mail1/ca.pem"; do
+    expect_within 20 "$file holds one CA" one_ca_in "$file"
+  done
+  [[ $(cat "$WORK/site/ca.pem") == "$(cat "$WORK/host-mail1/ca.pem")" ]] || wrong "not the same CA"
+  ! grep -q "trying again" "$WORK/sensor-mail1.log" ||
+    wrong "cut off: $(grep -m 1 "trying again" "$WORK/sensor-mail1.log")"
+  parallax-sensor doctor --config "$WORK/host-old/sensor.toml" >"$WORK/out" 2>&1 || true
+  grep -q "^FAIL *collector 127.0.0.1:$GRPC" "$WORK/out" || wrong "the old one is let in: $(cat "$WORK/out")"
+  cat "$WORK/site/ca.pem" >>"$WORK/host-old/ca.pem" # knows the new CA, but is not known to it
+  parallax-sensor doctor --config "$WORK/host-old/sensor.toml" >"$WORK/out" 2>&1 || true
+  grep -q "^FAIL *collector 127.0.0.1:$GRPC" "$WORK/out" || wrong "its certificate is accepted: $(cat "$WORK/out")"
+  kill -9 "$SENSOR" "$COLLECTOR"
+  wait "$SENSOR" "$COLLECTOR" || true
+  start_collector
+  start_sensor mail1
+}
+
 # Who may read reads, who may write changes something, and who was put out does nothing.
 test_operators() {
   site
@@ -159,7 +188,13 @@ test_operators() {
   parallax-collector add-operator reader --role write --config "$collector" --out "$WORK/host-reader" >/dev/null
   refuses 4 "another certificate" parallax --collector "localhost:$OPERATORS" --identity "$WORK/host-older" status
   "${reader[@]}" sensor approve mail1 >/dev/null 2>&1
+  # Not even what goes on since before.
+  "${reader[@]}" incident watch >"$WORK/watched" 2>"$WORK/watch.err" &
+  local watch=$! status=0
   parallax-collector remove-operator reader --config "$collector" >/dev/null
+  wait "$watch" || status=$?
+  ((status == 4)) || wrong "the watch ends with $status, not 4: $(head -n 1 "$WORK/watch.err")"
+  grep -q "removed" "$WORK/watch.err" || wrong "the watch says: $(head -n 1 "$WORK/watch.err")"
   refuses 4 "removed" "${reader[@]}" status
   refuses 3 "reader" parallax-collector remove-operator reader --config "$collector"
   # Strangers: a sensor's certificate, none at all, an older TLS, one of another CA.

@@ -14,8 +14,9 @@ namespace parallax {
 
 class TempDir {
  public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "parallax-XXXXXX").string();
+  TempDir() : TempDir(std::filesystem::temp_directory_path()) {}
+  explicit TempDir(const std::filesystem::path& parent) {
+    std::string pattern = (parent / "parallax-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) {
       throw std::filesystem::filesystem_error("mkdtemp", std::error_code());
     }

@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "link_world.h"
+#include "sensor/link/time_call.h"
 
 namespace parallax::collector {
 namespace {
@@ -54,6 +55,35 @@ TEST_F(LinkTrust, EndedStreamIsToldWhyAndSilentAtOnce) {
   EXPECT_THAT(status.error_message(), HasSubstr("revoked"));
   EXPECT_TRUE(collector.TakeUntilGone());
   EXPECT_FALSE(collector.gone.front().goodbye);
+}
+
+TEST_F(LinkTrust, AStreamEndsWithItsCertificate) {
+  const TlsIdentity& shared = SharedCampus().Sensor("a");
+  const auto brief = *IssueSensor(SharedCampus().authority(), {"group-of-a", "a"}, Now().wall, 3s);
+  RawSensor sensor(
+      DialCollector(collector.address(), {shared.ca_pem, brief.certificate_pem, brief.key_pem}));
+  ASSERT_TRUE(sensor.Greet());
+  ASSERT_TRUE(collector.TakeUntilGone());
+  EXPECT_GE(Now().wall, DescribeCertificate(brief.certificate_pem)->not_after);
+  const grpc::Status status = sensor.End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_THAT(status.error_message(), HasSubstr("expired"));
+}
+
+TEST_F(LinkTrust, TellsTheTimeToWhoMaySpeak) {
+  const Duration slack = 10s;
+  const auto asks = [&] {
+    return sensor::AskTime(collector.address(), SharedCampus().Sensor("a"), Now().mono + kPatience);
+  };
+  const auto told = asks();
+  ASSERT_TRUE(told) << told.error().message;
+  EXPECT_LT(std::chrono::abs(told->ahead), told->uncertainty + slack);
+  EXPECT_EQ(told->version, PARALLAX_VERSION);
+  may = false;
+  const auto refused = asks();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kDenied);
+  EXPECT_THAT(refused.error().message, HasSubstr("revoked"));
 }
 
 TEST_F(LinkTrust, OthersGoOn) {

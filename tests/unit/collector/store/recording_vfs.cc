@@ -9,6 +9,7 @@
 #include <optional>
 #include <random>
 #include <sstream>
+#include <utility>
 
 namespace parallax::collector {
 namespace {
@@ -206,13 +207,16 @@ void Tear(const RecordingVfs::Operation& write, std::optional<std::string>& cont
 
 }  // namespace
 
-RecordingVfs::RecordingVfs() {
+RecordingVfs::RecordingVfs(Files before) : before_(std::move(before)) {
   assert(recorder == nullptr);
   recorder = this;
   sqlite3_vfs_register(&Ours(), 1);
 }
 
-RecordingVfs::~RecordingVfs() {
+void RecordingVfs::Stop() {
+  if (std::exchange(stopped_, true)) {
+    return;
+  }
   sqlite3_vfs_unregister(&Ours());
   sqlite3_vfs_register(Real(), 1);
   recorder = nullptr;
@@ -221,7 +225,7 @@ RecordingVfs::~RecordingVfs() {
 void RecordingVfs::NoteAppearance(const std::string& path) {
   const std::string name = NameOf(path.c_str());
   const auto known = [&](const Operation& operation) { return operation.file == name; };
-  if (stopped_ || std::ranges::any_of(operations_, known)) {
+  if (before_.contains(name) || std::ranges::any_of(operations_, known)) {
     return;
   }
   std::ostringstream content;
@@ -231,9 +235,11 @@ void RecordingVfs::NoteAppearance(const std::string& path) {
   Note({Kind::kSync, name});
 }
 
-std::map<std::string, std::string> RecordingVfs::AfterPowerLoss(size_t operations,
-                                                                uint64_t seed) const {
+RecordingVfs::Files RecordingVfs::AfterPowerLoss(size_t operations, uint64_t seed) const {
   std::map<std::string, Disk> disks;
+  for (const auto& [file, content] : before_) {
+    disks[file].durable = content;
+  }
   for (size_t i = 0; i < operations; ++i) {
     const Operation& operation = operations_[i];
     Disk& disk = disks[operation.file];
@@ -249,7 +255,7 @@ std::map<std::string, std::string> RecordingVfs::AfterPowerLoss(size_t operation
   }
   // Of what is pending: all, nothing, the beginning, or anything.
   std::mt19937_64 random(seed);
-  std::map<std::string, std::string> left;
+  Files left;
   for (auto& [file, disk] : disks) {
     const uint64_t manner = random() % 4;
     const size_t beginning = disk.pending.empty() ? 0 : random() % disk.pending.size();

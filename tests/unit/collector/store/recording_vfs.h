@@ -11,23 +11,26 @@
 
 namespace parallax::collector {
 
-// From the constructor to the destructor, every database that this process opens is recorded: one
-// of them at a time.
+// From the constructor to Stop, every database that this process opens is recorded: one of them at
+// a time, and all of them are closed before Stop.
 class RecordingVfs {
  public:
-  RecordingVfs();
-  ~RecordingVfs();
+  using Files = std::map<std::string, std::string>;  // content by name, without folder
+
+  // `before`: what is in the folder already, on disk.
+  explicit RecordingVfs(Files before = {});
+  ~RecordingVfs() { Stop(); }
   RecordingVfs(const RecordingVfs&) = delete;
   RecordingVfs& operator=(const RecordingVfs&) = delete;
 
-  void Stop() { stopped_ = true; }
+  void Stop();
 
   // So many operations so far.
   size_t operations() const { return operations_.size(); }
 
-  // By file name, without folder: what is there if the power goes after the first `operations`. Of
-  // what was not synced, `seed` decides.
-  std::map<std::string, std::string> AfterPowerLoss(size_t operations, uint64_t seed) const;
+  // What is there if the power goes after the first `operations`. Of what was not synced, `seed`
+  // decides.
+  Files AfterPowerLoss(size_t operations, uint64_t seed) const;
 
   struct Operation {
     enum class Kind { kCreate, kWrite, kTruncate, kSync, kDelete };
@@ -46,6 +49,7 @@ class RecordingVfs {
   }
 
  private:
+  const Files before_;
   bool stopped_ = false;
   std::vector<Operation> operations_;
 };

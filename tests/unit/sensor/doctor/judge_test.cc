@@ -239,6 +239,28 @@ TEST(Doctor, TheSpoolHasToTakeWhatComes) {
   EXPECT_THAT(NotOk(facts), ElementsAre("WARN spool"));
 }
 
+TEST(Doctor, AClockIsComparedWithEveryCollectors) {
+  SensorFacts facts = Healthy();
+  facts.collectors[0].clock = CollectorClock{2ms, 1ms, "1"};
+  EXPECT_THAT(NotOk(facts), IsEmpty());
+  EXPECT_THAT(LineOf(facts, "clock").says, HasSubstr("2.0 ms from the collector's"));
+  facts.collectors.push_back(facts.collectors[0]);
+  facts.collectors[1].where.host = "noc2.example";
+  facts.collectors[1].clock->ahead = -67s;
+  EXPECT_THAT(NotOk(facts), ElementsAre("WARN clock"));
+  EXPECT_THAT(LineOf(facts, "clock").says,
+              HasSubstr("1m07s behind that of the collector noc2.example:7443"));
+  facts.collectors[1].clock->uncertainty = 63s;  // it may be the call that took so long
+  EXPECT_THAT(NotOk(facts), IsEmpty());
+}
+
+TEST(Doctor, ACollectorThatTakesTheCertificateMayRefuseTheSensor) {
+  SensorFacts facts = Healthy();
+  facts.collectors[0].refusal = "this sensor was revoked";
+  EXPECT_THAT(NotOk(facts), ElementsAre("FAIL collector noc.example:7443"));
+  EXPECT_THAT(LineOf(facts, "collector noc.example:7443").says, HasSubstr("was revoked"));
+}
+
 TEST(Doctor, ClocksAreNotGuessedAt) {
   SensorFacts facts = Healthy();
   EXPECT_THAT(LineOf(facts, "clock").says, HasSubstr("were not compared"));

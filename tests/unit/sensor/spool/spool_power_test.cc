@@ -49,15 +49,24 @@ class Life {
     }
   }
 
-  // What the power loss left is read by a new start, and delivered to the same collector.
-  void Check(uint64_t seed) const {
+  // What the power loss left is read by a new start, and delivered to the same collector. Before
+  // that, the power goes again after so many operations of a start, if there are so many.
+  void Check(uint64_t seed, uint64_t power_goes_again_at = 0) const {
+    SpoolWorld between;
+    Prepare(between, world_, world_.disk.AfterPowerLoss(seed));
+    if (power_goes_again_at > 0) {
+      uint64_t operations = 0;
+      between.disk.before = [&](std::string_view operation) -> Result<void> {
+        if (operation == "read" || ++operations < power_goes_again_at) {
+          return {};
+        }
+        return Fail(ErrorCode::kFailure, "no power");
+      };
+      between.Start();
+      between.Settle();
+    }
     SpoolWorld after;
-    after.options = world_.options;
-    after.epochs = world_.epochs;
-    after.options.new_epoch = [&after] { return ++after.epochs; };
-    after.now = world_.now + 60s;
-    after.disk = world_.disk.AfterPowerLoss(seed);
-    after.delivered = world_.delivered;  // an epoch's sequence never means two records
+    Prepare(after, between, between.disk.AfterPowerLoss(seed + 1));
     after.Start();
     for (int i = 0; i < 400; ++i) {
       after.Append(RecordClass::kBulk, "new");
@@ -81,6 +90,15 @@ class Life {
 
  private:
   using Key = std::pair<uint64_t, uint64_t>;
+
+  static void Prepare(SpoolWorld& world, const SpoolWorld& before, FakeDisk disk) {
+    world.options = before.options;
+    world.epochs = before.epochs;
+    world.options.new_epoch = [&world] { return ++world.epochs; };
+    world.now = before.now + 60s;
+    world.disk = std::move(disk);
+    world.delivered = before.delivered;  // an epoch's sequence never means two records
+  }
 
   void Append(RecordClass kind) {
     ++count_;
@@ -135,6 +153,20 @@ TEST(SpoolPowerTest, NothingThatWasSyncedIsLostWheneverThePowerGoes) {
     life.Run();
     for (uint64_t seed = 1; seed <= 4; ++seed, ++states) {
       life.Check(seed);
+    }
+  }
+  EXPECT_GE(states, 1000);
+}
+
+TEST(SpoolPowerTest, NorIfItGoesAgainWhileTheNextStartReadsWhatIsLeft) {
+  Life whole(UINT64_MAX);
+  whole.Run();
+  int states = 0;
+  for (uint64_t cut = 1; cut <= whole.operations() && !testing::Test::HasFailure(); cut += 3) {
+    Life life(cut);
+    life.Run();
+    for (uint64_t again = 1; again <= 12; ++again, ++states) {
+      life.Check(cut + again, again);
     }
   }
   EXPECT_GE(states, 1000);
