@@ -2,6 +2,7 @@
 # `parallax-sensor doctor` and `parallax doctor`: on a healthy pair nothing fails; then one thing after
 # the other is broken, exactly that line fails, and the command that it prints mends it. One network
 # namespace is the sensor's and the collector's host, a second one its gateway.
+# tests/run: beside the others
 if [[ ${PARALLAX_E2E_INSIDE:-} != 1 ]]; then
   # shellcheck source=deploy/common.sh
   . "$(dirname "$0")/../../deploy/common.sh"
