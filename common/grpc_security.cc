@@ -1,6 +1,7 @@
 #include "common/grpc_security.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/slice.h>
@@ -135,6 +136,11 @@ class HeldCredentials final : public grpc::ServerCredentials {
 
 void RouteGrpcLog() {
   gpr_set_log_function([](gpr_log_func_args* args) { LogDebug("gRPC: {}", args->message); });
+  // A line for each text that is not UTF-8, from whoever sends it, belongs in no log either.
+  google::protobuf::SetLogHandler(
+      [](google::protobuf::LogLevel, const char*, int, const std::string& message) {
+        LogDebug("protobuf: {}", message);
+      });
 }
 
 std::shared_ptr<grpc::ServerCredentials> CollectorCredentials(

@@ -39,6 +39,38 @@ bool Ends(Until until, const v1::Incident& incident) {
   return false;
 }
 
+// Of an answer, what was not seen, or did not change, for so long is not wanted.
+template <typename List>
+Result<List> Since(Options& options, const char* field, std::optional<Duration> since,
+                   Result<List> answer) {
+  if (answer && since) {
+    options.list.where.push_back(
+        {Condition::Kind::kSince, field, {TimeBefore(answer->answered_at(), *since)}});
+  }
+  return answer;
+}
+
+Result<std::vector<std::string>> SensorsOf(const Options& options, const std::string& group) {
+  auto client = Connect(options);
+  if (!client) {
+    return tl::make_unexpected(client.error());
+  }
+  const auto sensors = client->Sensors({});
+  if (!sensors) {
+    return tl::make_unexpected(sensors.error());
+  }
+  std::vector<std::string> names;
+  for (const auto& sensor : sensors->items()) {
+    if (sensor.group() == group) {
+      names.push_back(sensor.name());
+    }
+  }
+  if (names.empty()) {
+    return Fail(ErrorCode::kNotFound, "no sensor is in a group " + group);
+  }
+  return names;
+}
+
 }  // namespace
 
 Result<void> ShowStatus(const Options& options) {
@@ -46,18 +78,16 @@ Result<void> ShowStatus(const Options& options) {
       options, [](Client& client) { return client.Status(); },
       [&](const v1::Status& status) {
         return IsTable(options) ? Print(RenderStatus(status, LookOf(STDOUT_FILENO)))
-                                : PrintOne(options.format, "Status", ToJson(status));
+                                : PrintOne(options, "Status", ToJson(status));
       });
 }
 
-Result<void> ListSensors(const Options& options) {
-  return WithAnswer(
-      options, [](Client& client) { return client.Sensors({}); },
-      [&](const v1::SensorList& list) {
-        return IsTable(options)
-                   ? Print(RenderSensors(list, LookOf(STDOUT_FILENO)))
-                   : PrintList(options.format, "SensorList", Json::object(), Items(list.items()));
-      });
+Result<void> ListSensors(const Options& asked, std::optional<Duration> since) {
+  Options options = asked;
+  return ShowList(
+      options, "SensorList",
+      [&](Client& client) { return Since(options, "last_seen_at", since, client.Sensors({})); },
+      [&](const v1::SensorList& list) { return RenderSensors(list, LookFor(options)); });
 }
 
 Result<void> ShowSensor(const Options& options, const std::string& name) {
@@ -69,20 +99,20 @@ Result<void> ShowSensor(const Options& options, const std::string& name) {
         const auto& sensor = list.items(0);
         return IsTable(options)
                    ? Print(RenderSensor(sensor, list.answered_at(), LookOf(STDOUT_FILENO)))
-                   : PrintOne(options.format, "Sensor", ToJson(sensor));
+                   : PrintOne(options, "Sensor", ToJson(sensor));
       });
 }
 
-Result<void> ListTargets(const Options& options) {
+Result<void> ListTargets(const Options& asked, std::optional<Duration> since) {
+  Options options = asked;
   v1::ListTargetsRequest request;
-  request.set_limit(LimitOf(options));
-  return WithAnswer(
-      options, [&](Client& client) { return client.Targets(request); },
-      [&](const v1::TargetList& list) {
-        return IsTable(options) ? Print(RenderTargets(list, LookOf(STDOUT_FILENO)))
-                                : PrintList(options.format, "TargetList", {{"total", list.total()}},
-                                            Items(list.items()));
-      });
+  request.set_limit(since ? 0 : LimitToAsk(options));
+  return ShowList(
+      options, "TargetList",
+      [&](Client& client) {
+        return Since(options, "last_seen_at", since, client.Targets(request));
+      },
+      [&](const v1::TargetList& list) { return RenderTargets(list, LookFor(options)); });
 }
 
 Result<void> ShowTarget(const Options& options, const std::string& address) {
@@ -97,11 +127,30 @@ Result<void> ShowTarget(const Options& options, const std::string& address) {
         const auto& target = list.items(0);
         return IsTable(options)
                    ? Print(RenderTarget(target, list.answered_at(), LookOf(STDOUT_FILENO)))
-                   : PrintOne(options.format, "Target", ToJson(target));
+                   : PrintOne(options, "Target", ToJson(target));
       });
 }
 
+namespace {
+
+// A row for each target, a column for each sensor.
+Result<void> PrintMatrixCsv(const Options& options, const v1::TargetList& targets,
+                            const Json& sensors) {
+  std::vector<std::string> columns = {"address", "verdict"};
+  for (const Json& sensor : sensors) {
+    columns.push_back("reach." + sensor.get<std::string>());
+  }
+  Put(stdout, Csv(Items(targets.items()), columns, options.list.header));
+  return Flushed();
+}
+
+}  // namespace
+
 Result<void> ShowMatrix(const Options& options) {
+  if (!options.list.columns.empty() || options.format == Format::kWide) {
+    return Fail(ErrorCode::kUsage,
+                "a matrix has the columns of its sensors; -o table, json, jsonl, csv or name");
+  }
   auto client = Connect(options);
   if (!client) {
     return tl::make_unexpected(client.error());
@@ -131,21 +180,43 @@ Result<void> ShowMatrix(const Options& options) {
       names.push_back(sensor.name());
     }
   }
-  return PrintList(options.format, "Matrix",
-                   {{"total", targets->total()}, {"sensors", std::move(names)}},
+  if (options.format == Format::kCsv) {
+    return PrintMatrixCsv(options, *targets, names);
+  }
+  return PrintList(options, "Matrix", {{"total", targets->total()}, {"sensors", std::move(names)}},
                    Items(targets->items()));
 }
 
-Result<void> ListIncidents(const Options& options, const std::string& state) {
+Result<void> ListIncidents(const Options& asked, const IncidentWish& wish) {
+  Options options = asked;
+  std::vector<Condition>& where = options.list.where;
+  const auto is = [&](const char* field, const std::string& value) {
+    if (!value.empty()) {
+      where.push_back({Condition::Kind::kIs, field, {value}});
+    }
+  };
+  is("verdict", wish.verdict);
+  is("family", wish.family);
+  if (!wish.sensor.empty()) {
+    where.push_back({Condition::Kind::kHas, "failing_sensors", {wish.sensor}});
+  }
+  if (!wish.group.empty()) {
+    const auto members = SensorsOf(options, wish.group);
+    if (!members) {
+      return tl::make_unexpected(members.error());
+    }
+    where.push_back({Condition::Kind::kHas, "failing_sensors", *members});
+  }
   v1::ListIncidentsRequest request;
-  request.set_state(state == "all" ? "" : state);
-  request.set_limit(LimitOf(options));
-  return WithAnswer(
-      options, [&](Client& client) { return client.Incidents(request); },
+  request.set_state(wish.state == "all" ? "" : wish.state);
+  request.set_limit(wish.since ? 0 : LimitToAsk(options));
+  return ShowList(
+      options, "IncidentList",
+      [&](Client& client) {
+        return Since(options, "updated_at", wish.since, client.Incidents(request));
+      },
       [&](const v1::IncidentList& list) {
-        return IsTable(options) ? Print(RenderIncidents(list, state, LookOf(STDOUT_FILENO)))
-                                : PrintList(options.format, "IncidentList",
-                                            {{"total", list.total()}}, Items(list.items()));
+        return RenderIncidents(list, wish.state, LookFor(options));
       });
 }
 
@@ -162,7 +233,7 @@ Result<void> ShowIncident(const Options& options, const std::string& id) {
   }
   const auto& incident = list->items(0);
   if (!IsTable(options)) {
-    return PrintOne(options.format, "Incident", ToJson(incident));
+    return PrintOne(options, "Incident", ToJson(incident));
   }
   SensorGroups groups;  // good to know; the page does without
   if (const auto sensors = client->Sensors({})) {
@@ -184,7 +255,10 @@ Result<void> WatchIncidents(const Options& options, Until until) {
   if (!live) {
     return tl::make_unexpected(live.error());
   }
-  const bool lines = options.format == Format::kTable ||
+  if (options.format == Format::kCsv || options.format == Format::kName) {
+    return Fail(ErrorCode::kUsage, "a watch prints a table, json or jsonl");
+  }
+  const bool lines = options.format == Format::kTable || options.format == Format::kWide ||
                      (options.format == Format::kDefault && ::isatty(STDOUT_FILENO) == 1);
   const Look look = LookOf(STDOUT_FILENO);
   Result<void> printed;
@@ -245,7 +319,7 @@ Result<void> ShowPath(const Options& options, const std::string& target, const s
   }
   const std::vector<v1::TracedPath> latest = LatestPaths(*list);
   return IsTable(options) ? Print(RenderPaths(latest, list->answered_at(), LookOf(STDOUT_FILENO)))
-                          : PrintList(options.format, "PathList", Json::object(), Items(latest));
+                          : PrintList(options, "PathList", Json::object(), Items(latest));
 }
 
 Result<void> DiffPaths(const Options& options, const std::string& target, const std::string& from,
@@ -261,7 +335,7 @@ Result<void> DiffPaths(const Options& options, const std::string& target, const 
                             with.empty() ? "; try --with another sensor" : ""));
   }
   return IsTable(options) ? Print(RenderDiffs(diffs, list->answered_at(), LookOf(STDOUT_FILENO)))
-                          : PrintList(options.format, "PathDiffList", Json::object(), Items(diffs));
+                          : PrintList(options, "PathDiffList", Json::object(), Items(diffs));
 }
 
 Result<void> TopSyns(const Options& options, const std::string& by, Duration since) {
@@ -269,29 +343,27 @@ Result<void> TopSyns(const Options& options, const std::string& by, Duration sin
   request.set_by(by);
   request.set_since_nanos(static_cast<uint64_t>(since.count()));
   request.set_limit(options.limit);
-  return WithAnswer(
-      options, [&](Client& client) { return client.TopSyns(request); },
+  return ShowList(
+      options, "SynTop", [&](Client& client) { return client.TopSyns(request); },
       [&](const v1::SynTop& top) {
-        return IsTable(options)
-                   ? Print(RenderSynTop(top, by, FormatDuration(since), LookOf(STDOUT_FILENO)))
-                   : PrintList(options.format, "SynTop",
-                               {{"by", by}, {"total", top.total()}, {"truncated", top.truncated()}},
-                               Items(top.items()));
+        return RenderSynTop(top, by, FormatDuration(since), LookFor(options));
+      },
+      [&](const v1::SynTop& top) -> Json {
+        return {{"by", by}, {"total", top.total()}, {"truncated", top.truncated()}};
       });
 }
 
 Result<void> ListSynServers(const Options& options, Duration since) {
   v1::ListSynServersRequest request;
   request.set_since_nanos(static_cast<uint64_t>(since.count()));
-  request.set_limit(LimitOf(options));
-  return WithAnswer(
-      options, [&](Client& client) { return client.SynServers(request); },
+  request.set_limit(LimitToAsk(options));
+  return ShowList(
+      options, "SynServerList", [&](Client& client) { return client.SynServers(request); },
       [&](const v1::SynServerList& list) {
-        return IsTable(options)
-                   ? Print(RenderSynServers(list, FormatDuration(since), LookOf(STDOUT_FILENO)))
-                   : PrintList(options.format, "SynServerList",
-                               {{"total", list.total()}, {"truncated", list.truncated()}},
-                               Items(list.items()));
+        return RenderSynServers(list, FormatDuration(since), LookFor(options));
+      },
+      [](const v1::SynServerList& list) -> Json {
+        return {{"total", list.total()}, {"truncated", list.truncated()}};
       });
 }
 

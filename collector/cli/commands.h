@@ -4,13 +4,15 @@
 #include <optional>
 #include <string>
 
+#include "collector/cli/check.h"
+#include "collector/cli/list_view.h"
 #include "collector/cli/place.h"
 #include "common/result.h"
 #include "common/time.h"
 
 namespace parallax::cli {
 
-enum class Format { kDefault, kTable, kJson, kJsonl };
+enum class Format { kDefault, kTable, kWide, kJson, kJsonl, kCsv, kName };
 
 struct Options {
   Place place;
@@ -18,6 +20,17 @@ struct Options {
   std::optional<Duration> timeout;   // per question (30 s), or of a watch (none)
   bool all = false;
   uint32_t limit = 0;  // 0: all there is, or one screenful of a table on a terminal
+  ListWish list;
+};
+
+// Which incidents; what is empty does not matter.
+struct IncidentWish {
+  std::string state = "all";  // "live", or one of the states
+  std::string verdict;
+  std::string family;
+  std::string sensor;  // that fails to reach something
+  std::string group;   // one of whose sensors does
+  std::optional<Duration> since;
 };
 
 struct TokenOptions {
@@ -31,12 +44,12 @@ struct TokenOptions {
 enum class Until { kForever, kOpen, kClosed };
 
 Result<void> ShowStatus(const Options& options);
-Result<void> ListSensors(const Options& options);
+Result<void> ListSensors(const Options& options, std::optional<Duration> since);
 Result<void> ShowSensor(const Options& options, const std::string& name);
-Result<void> ListTargets(const Options& options);
+Result<void> ListTargets(const Options& options, std::optional<Duration> since);
 Result<void> ShowTarget(const Options& options, const std::string& address);
 Result<void> ShowMatrix(const Options& options);
-Result<void> ListIncidents(const Options& options, const std::string& state);
+Result<void> ListIncidents(const Options& options, const IncidentWish& wish);
 Result<void> ShowIncident(const Options& options, const std::string& id);
 // Until kOpen (kClosed): ends when a route anomaly opens (closes), or at once if one is open (none
 // is live) already.
@@ -52,6 +65,11 @@ Result<void> ListSynServers(const Options& options, Duration since);
 // How the collector and its sensors are, and what to do about what is wrong. `config`: also look at
 // the files that this collector.toml names; "": do not. Fails if anything does.
 Result<void> Doctor(const Options& options, const std::string& config);
+
+// For monitoring systems: prints a line and returns the exit code that check.h tells of.
+int CheckSensors(const Options& options, const std::string& group, const CheckLimits& limits);
+int CheckIncidents(const Options& options);
+int CheckTarget(const Options& options, const std::string& address);
 
 // Who may report: commands_trust.cc.
 Result<void> CreateToken(const Options& options, const TokenOptions& token);

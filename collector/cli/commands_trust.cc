@@ -20,7 +20,7 @@ std::string WhoAmI() {
 
 Result<void> PrintTrust(const Options& options, const v1::SensorTrust& trust, const char* said) {
   return IsTable(options) ? Print(RenderTrust(trust, said))
-                          : PrintOne(options.format, "SensorTrust", ToJson(trust));
+                          : PrintOne(options, "SensorTrust", ToJson(trust));
 }
 
 }  // namespace
@@ -41,18 +41,14 @@ Result<void> CreateToken(const Options& options, const TokenOptions& token) {
         }
         Json json = {{"secret", created.secret()}};
         json.update(ToJson(created.token()));
-        return PrintOne(options.format, "Token", json);
+        return PrintOne(options, "Token", json);
       });
 }
 
 Result<void> ListTokens(const Options& options) {
-  return WithAnswer(
-      options, [](Client& client) { return client.Tokens(); },
-      [&](const v1::TokenList& list) {
-        return IsTable(options)
-                   ? Print(RenderTokens(list, LookOf(STDOUT_FILENO)))
-                   : PrintList(options.format, "TokenList", Json::object(), Items(list.items()));
-      });
+  return ShowList(
+      options, "TokenList", [](Client& client) { return client.Tokens(); },
+      [&](const v1::TokenList& list) { return RenderTokens(list, LookFor(options)); });
 }
 
 Result<void> RevokeToken(const Options& options, const std::string& id) {
@@ -64,7 +60,7 @@ Result<void> RevokeToken(const Options& options, const std::string& id) {
       [&](const v1::Token& token) {
         return IsTable(options)
                    ? Print({"", fmt::format("Token {} lets nobody in any more.\n", token.id())})
-                   : PrintOne(options.format, "Token", ToJson(token));
+                   : PrintOne(options, "Token", ToJson(token));
       });
 }
 

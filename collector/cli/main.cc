@@ -1,11 +1,16 @@
 // `parallax`: what operators type. Words and options only; the work is in commands.cc.
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "collector/cli/check.h"
 #include "collector/cli/commands.h"
+#include "collector/cli/completion.h"
 #include "common/fd.h"
 #include "common/usage.h"
 
@@ -45,11 +50,15 @@ struct CommandLine {
   std::string group;
   std::string given_name;
   TokenOptions token;
-  std::string state = "all";
+  IncidentWish which;
   std::string by = "src";
   Duration since = std::chrono::minutes(5);
+  std::optional<Duration> lately;
   bool until_open = false;
   bool until_closed = false;
+  CheckLimits limits;
+  std::vector<std::string> words;
+  int exit_code = 0;
   std::function<Result<void>()> command;
 
  private:
@@ -58,7 +67,15 @@ struct CommandLine {
                  std::function<Result<void>()> action);
   void AddLimit(CLI::App* verb);
   void AddSince(CLI::App* verb);
+  // What every list has: which fields, in which order.
+  CLI::App* AddListing(CLI::App* verb);
+  // Shows only items whose `field` is the option's value.
+  void AddFilter(CLI::App* verb, const char* option, Condition::Kind kind, const char* field,
+                 const char* help);
+  void AddLately(CLI::App* verb, const char* help);
   void AddTrust(CLI::App* sensor);
+  void AddChecks();
+  void AddCompletion();
 };
 
 CLI::App* CommandLine::Noun(const char* noun, const char* help) {
@@ -84,6 +101,36 @@ void CommandLine::AddSince(CLI::App* verb) {
   verb->add_option_function<std::string>(
           "--since", [this](const std::string& text) { since = ReadDuration("--since", text); },
           "How far back (default 5m)")
+      ->type_name("TIME");
+}
+
+CLI::App* CommandLine::AddListing(CLI::App* verb) {
+  verb->add_option("--columns", options.list.columns,
+                   "These fields, in this order (-o json shows all)")
+      ->delimiter(',')
+      ->type_name("FIELD,...");
+  verb->add_option("--sort", options.list.sort, "By this field; -FIELD: the largest first")
+      ->type_name("FIELD");
+  verb->add_flag_callback(
+      "--no-header", [this] { options.list.header = false; }, "No line of headings");
+  return verb;
+}
+
+void CommandLine::AddFilter(CLI::App* verb, const char* option, Condition::Kind kind,
+                            const char* field, const char* help) {
+  verb->add_option_function<std::vector<std::string>>(
+          option,
+          [this, kind, field](const std::vector<std::string>& values) {
+            options.list.where.push_back({kind, field, values});
+          },
+          help)
+      ->delimiter(',');
+}
+
+void CommandLine::AddLately(CLI::App* verb, const char* help) {
+  verb->add_option_function<std::string>(
+          "--since", [this](const std::string& text) { lately = ReadDuration("--since", text); },
+          help)
       ->type_name("TIME");
 }
 
@@ -124,7 +171,10 @@ void CommandLine::AddTrust(CLI::App* sensor) {
                    "For the host that takes the place of this sensor, whose certificates are "
                    "refused from then on")
       ->type_name("NAME");
-  Verb(tokens, "list", "All tokens, newest first", [this] { return ListTokens(options); });
+  CLI::App* list = AddListing(
+      Verb(tokens, "list", "All tokens, newest first", [this] { return ListTokens(options); }));
+  AddFilter(list, "--group", Condition::Kind::kIs, "group", "For sensors of this group");
+  AddFilter(list, "--state", Condition::Kind::kIs, "state", "valid, used, expired or revoked");
   Verb(tokens, "revoke", "Make a token worthless", [this] { return RevokeToken(options, name); })
       ->add_option("ID", name, "As in the list")
       ->required();
@@ -149,12 +199,13 @@ CommandLine::CommandLine() {
                  "The folder from parallax-collector add-operator (or set PARALLAX_IDENTITY)")
       ->type_name("DIR");
   const std::map<std::string, Format> formats = {
-      {"table", Format::kTable}, {"json", Format::kJson}, {"jsonl", Format::kJsonl}};
+      {"table", Format::kTable}, {"wide", Format::kWide}, {"json", Format::kJson},
+      {"jsonl", Format::kJsonl}, {"csv", Format::kCsv},   {"name", Format::kName}};
   app.add_option_function<std::string>(
          "-o,--output",
          [this, formats](const std::string& text) { options.format = formats.at(text); },
-         "table, json or jsonl")
-      ->check(CLI::IsMember({"table", "json", "jsonl"}))
+         "table, wide, json, jsonl, csv or name")
+      ->check(CLI::IsMember({"table", "wide", "json", "jsonl", "csv", "name"}))
       ->type_name("FORMAT");
   app.add_option_function<std::string>(
          "--timeout",
@@ -168,14 +219,23 @@ CommandLine::CommandLine() {
       ->add_option("--config", config, "Look at the files of this collector.toml, too")
       ->type_name("FILE");
   CLI::App* sensor = Noun("sensor", "The daemons that listen and probe");
-  Verb(sensor, "list", "All sensors", [this] { return ListSensors(options); });
+  CLI::App* sensors = AddListing(
+      Verb(sensor, "list", "All sensors", [this] { return ListSensors(options, lately); }));
+  AddFilter(sensors, "--group", Condition::Kind::kIs, "group", "Of this group");
+  AddFilter(sensors, "--state", Condition::Kind::kIs, "state",
+            "connected, lost, pending, approved, drained or revoked");
+  AddLately(sensors, "Heard of within this time");
   Verb(sensor, "show", "One sensor", [this] { return ShowSensor(options, name); })
       ->add_option("NAME", name, "Its name")
       ->required();
   AddTrust(sensor);
   CLI::App* target = Noun("target", "The remote hosts that are probed");
-  AddLimit(Verb(target, "list", "All targets, those in trouble first",
-                [this] { return ListTargets(options); }));
+  CLI::App* targets = AddListing(Verb(target, "list", "All targets, those in trouble first",
+                                      [this] { return ListTargets(options, lately); }));
+  AddLimit(targets);
+  AddFilter(targets, "--verdict", Condition::Kind::kIs, "verdict", "Such as route_anomaly");
+  AddFilter(targets, "--sensor", Condition::Kind::kHas, "reach", "Probed from this sensor");
+  AddLately(targets, "Seen within this time");
   Verb(target, "show", "One target, as each sensor sees it",
        [this] { return ShowTarget(options, name); })
       ->add_option("ADDRESS", name, "Its IPv4 or IPv6 address")
@@ -184,12 +244,21 @@ CommandLine::CommandLine() {
                 [this] { return ShowMatrix(options); }));
 
   CLI::App* incident = Noun("incident", "What went wrong, and what became of it");
-  CLI::App* incidents = Verb(incident, "list", "Incidents, newest first",
-                             [this] { return ListIncidents(options, state); });
+  CLI::App* incidents = Verb(incident, "list", "Incidents, newest first", [this] {
+    which.since = lately;
+    return ListIncidents(options, which);
+  });
+  AddListing(incidents);
   AddLimit(incidents);
-  incidents->add_option("--state", state, "candidate, open, monitoring, closed, live or all")
+  incidents->add_option("--state", which.state, "candidate, open, monitoring, closed, live or all")
       ->check(CLI::IsMember({"candidate", "open", "monitoring", "closed", "live", "all"}))
       ->capture_default_str();
+  incidents->add_option("--verdict", which.verdict, "Such as route_anomaly");
+  incidents->add_option("--family", which.family, "v4, v6 or both")
+      ->check(CLI::IsMember({"v4", "v6", "both"}));
+  incidents->add_option("--sensor", which.sensor, "In which this sensor fails to reach something");
+  incidents->add_option("--group", which.group, "In which a sensor of this group does");
+  AddLately(incidents, "That changed within this time");
   Verb(incident, "show", "One incident", [this] { return ShowIncident(options, name); })
       ->add_option("ID", name, "Such as INC-7")
       ->required();
@@ -223,13 +292,52 @@ CommandLine::CommandLine() {
       ->check(CLI::IsMember({"src", "dst", "port"}))
       ->capture_default_str();
   AddSince(top);
+  AddListing(top);
   top->add_option("--limit", options.limit, "At most so many (default 20)")
       ->check(CLI::Range(1u, 100'000u));
   CLI::App* servers =
       Verb(syn, "servers", "Servers that draw too many attempts, or whose attempts stay half-open",
            [this] { return ListSynServers(options, since); });
   AddSince(servers);
+  AddListing(servers);
   AddLimit(servers);
+  AddChecks();
+  AddCompletion();
+}
+
+void CommandLine::AddChecks() {
+  CLI::App* checks = Noun("check", "For Nagios, Icinga and the like: a line and an exit code");
+  const auto check = [&](const char* what, const char* help, std::function<int()> judge) {
+    return Verb(checks, what, help, [this, judge = std::move(judge)] {
+      exit_code = judge();
+      return Result<void>();
+    });
+  };
+  CLI::App* sensors = check("sensors", "Whether sensors are there",
+                            [this] { return CheckSensors(options, group, limits); });
+  sensors->add_option("--group", group, "Only those of this group");
+  sensors->add_option("-w,--warning", limits.warning, "From so many on that are away (default 1)")
+      ->check(CLI::Range(1u, 1'000'000u));
+  sensors
+      ->add_option("-c,--critical", limits.critical,
+                   "From so many on that are away (default: all of them)")
+      ->check(CLI::Range(1u, 1'000'000u));
+  check("incidents", "Whether an incident is open", [this] { return CheckIncidents(options); });
+  check("target", "Whether a host is reached", [this] { return CheckTarget(options, name); })
+      ->add_option("ADDRESS", name, "Its IPv4 or IPv6 address")
+      ->required();
+}
+
+void CommandLine::AddCompletion() {
+  Verb(&app, "completion", "A script that teaches a shell what may follow",
+       [this] { return PrintCompletionScript(name); })
+      ->add_option("SHELL", name, "bash, zsh or fish; bash: source <(parallax completion bash)")
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->required();
+  CLI::App* complete = Verb(&app, "complete", "What such a script asks",
+                            [this] { return Complete(options, app, words); });
+  complete->group("");
+  complete->add_option("WORD", words);
 }
 
 int CommandLine::Run(int argc, char** argv) {
@@ -238,12 +346,18 @@ int CommandLine::Run(int argc, char** argv) {
   } catch (const CLI::Success& help) {  // --help, --version
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return ReportFailure("parallax", UsageError(app, error));
+    const Error wrong = UsageError(app, error);
+    if (!app.got_subcommand("check")) {
+      return ReportFailure("parallax", wrong);
+    }
+    const CheckResult unknown = CheckFailed("CHECK", wrong);
+    std::fputs(unknown.text.c_str(), stdout);
+    return static_cast<int>(unknown.alarm);
   }
   if (const auto done = command(); !done) {
     return ReportFailure("parallax", done.error());
   }
-  return 0;
+  return exit_code;
 }
 
 }  // namespace

@@ -47,12 +47,14 @@ int Rank(const std::string& verdict) {
   return verdict == "unknown" ? 2 : 1;
 }
 
-std::vector<const v1::Target*> WorstFirst(const v1::TargetList& list) {
+std::vector<const v1::Target*> WorstFirst(const v1::TargetList& list, const Look& look) {
   std::vector<const v1::Target*> targets;
   for (const auto& target : list.items()) {
     targets.push_back(&target);
   }
-  std::ranges::stable_sort(targets, {}, [](const v1::Target* t) { return Rank(t->verdict()); });
+  if (!look.in_order) {
+    std::ranges::stable_sort(targets, {}, [](const v1::Target* t) { return Rank(t->verdict()); });
+  }
   return targets;
 }
 
@@ -265,7 +267,7 @@ Page RenderSensor(const v1::Sensor& sensor, uint64_t now, const Look& look) {
 
 Page RenderTargets(const v1::TargetList& list, const Look& look) {
   Table table({{"ADDRESS"}, {"VERDICT"}, {"UP FROM"}, {"DOWN FROM"}, {"LAST SEEN"}, {"CHECKED"}});
-  for (const v1::Target* target : WorstFirst(list)) {
+  for (const v1::Target* target : WorstFirst(list, look)) {
     const auto down = SensorsWith(*target, "down");
     table.Add({target->address(),
                {target->verdict(), ColourOfVerdict(target->verdict())},
@@ -279,9 +281,10 @@ Page RenderTargets(const v1::TargetList& list, const Look& look) {
             "No targets yet: they are earned by connection attempts that sensors see.\n"
             "Next: parallax syn top\n"};
   }
-  return {table.Text(look.colour), NotAllShown(list.items_size(), list.total(), "all with --all") +
-                                       fmt::format("Next: parallax target show {}\n",
-                                                   Printable(WorstFirst(list).front()->address()))};
+  return {table.Text(look.colour),
+          NotAllShown(list.items_size(), list.total(), "all with --all") +
+              fmt::format("Next: parallax target show {}\n",
+                          Printable(WorstFirst(list, look).front()->address()))};
 }
 
 Page RenderTarget(const v1::Target& target, uint64_t now, const Look& look) {
@@ -325,7 +328,7 @@ Page RenderMatrix(const v1::TargetList& list, const v1::IncidentList& live, cons
   }
   columns.push_back({"VERDICT"});
   Table table(std::move(columns));
-  for (const v1::Target* target : WorstFirst(list)) {
+  for (const v1::Target* target : WorstFirst(list, look)) {
     std::vector<TableCell> row = {target->address()};
     for (const auto& sensor : sensors) {
       const auto found = target->reach().find(sensor);
@@ -344,7 +347,7 @@ Page RenderMatrix(const v1::TargetList& list, const v1::IncidentList& live, cons
           fmt::format("Legend: {}\n", kReachLegend) + ByFlow(live) +
               NotAllShown(list.items_size(), list.total(), "all with --all") +
               fmt::format("Next: parallax target show {}\n",
-                          Printable(WorstFirst(list).front()->address()))};
+                          Printable(WorstFirst(list, look).front()->address()))};
 }
 
 Page RenderSynTop(const v1::SynTop& top, const std::string& by, const std::string& since,

@@ -19,6 +19,7 @@ struct Page {
 
 struct Look {
   bool colour = false;
+  bool in_order = false;  // somebody asked for the order that the items are in
 };
 
 Page RenderStatus(const v1::Status& status, const Look& look);

@@ -117,6 +117,85 @@ TEST_F(CommandLine, SynServers) {
   Golden("syn-servers-quiet", "syn servers --since 1s");
 }
 
+TEST_F(CommandLine, ListsAsFields) {
+  Seed();
+  Serve();
+  Golden("fields-sensors-csv", "sensor list -o csv");
+  Golden("fields-sensors-name", "sensor list -o name");
+  Golden("fields-sensor-csv", "sensor show mail-1 -o csv");
+  Golden("fields-targets-wide", "target list -o wide");
+  Golden("fields-targets-sorted", "target list --sort -address --limit 2");
+  Golden("fields-targets-columns",
+         "target list --columns address,verdict,reach.mail-1 --sort address");
+  Golden("fields-targets-name", "target list -o name --sort address");
+  Golden("fields-incidents-csv",
+         "incident list -o csv --no-header --columns id,state,suspect.from,failing_sensors");
+  Golden("fields-incidents-name", "incident list -o name --sort -id");
+  Golden("fields-matrix-csv", "matrix -o csv");
+  Golden("fields-syn-csv", "syn top --by port -o csv --columns key,attempts");
+  Golden("fields-none-csv", "target list --verdict policy -o csv --columns address,verdict");
+  Golden("fields-misspelt", "target list --columns adress");
+  Golden("fields-json", "target list --columns address -o json");
+  Golden("fields-no-name", "status -o name");
+}
+
+TEST_F(CommandLine, ListsOfWhatIsAskedFor) {
+  Seed();
+  Serve();
+  Golden("filter-sensors-state", "sensor list --state lost -o name");
+  Golden("filter-sensors-group", "sensor list --group physics,library --sort -name -o name");
+  Golden("filter-sensors-none", "sensor list --group nowhere");
+  Golden("filter-targets-verdict", "target list --verdict healthy,unknown -o name");
+  Golden("filter-targets-limit", "target list --sort address --limit 1 --columns address,verdict");
+  Golden("filter-incidents-sensor", "incident list --sensor mail-1 -o name");
+  Golden("filter-incidents-group", "incident list --group nowhere -o name");
+  Golden("filter-incidents-verdict",
+         "incident list --verdict route_anomaly --state closed -o name");
+  Golden("filter-incidents-since", "incident list --since 1s -o json");
+}
+
+TEST_F(CommandLine, ChecksForMonitoringSystems) {
+  Seed();
+  Serve();
+  Golden("check-sensors", "check sensors");
+  Golden("check-sensors-critical", "check sensors -c 1");
+  Golden("check-sensors-group", "check sensors --group nowhere");
+  Golden("check-incidents", "check incidents");
+  Golden("check-target", "check target 198.51.100.7");
+  Golden("check-target-odd", "check target mailhost");
+  Golden("check-target-none", "check target 192.0.2.250");
+  Golden("check-usage", "check sensors --warning none");
+  const Outcome away = RunAt(dir_.Path("nobody.sock"), "check incidents");
+  EXPECT_EQ(away.code, 3);
+  EXPECT_THAT(away.out, StartsWith("PARALLAX INCIDENTS UNKNOWN - "));
+}
+
+TEST_F(CommandLine, WhatMayFollow) {
+  Seed();
+  Serve();
+  Golden("complete-verbs", "complete -- sensor ''");
+  Golden("complete-begun", "complete -- in");
+  Golden("complete-sensors", "complete -- sensor show m");
+  Golden("complete-incidents", "complete -- incident show ''");
+  Golden("complete-option", "complete -- target list --s");
+  Golden("complete-choices", "complete -- -o ''");
+  Golden("complete-state", "complete -- incident list --state c");
+  Golden("complete-from", "complete -- path show 198.51.100.7 --from ''");
+  EXPECT_EQ(RunAt(dir_.Path("nobody.sock"), "complete -- sensor show ''").out, "");
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const Outcome script = Run(std::string("completion ") + shell);
+    EXPECT_THAT(script.out, HasSubstr("parallax complete -- "));
+    EXPECT_EQ(script.code, 0);
+  }
+  // As bash would: candidates for a word with colons in it lack what is there before the last one.
+  const Outcome bash =
+      Run("completion bash >/dev/null && bash -c 'source <(\"$0\" completion bash); "
+          "parallax() { printf \"2001:db8::1\\n\"; }; "
+          "COMP_LINE=\"parallax target show 2001:d\" COMP_POINT=28; _parallax; "
+          "echo \"${COMPREPLY[@]}\"' " PARALLAX_CLI);
+  EXPECT_EQ(bash.out, "db8::1\n") << bash.err;
+}
+
 TEST_F(CommandLine, EmptyListsSaySo) {
   Serve();
   Golden("empty-sensor-list", "sensor list");
@@ -139,6 +218,8 @@ TEST_F(CommandLine, Usage) {
   Golden("usage-since", "syn top --since soon");
   Golden("usage-servers-since", "syn servers --since 0s");
   Golden("usage-option", "matrix --frobnicate");
+  Golden("usage-option-nearly", "matrix --limt 3");
+  Golden("usage-verb-nearly", "incident lst");
   Golden("usage-extra", "status now");
   EXPECT_EQ(Run("--version").out, "parallax " PARALLAX_VERSION "\n");
   EXPECT_EQ(Run("--help").code, 0);
