@@ -99,6 +99,24 @@ Command ParseCommandLine(int argc, char** argv) {
   step("retire", "Trust the old one no more", CaAction::kRetire)
       ->add_flag("--force", ca.options.force, kForce);
 
+  DbCommand db;
+  CLI::App* db_app = app.add_subcommand("db", "The database as a file");
+  db_app->require_subcommand(1);
+  const auto with_file = [&](const char* name, const char* what, DbAction action) {
+    CLI::App* verb = db_app->add_subcommand(name, what);
+    verb->add_option("--config", db.config, "The collector's collector.toml")->required();
+    verb->callback([&db, action] { db.action = action; });
+    return verb;
+  };
+  with_file("verify", "Read all of it and say whether it is whole, also while a collector runs",
+            DbAction::kVerify);
+  with_file("migrate", "Bring an older one up to date, as a collector does when it starts",
+            DbAction::kMigrate);
+  with_file("backup", "Copy it as it is at one moment, also while a collector runs",
+            DbAction::kBackup)
+      ->add_option("--out", db.out, "File to make")
+      ->required();
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version
@@ -124,6 +142,9 @@ Command ParseCommandLine(int argc, char** argv) {
   }
   if (ca_app->parsed()) {
     return ca;
+  }
+  if (db_app->parsed()) {
+    return db;
   }
   return add;
 }

@@ -32,13 +32,19 @@ struct RemoveOperatorCommand {
 struct CaCommand {
   CaOptions options;
 };
+enum class DbAction { kVerify, kMigrate, kBackup };
+struct DbCommand {
+  DbAction action = DbAction::kVerify;
+  std::string config;
+  std::string out;  // of kBackup
+};
 // Nothing to do but to leave: help or version was printed, or the words were wrong and it was said.
 struct Leave {
   int exit_code = 0;
 };
 
 using Command = std::variant<Leave, RunCommand, CheckConfigCommand, InitCommand, AddSensorCommand,
-                             AddOperatorCommand, RemoveOperatorCommand, CaCommand>;
+                             AddOperatorCommand, RemoveOperatorCommand, CaCommand, DbCommand>;
 
 Command ParseCommandLine(int argc, char** argv);
 

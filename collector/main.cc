@@ -13,6 +13,7 @@
 #include "collector/operate/identity_keeper.h"
 #include "collector/operate/init.h"
 #include "collector/operate/operator_server.h"
+#include "collector/store/db_files.h"
 #include "collector/store/sqlite_store.h"
 #include "collector/store/writer.h"
 #include "common/certificate_life.h"
@@ -299,6 +300,22 @@ Result<void> Print(const Result<std::string>& text) {
   return {};
 }
 
+Result<std::string> RunDb(const DbCommand& db) {
+  const auto config = LoadCollectorConfig(db.config);
+  if (!config) {
+    return tl::make_unexpected(config.error());
+  }
+  switch (db.action) {
+    case DbAction::kVerify:
+      return VerifyDatabase(config->store.path);
+    case DbAction::kMigrate:
+      return MigrateDatabase(config->store.path);
+    case DbAction::kBackup:
+      break;
+  }
+  return BackupDatabase(config->store.path, db.out);
+}
+
 Result<void> MakeStore(const std::string& path) {
   const auto store = SqliteStore::Open(path);
   return store ? Result<void>() : tl::make_unexpected(store.error());
@@ -328,6 +345,9 @@ Result<void> Dispatch(const Command& command) {
   }
   if (const auto* ca = std::get_if<CaCommand>(&command)) {
     return Print(RunCa(ca->options, Now().wall));
+  }
+  if (const auto* db = std::get_if<DbCommand>(&command)) {
+    return Print(RunDb(*db));
   }
   return Print(AddSensor(std::get<AddSensorCommand>(command).options, Now().wall));
 }

@@ -204,6 +204,8 @@ class Database {
   // False if readers kept it from finishing; harmless, a later one will.
   Result<bool> Checkpoint(CheckpointMode mode);
   uint64_t WalBytes() const;
+  // All of it, as it is at one moment, into the empty file `path`. Not synced.
+  Result<void> CopyTo(const std::string& path);
   bool in_transaction() const;
 
   const std::string& path() const { return path_; }
