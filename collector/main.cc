@@ -13,6 +13,7 @@
 #include "collector/operate/identity_keeper.h"
 #include "collector/operate/init.h"
 #include "collector/operate/operator_server.h"
+#include "collector/operate/probe_desk.h"
 #include "collector/store/db_files.h"
 #include "collector/store/sqlite_store.h"
 #include "collector/store/writer.h"
@@ -53,7 +54,7 @@ EngineOptions EngineOptionsFrom(const CollectorConfig& config) {
 
 // Events in, actions out, until the queue is closed and empty.
 void RunEngine(Engine& engine, BoundedQueue<LinkEvent>& events, BoundedQueue<StoreOp>& store_ops,
-               LinkServer& link, const TrustDesk& desk) {
+               LinkServer& link, const TrustDesk& desk, ProbeDesk& probes) {
   MonoTime next_tick{};
   uint64_t drained_version = 0;
   while (true) {
@@ -76,6 +77,7 @@ void RunEngine(Engine& engine, BoundedQueue<LinkEvent>& events, BoundedQueue<Sto
       } else if (auto* gone = std::get_if<SensorDisconnected>(&event)) {
         engine.OnDisconnected(gone->name, gone->goodbye, now);
       } else if (auto* records = std::get_if<IngestedBatch>(&event)) {
+        probes.Hear(*records);
         engine.OnBatch(std::move(*records), now);
       } else if (auto* refused = std::get_if<RefusedBatch>(&event)) {
         store_ops.Push(std::move(*refused));
@@ -209,6 +211,11 @@ Result<void> RunCollector(const CollectorConfig& config) {
     return tl::make_unexpected(link.error());
   }
   *saved = {};  // the engine's and the link's now; it may be large
+  // What operators have probed: asked on their threads, answered on the engine's.
+  ProbeDesk probes(RandomHashKey()[0]);
+  probes.OnSend([&](const SensorName& sensor, const std::vector<Order>& orders) {
+    (*link)->SendOrders(sensor, orders);
+  });
   desk.OnEnd([&](const SensorName& sensor, const std::string& why) { (*link)->End(sensor, why); });
   EnrolService enrol(EnrolOptionsFrom(config), desk);
   auto https = HttpsServer::Open(
@@ -232,6 +239,8 @@ Result<void> RunCollector(const CollectorConfig& config) {
        .started_at = start.wall,
        .daemon = [&] { return DescribeDaemon(config, *identity->Get().identity, writer.stats()); },
        .desk = &desk,
+       .probes = &probes,
+       .may_probe = [&](const IpAddress& target) { return !config.targets.deny.Contains(target); },
        .listen = config.server.operator_listen,
        .identity = identity,
        .tls = config.tls});
@@ -239,7 +248,7 @@ Result<void> RunCollector(const CollectorConfig& config) {
     return tl::make_unexpected(operators.error());
   }
   std::thread writer_thread([&] { writer.Run(); });
-  std::thread engine_thread([&] { RunEngine(engine, events, store_ops, **link, desk); });
+  std::thread engine_thread([&] { RunEngine(engine, events, store_ops, **link, desk, probes); });
   IdentityKeeper keeper(config, identity, RandomHashKey()[0]);
   std::thread https_thread([&] {
     (*https)->Run([&] {

@@ -245,4 +245,21 @@ Result<void> Client::Watch(uint64_t after, std::optional<Duration> limit,
   return tl::make_unexpected(impl_->ToError(status, limit.value_or(Duration{})));
 }
 
+Result<void> Client::Probe(const v1::ProbeRequest& request,
+                           const std::function<bool(const v1::ProbeAnswer&)>& on_answer) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + impl_->timeout);
+  auto stream = impl_->stub->Probe(&context, request);
+  v1::ProbeAnswer answer;
+  while (stream->Read(&answer)) {
+    if (!on_answer(answer)) {
+      context.TryCancel();
+      (void)stream->Finish();
+      return {};
+    }
+  }
+  const grpc::Status status = stream->Finish();
+  return status.ok() ? Result<void>() : tl::make_unexpected(impl_->ToError(status, impl_->timeout));
+}
+
 }  // namespace parallax::cli

@@ -37,6 +37,10 @@ class Client {
   Result<v1::SensorTrust> DrainSensor(const v1::DrainSensorRequest& request);
   Result<v1::SensorTrust> RevokeSensor(const v1::RevokeSensorRequest& request);
 
+  // Hands each answer on, as it comes, until `on_answer` returns false or all have come.
+  Result<void> Probe(const v1::ProbeRequest& request,
+                     const std::function<bool(const v1::ProbeAnswer&)>& on_answer);
+
   // Hands every event after `after` to `on_event` until that returns false (then ok), the collector
   // goes away, or `limit` has passed (both kUnavailable). No limit: for ever.
   Result<void> Watch(uint64_t after, std::optional<Duration> limit,

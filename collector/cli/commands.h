@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "collector/cli/check.h"
 #include "collector/cli/list_view.h"
@@ -61,6 +62,21 @@ Result<void> DiffPaths(const Options& options, const std::string& target, const 
                        const std::string& with);
 Result<void> TopSyns(const Options& options, const std::string& by, Duration since);
 Result<void> ListSynServers(const Options& options, Duration since);
+
+// Who asks, for the collector's log. No proof: the socket's permissions, or a certificate, are
+// that.
+std::string WhoAmI();
+
+struct ProbeWish {
+  std::string target;
+  std::string method;  // as ProbeRequest has it
+  uint32_t port = 0;
+  uint32_t count = 1;
+  uint32_t flows = 1;
+  std::vector<std::string> from;  // empty: all that are connected
+};
+// False if some of the sensors that were asked did not answer; kUnavailable if none did.
+Result<bool> Probe(const Options& options, const ProbeWish& wish);
 
 // How the collector and its sensors are, and what to do about what is wrong. `config`: also look at
 // the files that this collector.toml names; "": do not. Fails if anything does.

@@ -11,13 +11,6 @@
 namespace parallax::cli {
 namespace {
 
-// Who asks, for the collector's log. No proof: the socket's permissions are that.
-std::string WhoAmI() {
-  const char* behind_sudo = std::getenv("SUDO_USER");
-  const char* user = behind_sudo != nullptr ? behind_sudo : std::getenv("USER");
-  return user != nullptr ? std::string(user) : fmt::format("uid-{}", ::getuid());
-}
-
 Result<void> PrintTrust(const Options& options, const v1::SensorTrust& trust, const char* said) {
   return IsTable(options) ? Print(RenderTrust(trust, said))
                           : PrintOne(options, "SensorTrust", ToJson(trust));

@@ -233,6 +233,28 @@ Json ToJson(const v1::TracedPath& path) {
           {"hops", std::move(hops)}};
 }
 
+Json ToJson(const v1::ProbeAnswer& answer) {
+  Json rtt = nullptr;
+  if (answer.received() > 0) {
+    rtt = {
+        {"min", answer.rtt_min_ms()}, {"avg", answer.rtt_avg_ms()}, {"max", answer.rtt_max_ms()}};
+  }
+  Json error = nullptr;
+  if (!answer.error().empty() || !answer.reporter().empty()) {
+    error = {{"detail", OrNull(answer.error())}, {"router", OrNull(answer.reporter())}};
+  }
+  return {{"sensor", answer.sensor()},
+          {"group", OrNull(answer.group())},
+          {"target", answer.target()},
+          {"method", answer.method()},
+          {"state", answer.state()},
+          {"sent", answer.sent()},
+          {"received", answer.received()},
+          {"rtt_ms", std::move(rtt)},
+          {"error", std::move(error)},
+          {"path", answer.has_path() ? ToJson(answer.path()) : Json(nullptr)}};
+}
+
 Json WithKind(const char* kind, const Json& item) {
   Json out = {{"api_version", "parallax/v1"}, {"kind", kind}};
   for (const auto& [key, value] : item.items()) {

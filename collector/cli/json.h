@@ -8,6 +8,7 @@
 namespace parallax::v1 {
 class Incident;
 class IncidentEvent;
+class ProbeAnswer;
 class Sensor;
 class SensorTrust;
 class Status;
@@ -32,6 +33,7 @@ Json ToJson(const v1::IncidentEvent& event);
 Json ToJson(const v1::SynTopRow& row);
 Json ToJson(const v1::SynServer& server);
 Json ToJson(const v1::TracedPath& path);
+Json ToJson(const v1::ProbeAnswer& answer);
 
 // {"api_version", "kind", ...fields of `item`}
 Json WithKind(const char* kind, const Json& item);

@@ -28,6 +28,13 @@ Json EmptyIncident() {
   return ToJson(incident);
 }
 
+Json EmptyAnswer() {
+  v1::ProbeAnswer answer;
+  answer.set_received(1);  // has times
+  answer.set_error("-");
+  return ToJson(answer);
+}
+
 const std::map<std::string, Kind, std::less<>>& Kinds() {
   static const auto* kinds = [] {
     const Kind sensor{ToJson(v1::Sensor()), "name"};
@@ -49,6 +56,7 @@ const std::map<std::string, Kind, std::less<>>& Kinds() {
         {"SynServerList", {ToJson(v1::SynServer()), "server"}},
         {"PathList", {ToJson(v1::TracedPath()), "sensor"}},
         {"PathDiffList", {ToJson(PathDiff()), "first.sensor"}},
+        {"ProbeList", {EmptyAnswer(), "sensor"}},
         {"Status", {ToJson(v1::Status()), ""}},
     };
   }();

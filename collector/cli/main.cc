@@ -57,11 +57,15 @@ struct CommandLine {
   bool until_open = false;
   bool until_closed = false;
   CheckLimits limits;
+  ProbeWish probe;
+  std::string trace_by = "icmp";
+  bool from_all = false;
   std::vector<std::string> words;
   int exit_code = 0;
   std::function<Result<void>()> command;
 
  private:
+  Result<void> RunProbe();
   CLI::App* Noun(const char* noun, const char* help);
   CLI::App* Verb(CLI::App* parent, const char* verb, const char* help,
                  std::function<Result<void>()> action);
@@ -74,6 +78,7 @@ struct CommandLine {
                  const char* help);
   void AddLately(CLI::App* verb, const char* help);
   void AddTrust(CLI::App* sensor);
+  void AddProbe();
   void AddChecks();
   void AddCompletion();
 };
@@ -301,8 +306,64 @@ CommandLine::CommandLine() {
   AddSince(servers);
   AddListing(servers);
   AddLimit(servers);
+  AddProbe();
   AddChecks();
   AddCompletion();
+}
+
+void CommandLine::AddProbe() {
+  CLI::App* nouns = Noun("probe", "Have sensors probe a host now, and see what each finds");
+  const auto way = [&](const char* verb, const char* help, const char* method,
+                       const char* port_help) {
+    CLI::App* added = Verb(nouns, verb, help, [this, method] {
+      probe.target = name;
+      probe.method = *method == '\0' ? "trace-" + trace_by : std::string(method);
+      return RunProbe();
+    });
+    added->add_option("TARGET", name, "The host's IPv4 or IPv6 address")->required();
+    auto* from = added->add_option("--from", probe.from, "From these sensors")
+                     ->delimiter(',')
+                     ->type_name("SENSOR,...");
+    added->add_flag("--from-all", from_all, "From all that are connected, as without --from")
+        ->excludes(from);
+    if (port_help != nullptr) {
+      added->add_option("--port", probe.port, port_help)->check(CLI::Range(1u, 65'535u));
+    }
+    AddListing(added);
+    return added;
+  };
+  const auto counted = [this](CLI::App* verb) {
+    verb->add_option("--count", probe.count, "So many probes of each flow, one a second")
+        ->check(CLI::Range(1u, 8u))
+        ->capture_default_str();
+    verb->add_option("--flows", probe.flows,
+                     "In so many flows, which a router may send different ways")
+        ->check(CLI::Range(1u, 8u))
+        ->capture_default_str();
+    return verb;
+  };
+  counted(way("ping", "By ICMP echo requests", "icmp", nullptr));
+  counted(way("tcp", "By TCP SYNs: any answer of the host counts", "tcp", "Default 443"));
+  counted(way("udp", "By UDP datagrams", "udp", "Default 33434"));
+  way("trace", "The way there, with the flow kept", "", "Of tcp (443) and udp (33434)")
+      ->add_option("--method", trace_by, "icmp, tcp or udp")
+      ->check(CLI::IsMember({"icmp", "tcp", "udp"}))
+      ->capture_default_str();
+}
+
+Result<void> CommandLine::RunProbe() {
+  constexpr int kPartial = 6;
+  if (probe.port == 0) {
+    probe.port = probe.method.ends_with("tcp")   ? 443u
+                 : probe.method.ends_with("udp") ? 33'434u
+                                                 : 0u;
+  }
+  const auto all = Probe(options, probe);
+  if (!all) {
+    return tl::make_unexpected(all.error());
+  }
+  exit_code = *all ? 0 : kPartial;
+  return {};
 }
 
 void CommandLine::AddChecks() {

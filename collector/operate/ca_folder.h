@@ -11,7 +11,8 @@
 //
 // The first certificate in ca.pem is always the one that signs. Each step ends with one rename;
 // SwitchCa needs two, and a crash between them leaves what FinishSwitch recognizes and completes.
-// Whoever changes something holds a lock on the folder meanwhile. No state; any thread, any process.
+// Whoever changes something holds a lock on the folder meanwhile. No state; any thread, any
+// process.
 #pragma once
 
 #include <string>

@@ -133,6 +133,8 @@ Result<std::unique_ptr<OperatorServer>> OperatorServer::Start(
   service_options.clock = options.clock;
   service_options.daemon = options.daemon;
   service_options.desk = options.desk;
+  service_options.probes = options.probes;
+  service_options.may_probe = options.may_probe;
   const auto judge = [tls = options.tls, clock = options.clock](std::string_view method,
                                                                 std::string_view certificate_pem) {
     return Judge(tls, method, certificate_pem, clock());

@@ -17,6 +17,7 @@
 
 namespace parallax::collector {
 
+class ProbeDesk;
 class TrustDesk;
 
 struct OperatorServerOptions {
@@ -25,7 +26,9 @@ struct OperatorServerOptions {
   WallTime started_at;        // of the collector
   std::function<WallTime()> clock = [] { return Now().wall; };
   std::function<DaemonFacts()> daemon = {};  // called on any thread until Stop() is over
-  TrustDesk* desk = nullptr;  // for who may report; null: only questions are answered
+  TrustDesk* desk = nullptr;    // for who may report; null: only questions are answered
+  ProbeDesk* probes = nullptr;  // null: nothing is probed for operators
+  std::function<bool(const IpAddress&)> may_probe = {};  // empty: anything
 
   // For operators over the network: TLS with this identity. Nullopt: there is no such port.
   std::optional<HostPort> listen = {};

@@ -325,6 +325,11 @@ grpc::Status OperatorService::MayGoOn(const grpc::ServerContext& context) const 
   return shown.empty() || !options_.may_watch ? grpc::Status::OK : options_.may_watch(shown);
 }
 
+bool OperatorService::stopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
 bool OperatorService::WaitForNextPoll() {
   std::unique_lock lock(mutex_);
   return !changed_.wait_for(lock, options_.watch_poll, [&] { return stopping_; });

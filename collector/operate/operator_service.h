@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 
@@ -14,6 +15,7 @@
 
 namespace parallax::collector {
 
+class ProbeDesk;
 class TrustDesk;
 
 struct OperatorServiceOptions {
@@ -25,10 +27,15 @@ struct OperatorServiceOptions {
   Duration time_limit = std::chrono::seconds(5);         // per question to the database
   Duration watch_poll = std::chrono::milliseconds(200);  // how soon a watcher hears of a change
   int most_watchers = 16;
-  TrustDesk* desk = nullptr;  // null: nothing can be changed
+  TrustDesk* desk = nullptr;                        // null: nothing can be changed
+  ProbeDesk* probes = nullptr;                      // null: nothing is probed for operators
+  std::function<bool(const IpAddress&)> may_probe;  // empty: anything
   // Whether the operator with this certificate may go on with a call that began long ago.
   std::function<grpc::Status(std::string_view certificate_pem)> may_watch;  // empty: yes
 };
+
+// Who asks, as one word for the log: over the network his certificate's word, else his own.
+std::string CallerOf(const grpc::ServerContext* context, std::string name);
 
 class OperatorService final : public v1::Operator::Service {
  public:
@@ -51,6 +58,10 @@ class OperatorService final : public v1::Operator::Service {
   grpc::Status WatchIncidents(grpc::ServerContext*, const v1::WatchIncidentsRequest*,
                               grpc::ServerWriter<v1::IncidentEvent>*) override;
 
+  // operator_service_probe.cc
+  grpc::Status Probe(grpc::ServerContext*, const v1::ProbeRequest*,
+                     grpc::ServerWriter<v1::ProbeAnswer>*) override;
+
   // operator_service_trust.cc
   grpc::Status CreateToken(grpc::ServerContext*, const v1::CreateTokenRequest*,
                            v1::CreatedToken*) override;
@@ -66,10 +77,16 @@ class OperatorService final : public v1::Operator::Service {
                             v1::SensorTrust*) override;
 
  private:
+  struct Asked {
+    std::map<SensorName, std::string> groups;  // of those to ask
+    std::map<SensorName, std::string> away;  // of those that were named and cannot be: their state
+  };
+  Result<Asked> WhomToAsk(const v1::ProbeRequest& request);
   grpc::Status Watch(grpc::ServerContext* context, uint64_t after,
                      grpc::ServerWriter<v1::IncidentEvent>* writer);
   grpc::Status MayGoOn(const grpc::ServerContext& context) const;
   bool WaitForNextPoll();  // false: stopping
+  bool stopping();
 
   const OperatorServiceOptions options_;
   ReaderPool readers_;

@@ -32,17 +32,6 @@ std::optional<OperatorName> ShownOperator(const grpc::ServerContext& context) {
   return shown ? ParseOperatorUri(shown->spiffe_uri) : std::nullopt;
 }
 
-// Who asks, as one word for the log: over the network his certificate's word, else his own.
-std::string By(const grpc::ServerContext* context, std::string name) {
-  if (const auto shown = context != nullptr ? ShownOperator(*context) : std::nullopt) {
-    const auto address = PeerAddress(context->peer());
-    return fmt::format("operator {} ({})", shown->name, address ? address->ToString() : "?");
-  }
-  name.resize(std::min(name.size(), kLongestBy));
-  std::erase_if(name, [](char c) { return c <= ' ' || c >= 0x7f; });
-  return name.empty() ? "an operator" : "operator " + name;
-}
-
 Result<TokenWish> ReadWish(const grpc::ServerContext* context,
                            const v1::CreateTokenRequest& request) {
   TokenWish wish;
@@ -75,7 +64,7 @@ Result<TokenWish> ReadWish(const grpc::ServerContext* context,
   wish.uses = request.uses();
   wish.life = Duration(static_cast<int64_t>(request.life_nanos()));
   wish.replaces = request.replaces();
-  wish.by = By(context, request.asked_by());
+  wish.by = CallerOf(context, request.asked_by());
   return wish;
 }
 
@@ -96,6 +85,16 @@ grpc::Status Change(TrustDesk* desk, Decide decide, Use use) {
 }
 
 }  // namespace
+
+std::string CallerOf(const grpc::ServerContext* context, std::string name) {
+  if (const auto shown = context != nullptr ? ShownOperator(*context) : std::nullopt) {
+    const auto address = PeerAddress(context->peer());
+    return fmt::format("operator {} ({})", shown->name, address ? address->ToString() : "?");
+  }
+  name.resize(std::min(name.size(), kLongestBy));
+  std::erase_if(name, [](char c) { return c <= ' ' || c >= 0x7f; });
+  return name.empty() ? "an operator" : "operator " + name;
+}
 
 grpc::Status OperatorService::CreateToken(grpc::ServerContext* context,
                                           const v1::CreateTokenRequest* request,
@@ -148,7 +147,7 @@ grpc::Status OperatorService::RevokeToken(grpc::ServerContext* context,
   return Change<TokenRecord>(
       options_.desk,
       [&](Registry& registry) {
-        return registry.RevokeToken(request->id(), By(context, request->asked_by()), now);
+        return registry.RevokeToken(request->id(), CallerOf(context, request->asked_by()), now);
       },
       [&](const TokenRecord& token) { ToProto(token, now, reply); });
 }
@@ -169,7 +168,7 @@ grpc::Status OperatorService::ApproveSensor(grpc::ServerContext* context,
              : std::string("only a request gets a name; a sensor has one")});
   }
   const WallTime now = options_.clock();
-  const std::string by = By(context, request->asked_by());
+  const std::string by = CallerOf(context, request->asked_by());
   return Change<TrustRecord>(
       options_.desk,
       [&](Registry& registry) {
@@ -185,7 +184,7 @@ grpc::Status OperatorService::DrainSensor(grpc::ServerContext* context,
   return Change<TrustRecord>(
       options_.desk,
       [&](Registry& registry) {
-        return registry.Drain(request->name(), By(context, request->asked_by()));
+        return registry.Drain(request->name(), CallerOf(context, request->asked_by()));
       },
       [&](const TrustRecord& record) { ToProto(record, reply); });
 }
@@ -197,7 +196,7 @@ grpc::Status OperatorService::RevokeSensor(grpc::ServerContext* context,
   return Change<TrustRecord>(
       options_.desk,
       [&](Registry& registry) {
-        return registry.Revoke(request->name(), By(context, request->asked_by()), now);
+        return registry.Revoke(request->name(), CallerOf(context, request->asked_by()), now);
       },
       [&](const TrustRecord& record) { ToProto(record, reply); });
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Real daemons on the campus of deploy/lab: in peace, killed, flooded, misconfigured, started late.
 # The faults of the lab one by one are in faults.sh.
-# usage: tests/e2e/campus.sh [healthy|survives-kill|flood|policy-reload|start-broken]
+# usage: tests/e2e/campus.sh [healthy|probe-from-all|survives-kill|flood|policy-reload|start-broken]
 # Each test may be run alone; together they share one lab, which each of them leaves whole.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -60,6 +60,34 @@ is_right() { # id [verdict]
 test_healthy() {
   whole
   stays_away 45 any
+}
+
+# An operator asks all sensors about one host, in peace and in the fault, and sees who fails.
+test_probe_from_all() {
+  whole
+  local host
+  answers() { # FIELD WAY...: of the answer of mail1, and then of the others; with the exit code
+    px probe "${@:2}" -o jsonl >"$WORK/answers" || wrong "probe ${*:2}: exit code $?"
+    "$PYTHON" -c '
+import json, sys
+rows = {row["sensor"]: row for row in map(json.loads, open(sys.argv[1]))}
+assert sorted(rows) == ["lib1", "mail1", "noc1", "web1"], rows
+others = sorted({str(rows[name][sys.argv[2]]) for name in rows if name != "mail1"})
+print(rows["mail1"][sys.argv[2]], *others)' "$WORK/answers" "$1"
+  }
+  host=$(px target list --verdict healthy -o name | grep -m 1 -F .)
+  [[ $(answers state ping "$host" --count 2) == "up up" ]] || wrong "ping: $(cat "$WORK/answers")"
+  [[ $(answers state tcp "$host" --port 443) == "up up" ]] || wrong "tcp: $(cat "$WORK/answers")"
+  [[ $(answers state trace "$host") == "reached reached" ]] || wrong "trace: $(cat "$WORK/answers")"
+  lab fault rogue-default
+  wait_until 60 eval '[[ -n $(px target list --verdict route_anomaly -o name) ]]' || wrong "no anomaly"
+  host=$(px target list --verdict route_anomaly -o name | head -n 1)
+  [[ $(answers state ping "$host") == "down up" ]] || wrong "ping: $(cat "$WORK/answers")"
+  [[ $(answers received tcp "$host" --flows 3) == "0 3" ]] || wrong "tcp: $(cat "$WORK/answers")"
+  local status=0
+  px check target "$host" >"$WORK/check" || status=$?
+  ((status == 2)) || wrong "check target: $status: $(cat "$WORK/check")"
+  lab heal all
 }
 
 test_survives_kill() {

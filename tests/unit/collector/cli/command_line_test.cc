@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "collector/operate/probe_desk.h"
 #include "tests/unit/collector/operator/operator_fixture.h"
 
 namespace parallax::collector {
@@ -168,6 +169,60 @@ TEST_F(CommandLine, ChecksForMonitoringSystems) {
   const Outcome away = RunAt(dir_.Path("nobody.sock"), "check incidents");
   EXPECT_EQ(away.code, 3);
   EXPECT_THAT(away.out, StartsWith("PARALLAX INCIDENTS UNKNOWN - "));
+}
+
+// Two sensors are connected: one finds what it is told to, the other never answers what is traced.
+TEST_F(CommandLine, ProbesFromWhereSensorsAre) {
+  Seed();
+  ProbeDesk desk(1);
+  desk.OnSend([&](const SensorName& sensor, const std::vector<Order>& orders) {
+    Record report;
+    if (const auto* probe = std::get_if<ProbeOrder>(&orders.front())) {
+      ProbeReport found;
+      found.order_id = probe->id;
+      found.target = probe->target;
+      for (const ProbeTry& one : probe->tries) {
+        const bool up = sensor == "library-1";
+        ProbeTryResult result;
+        result.attempt = one;
+        result.state = up ? ProbeState::kAnswered : ProbeState::kUnreachable;
+        result.rtt = std::chrono::milliseconds(found.tries.size() + 1);
+        result.reporter = IpAddress::Parse(up ? "198.51.100.7" : "192.0.2.33");
+        found.tries.push_back(std::move(result));
+      }
+      report = found;
+    } else {
+      if (sensor != "library-1") {
+        return;
+      }
+      const auto& order = std::get<PathOrder>(orders.front());
+      PathReport found;
+      found.order_id = order.id;
+      found.target = order.target;
+      found.attempt = order.attempt;
+      found.end = TraceEnd::kReached;
+      found.hops = {{*IpAddress::Parse("192.0.2.97")}, {}, {order.target}};
+      report = found;
+    }
+    desk.Hear({sensor, 1, 1, At(0), {report}});
+  });
+  OperatorServerOptions options = ServerOptions();
+  options.probes = &desk;
+  options.may_probe = [](const IpAddress& target) { return target.ToString() != "203.0.113.1"; };
+  auto server = OperatorServer::Start(options);
+  ASSERT_TRUE(server) << server.error().message;
+  server_ = std::move(*server);
+  Golden("probe-ping", "probe ping 198.51.100.7 --count 3");
+  Golden("probe-ping-json", "probe ping 198.51.100.7 --from library-1 -o json");
+  Golden("probe-tcp-csv", "probe tcp 198.51.100.7 --port 25 --from-all --flows 2 -o csv");
+  Golden("probe-trace", "probe trace 198.51.100.7 --method udp --from library-1");
+  Golden("probe-lost", "probe ping 198.51.100.7 --from library-1,web-1");
+  Golden("probe-lost-only", "probe ping 198.51.100.7 --from web-1");
+  Golden("probe-nobody", "probe ping 198.51.100.7 --from nobody");
+  Golden("probe-denied", "probe udp 203.0.113.1");
+  Golden("probe-odd", "probe ping mailhost");
+  Golden("probe-too-many", "probe ping 198.51.100.7 --count 5 --flows 3");
+  server_.reset();  // before the desk
 }
 
 TEST_F(CommandLine, WhatMayFollow) {
